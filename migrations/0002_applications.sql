@@ -1,0 +1,58 @@
+-- Calling services. Keys are kept as SHA-256 of the key: they are long random strings, so a plain hash is enough.
+create table application (
+  id uuid primary key,
+  name text not null unique,
+  created_at timestamptz not null
+);
+
+create table api_key (
+  hash bytea primary key check (octet_length(hash) = 32),
+  application_id uuid not null references application,
+  hint text not null,
+  created_at timestamptz not null,
+  revoked_at timestamptz
+);
+
+-- First answers to requests that carried an Idempotency-Key, kept for a day at least.
+create table idempotency_key (
+  application_id uuid not null,
+  key text not null,
+  request_hash bytea not null,
+  locked_until timestamptz,
+  status integer,
+  body text,
+  created_at timestamptz not null,
+  primary key (application_id, key)
+);
+
+create index idempotency_key_age on idempotency_key (created_at);
+
+-- Where an application wants its webhooks. `secret` must be readable: it signs every delivery.
+create table webhook_endpoint (
+  id uuid primary key,
+  application_id uuid not null references application,
+  url text not null,
+  events text[],
+  secret text not null,
+  created_at timestamptz not null
+);
+
+create index webhook_endpoint_application on webhook_endpoint (application_id);
+
+-- Every attempt to deliver a webhook, with what came back.
+create table webhook_attempt (
+  message_id uuid not null,
+  attempt integer not null,
+  endpoint_id uuid not null,
+  application_id uuid not null,
+  payment_id uuid not null,
+  type text not null,
+  attempted_at timestamptz not null,
+  duration_ms integer not null,
+  status integer,
+  outcome text not null,
+  answer text,
+  primary key (message_id, endpoint_id, attempt)
+);
+
+create index webhook_attempt_payment on webhook_attempt (payment_id);

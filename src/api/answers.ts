@@ -1,0 +1,129 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { RecordedEvent } from '../kernel/event.js';
+import type { JsonObject } from '../kernel/json.js';
+import { showAmount, viewPayment, type PaymentView } from '../payments/payment-view.js';
+import type { Payment } from '../payments/payment.js';
+import type { OrderEntry, PaymentEntry } from '../read-models/orders.pg.js';
+
+const statuses = ['created', 'pending', 'paid', 'expired', 'failed'];
+
+/** A payment as the REST API answers it; documented for OpenAPI. */
+export class PaymentAnswer {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ example: 'order-1001' }) orderId!: string;
+  @ApiProperty({ enum: statuses }) status!: string;
+  @ApiProperty({ enum: ['opening', 'awaiting_payment', 'partially_paid', 'detected', 'confirming', 'settled', 'in_review', 'closed'] }) progress!: string;
+  @ApiProperty({ type: [String], example: ['sandbox'] }) labels!: string[];
+  @ApiProperty({ description: 'The one field that a fulfilment system needs.' }) fulfillable!: boolean;
+  @ApiProperty({ example: '49.90' }) amount!: string;
+  @ApiProperty({ example: 'USD' }) currency!: string;
+  @ApiProperty({ type: String, nullable: true, example: '0.00', description: 'What arrived, in `currency`; null where its worth is not known.' }) received!: string | null;
+  @ApiProperty({ type: String, nullable: true, example: '-49.90', description: 'received − amount, signed.' }) delta!: string | null;
+  @ApiProperty({ type: Object, nullable: true, example: null }) review!: unknown;
+  @ApiProperty({ type: [Object] }) transfers!: unknown[];
+  @ApiProperty({ type: String, nullable: true }) trackId!: string | null;
+  @ApiProperty({ type: String, nullable: true, description: 'Send the payer here.' }) paymentUrl!: string | null;
+  @ApiProperty({ description: 'Our own page that tells the payer how it stands.' }) statusUrl!: string;
+  @ApiProperty({ format: 'date-time' }) createdAt!: string;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) expiresAt!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) paidAt!: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) closedAt!: string | null;
+  @ApiProperty({ type: String, nullable: true }) failure!: string | null;
+  @ApiProperty({ type: String, nullable: true }) gatewayStatus!: string | null;
+  @ApiProperty({ type: String, nullable: true }) customerId!: string | null;
+  @ApiProperty({ type: String, nullable: true }) description!: string | null;
+  @ApiProperty({ type: String, nullable: true }) email!: string | null;
+  @ApiProperty({ type: String, nullable: true }) returnUrl!: string | null;
+  @ApiProperty({ type: Object, additionalProperties: { type: 'string' } }) metadata!: Record<string, string>;
+  @ApiProperty({ type: Object, description: 'The policy as it is pinned: name, version, rules.' }) policy!: unknown;
+  @ApiProperty({ description: 'The number of events behind this answer.' }) version!: number;
+  @ApiPropertyOptional({ description: 'The position of its newest event in the log; pass it as `minPosition` to a list.' }) position?: number;
+}
+
+export class PaymentListAnswer {
+  @ApiProperty({ type: [PaymentAnswer] }) items!: PaymentAnswer[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class OrderAnswer {
+  @ApiProperty({ example: 'order-1001' }) orderId!: string;
+  @ApiProperty({ enum: statuses }) status!: string;
+  @ApiProperty({ description: 'Whether the order is paid and confirmed.' }) complete!: boolean;
+  @ApiProperty({ enum: ['none', 'requested', 'accepted', 'fulfilled', 'rejected', 'unanswered'] }) fulfillment!: string;
+  @ApiProperty({ example: '49.90' }) due!: string;
+  @ApiProperty({ example: 'USD' }) currency!: string;
+  @ApiProperty({ type: String, nullable: true, example: '49.90' }) received!: string | null;
+  @ApiProperty({ format: 'date-time' }) createdAt!: string;
+  @ApiProperty({ type: [PaymentAnswer], description: 'Its attempts, oldest first; in lists their ids only.' }) payments!: unknown[];
+}
+
+export class OrderListAnswer {
+  @ApiProperty({ type: [OrderAnswer] }) items!: OrderAnswer[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class EventAnswer {
+  @ApiProperty({ format: 'uuid' }) id!: string;
+  @ApiProperty({ example: 'PaymentPaid' }) type!: string;
+  @ApiProperty() paymentId!: string;
+  @ApiProperty({ example: 3 }) version!: number;
+  @ApiProperty({ example: 42 }) position!: number;
+  @ApiProperty({ example: 1 }) schemaVersion!: number;
+  @ApiProperty({ format: 'date-time' }) recordedAt!: string;
+  @ApiProperty({ example: 'gateway' }) actor!: string;
+  @ApiProperty({ format: 'uuid' }) correlationId!: string;
+  @ApiProperty({ format: 'uuid' }) causationId!: string;
+  @ApiProperty({ type: Object }) data!: JsonObject;
+}
+
+export class EventListAnswer {
+  @ApiProperty({ type: [EventAnswer] }) items!: EventAnswer[];
+  @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
+}
+
+export class ExplanationAnswer {
+  @ApiProperty() complete!: boolean;
+  @ApiProperty({ type: String, nullable: true, example: 'no_money_seen' }) blockedBy!: string | null;
+  @ApiProperty({ enum: ['payer', 'network', 'gateway', 'merchant', 'service'], nullable: true }) waitingOn!: string | null;
+  @ApiProperty({ type: Object, nullable: true, example: { amount: '49.90', currency: 'USD' } }) missing!: unknown;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true }) deadline!: string | null;
+  @ApiProperty({ type: Object, example: { policy: 'default', version: 1, clause: 'paidWhen' } }) rule!: unknown;
+  @ApiProperty({ type: [String], description: 'Ids of the events that prove it.' }) evidence!: string[];
+  @ApiProperty() sentence!: string;
+}
+
+export class ProblemAnswer {
+  @ApiProperty({ example: 'urn:finality:problem:invalid-request' }) type!: string;
+  @ApiProperty() title!: string;
+  @ApiProperty({ example: 422 }) status!: number;
+  @ApiProperty() detail!: string;
+  @ApiPropertyOptional({ type: [Object], example: [{ pointer: '/amount', detail: 'must be a positive decimal as a string' }] }) errors?: unknown[];
+}
+
+/** The answer to whatever read or wrote one payment's stream. */
+export function answerPayment(payment: Payment, events: readonly RecordedEvent[], publicUrl: string): PaymentView & { position: number } {
+  const last = events.at(-1);
+  return { ...viewPayment(payment, last?.version ?? 0, publicUrl), position: last?.position ?? 0 };
+}
+
+export const answerEntry = (entry: PaymentEntry, publicUrl: string): PaymentView => viewPayment(entry.state.payment, entry.version, publicUrl);
+
+export function answerOrder<T>(order: OrderEntry, payments: T[]) {
+  const { orderId, status, complete, fulfillment, currency } = order;
+  return {
+    orderId,
+    status,
+    complete,
+    fulfillment,
+    due: showAmount(order.due, currency),
+    currency,
+    received: order.received === null ? null : showAmount(order.received, currency),
+    createdAt: order.createdAt.toISOString(),
+    payments,
+  };
+}
+
+export function answerEvent(event: RecordedEvent, paymentId: string): EventAnswer {
+  const { id, type, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data } = event;
+  return { id, type, paymentId, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data };
+}

@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseGuards, UseInterceptors } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import { ApiBearerAuth, ApiCreatedResponse, ApiExtraModels, ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Clock } from '../kernel/clock.js';
+import { Ids, isUuid } from '../kernel/ids.js';
+import { decimalsOf } from '../kernel/money.js';
+import { Refusal } from '../kernel/refusal.js';
+import { ReportFulfillment } from '../fulfillment/fulfillment.handlers.js';
+import { CreateInvoice } from '../payments/create-invoice.handlers.js';
+import { explain, type Explanation } from '../payments/explanation.js';
+import { GatewayUnavailable } from '../payments/payment-gateway.js';
+import { PaymentStreams, type Cause, type LoadedPayment } from '../payments/payment-streams.pg.js';
+import type { PaymentView } from '../payments/payment-view.js';
+import { foldPayment, type Terms } from '../payments/payment.js';
+import { CancelPayment, Reconcile } from '../payments/payment.handlers.js';
+import { defaultPolicy, type PinnedPolicy } from '../payments/policy.js';
+import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
+import type { Application } from '../platform/http/applications.pg.js';
+import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { OrderReader } from './order-reader.js';
+import { answerEvent, answerPayment, EventListAnswer, ExplanationAnswer, PaymentAnswer, PaymentListAnswer, ProblemAnswer } from './answers.js';
+import { Refuses } from './problems.js';
+import { AsOfQuery, PaymentsQuery } from './queries.js';
+import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
+import { bodyPipe, queryPipe } from './validation.js';
+import { ApiSettings } from './settings.js';
+
+@ApiTags('payments')
+@ApiBearerAuth()
+@ApiExtraModels(PolicyRequest, ProblemAnswer)
+@Refuses('unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable')
+@Controller('v1/payments')
+@UseGuards(ApiKeyGuard)
+@UseInterceptors(IdempotencyInterceptor)
+export class PaymentsController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(OrderReader) private readonly reader: OrderReader,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
+    @Inject(ApiSettings) private readonly settings: ApiSettings,
+  ) {}
+
+  @Post()
+  @ApiOperation({
+    summary: 'Create a payment and open an invoice for it',
+    description:
+      'Safe to repeat: with the same `Idempotency-Key`, or for the same order on the same terms, the answer is the payment that exists. ' +
+      'A 202 means that the gateway has not confirmed the invoice yet; it opens by itself.',
+  })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable ASCII characters' })
+  @ApiCreatedResponse({ type: PaymentAnswer, description: '`pending`: send the payer to `paymentUrl`' })
+  @ApiResponse({ status: 202, type: PaymentAnswer, description: '`created`: the gateway did not answer in time' })
+  @Refuses('malformed_request', 'invalid_idempotency_key', 'order_has_payment', 'request_in_progress', 'body_too_large',
+    'unsupported_media_type', 'invalid_request', 'idempotency_key_reused', 'gateway_refused')
+  async create(
+    @Caller() caller: Application,
+    @Body(bodyPipe) body: CreatePaymentRequest,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PaymentView & { position: number }> {
+    const created = await this.commands.execute<CreateInvoice, LoadedPayment>(new CreateInvoice(this.terms(caller, body), causeOf(caller, request)));
+    const { payment } = created;
+    if (payment.status === 'failed' && payment.reason === 'refused') {
+      throw new Refusal('gateway_refused', `The gateway refused the payment: ${payment.detail}`, [], { paymentId: payment.terms.id });
+    }
+    void reply.status(payment.status === 'created' ? 202 : 201).header('location', `/v1/payments/${payment.terms.id}`);
+    return this.answer(created);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List and search payments, newest first' })
+  @ApiOkResponse({ type: PaymentListAnswer })
+  @Refuses('malformed_request', 'invalid_cursor')
+  list(@Caller() caller: Application, @Query(queryPipe) query: PaymentsQuery) {
+    return this.reader.payments(caller.id, query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One payment, always current, or as it was' })
+  @ApiOkResponse({ type: PaymentAnswer })
+  @Refuses('not_found', 'malformed_request')
+  async get(@Caller() caller: Application, @Param('id') id: string, @Query(queryPipe) query: AsOfQuery) {
+    return this.answer(asOf(await this.own(caller, id), query.asOf));
+  }
+
+  @Get(':id/events')
+  @ApiOperation({ summary: 'The event stream of a payment, oldest first' })
+  @ApiOkResponse({ type: EventListAnswer })
+  @Refuses('not_found')
+  async events(@Caller() caller: Application, @Param('id') id: string) {
+    const { events } = await this.own(caller, id);
+    return { items: events.map((event) => answerEvent(event, id)), nextCursor: null };
+  }
+
+  @Get(':id/explanation')
+  @ApiOperation({ summary: 'Why the payment is, or is not, complete' })
+  @ApiOkResponse({ type: ExplanationAnswer })
+  @Refuses('not_found', 'malformed_request')
+  async explanation(@Caller() caller: Application, @Param('id') id: string, @Query(queryPipe) query: AsOfQuery): Promise<Explanation> {
+    const { payment, events } = asOf(await this.own(caller, id), query.asOf);
+    return explain(payment, events);
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Close a payment that no money was seen for' })
+  @ApiOkResponse({ type: PaymentAnswer })
+  @Refuses('not_found', 'money_was_seen', 'not_cancellable', 'conflict')
+  async cancel(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
+    await this.own(caller, id);
+    return this.answer(await this.commands.execute<CancelPayment, LoadedPayment>(new CancelPayment(id, causeOf(caller, request))));
+  }
+
+  @Post(':id/reconcile')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Ask the gateway now' })
+  @ApiOkResponse({ type: PaymentAnswer })
+  @Refuses('not_found', 'gateway_unavailable')
+  async reconcile(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
+    await this.own(caller, id);
+    try {
+      return this.answer(await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, causeOf(caller, request))));
+    } catch (error) {
+      if (!(error instanceof GatewayUnavailable)) throw error;
+      throw new Refusal('gateway_unavailable', 'The gateway does not answer; the service keeps asking by itself.');
+    }
+  }
+
+  @Post(':id/fulfillment')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Report what became of the delivery, later than by the answer to the webhook' })
+  @ApiOkResponse({ type: PaymentAnswer })
+  @Refuses('not_found', 'not_fulfillable', 'fulfillment_already_reported', 'invalid_request')
+  async fulfillment(@Caller() caller: Application, @Param('id') id: string, @Body(bodyPipe) body: FulfillmentRequest, @Req() request: FastifyRequest) {
+    const loaded = await this.own(caller, id);
+    const { outcome, reference, note } = body;
+    const command = new ReportFulfillment(id, outcome, reference ?? null, note ?? null, causeOf(caller, request));
+    const { added } = await this.commands.execute<ReportFulfillment, { added: readonly { position: number }[] }>(command);
+    const answer = this.answer(loaded);
+    return { ...answer, position: added.at(-1)?.position ?? answer.position };
+  }
+
+  /** Another application's payment looks exactly like one that does not exist. */
+  private async own(caller: Application, id: string): Promise<LoadedPayment> {
+    const loaded = isUuid(id) ? await this.streams.find(id) : null;
+    if (loaded?.payment.terms.applicationId !== caller.id) throw new Refusal('not_found', 'There is no payment with this id.');
+    return loaded;
+  }
+
+  private answer({ payment, events }: Pick<LoadedPayment, 'payment' | 'events'>): PaymentView & { position: number } {
+    return answerPayment(payment, events, this.settings.publicUrl);
+  }
+
+  private terms(caller: Application, body: CreatePaymentRequest): Terms {
+    const decimals = body.amount.split('.')[1]?.length ?? 0;
+    if (decimals > decimalsOf(body.currency)) {
+      const detail = `has ${String(decimals)} decimals; ${body.currency} has ${String(decimalsOf(body.currency))}`;
+      throw new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', [{ pointer: '/amount', detail }]);
+    }
+    return {
+      id: this.ids.next(),
+      applicationId: caller.id,
+      orderId: body.orderId,
+      amount: body.amount,
+      currency: body.currency,
+      customerId: body.customerId ?? null,
+      description: body.description ?? null,
+      email: body.email ?? null,
+      returnUrl: body.returnUrl ?? null,
+      lifetimeMinutes: body.lifetimeMinutes ?? 60,
+      policy: pinned(body.policy),
+      metadata: body.metadata ?? {},
+      statusToken: randomBytes(24).toString('base64url'),
+      sandbox: this.settings.sandbox,
+      requestedAt: this.clock.now(),
+    };
+  }
+}
+
+const causeOf = (caller: Application, request: FastifyRequest): Cause => ({
+  actor: `application:${caller.id}`,
+  correlationId: request.id,
+  causationId: request.id,
+});
+
+/** Clauses that an inline policy leaves out are those of the default one. */
+function pinned(policy: CreatePaymentRequest['policy']): PinnedPolicy {
+  if (policy === undefined || typeof policy === 'string') return defaultPolicy;
+  const { rules } = defaultPolicy;
+  const { paidWhen, underpayment, overpayment, latePayment } = policy;
+  return {
+    name: 'inline',
+    version: 1,
+    rules: {
+      paidWhen: paidWhen ? (paidWhen.rule === 'confirmations' ? { rule: 'confirmations', count: paidWhen.count ?? 1 } : { rule: paidWhen.rule }) : rules.paidWhen,
+      underpayment: underpayment ? { ...underpayment } : rules.underpayment,
+      overpayment: overpayment ? { ...overpayment } : rules.overpayment,
+      latePayment: latePayment ? { ...latePayment } : rules.latePayment,
+    },
+  };
+}
+
+/** The payment after its first n events, or as it was recorded at a time. */
+function asOf(loaded: LoadedPayment, asked: string | undefined): Pick<LoadedPayment, 'payment' | 'events'> {
+  if (asked === undefined) return loaded;
+  const version = /^\d+$/.test(asked) ? parseInt(asked, 10) : null;
+  const at = version === null ? new Date(asked).toISOString() : null;
+  const events = loaded.events.filter((event) => (version === null ? at !== null && event.recordedAt <= at : event.version <= version));
+  if (events.length === 0) throw new Refusal('not_found', 'The payment did not exist yet then.');
+  return { payment: foldPayment(events), events };
+}

@@ -1,0 +1,71 @@
+import { registerDecorator, type ValidationOptions } from 'class-validator';
+import { isPlainDecimal } from '../kernel/money.js';
+import { Decimal, defaultPolicy, durationSeconds } from '../payments/policy.js';
+
+type Check = (value: unknown) => boolean;
+
+const rule =
+  (name: string, message: string, check: Check) =>
+  (options?: ValidationOptions): PropertyDecorator =>
+  (target, property) => {
+    registerDecorator({
+      name,
+      target: target.constructor,
+      propertyName: String(property),
+      options: { message, ...options },
+      validator: { validate: (value: unknown) => check(value) },
+    });
+  };
+
+/** A positive plain decimal string. */
+export const IsAmount = rule(
+  'isAmount',
+  'must be a positive decimal as a string, such as "49.90": at most 18 digits before and 18 after the point, no sign, no exponent',
+  (value) => typeof value === 'string' && isPlainDecimal(value) && new Decimal(value).gt('0'),
+);
+
+export const IsPercent = (most: number): PropertyDecorator =>
+  rule('isPercent', `must be a percentage as a string, from "0" to "${String(most)}"`, (value) => {
+    return typeof value === 'string' && isPlainDecimal(value) && new Decimal(value).lte(String(most));
+  })();
+
+const longestWindow = 30 * 24 * 3600;
+
+export const IsDuration = rule('isDuration', 'must be an ISO 8601 duration of days, hours and minutes up to 30 days, such as "PT72H"', (value) => {
+  const seconds = typeof value === 'string' ? durationSeconds(value) : null;
+  return seconds !== null && seconds <= longestWindow;
+});
+
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+export const NoControls = rule('noControls', 'must not contain control characters', (value) => typeof value === 'string' && !controls.test(value));
+
+/** An address that a payer's browser may be sent to: no scripts, no credentials. Whether http is allowed is the caller's to say. */
+export const IsReturnUrl = rule('isReturnUrl', 'must be an absolute https URL of at most 2,048 characters, without credentials', (value) => {
+  if (typeof value !== 'string' || value.length > 2048 || controls.test(value) || !URL.canParse(value)) return false;
+  const { protocol, username, password, hostname } = new URL(value);
+  const local = protocol === 'http:' && (hostname === 'localhost' || hostname === '127.0.0.1');
+  return (protocol === 'https:' || local) && username === '' && password === '';
+});
+
+export const IsMetadata = rule('isMetadata', 'must be an object of at most 20 strings: keys up to 40 characters, values up to 500, no control characters', (value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return (
+    entries.length <= 20 &&
+    entries.every(([key, text]) => /^[\w.-]{1,40}$/.test(key) && typeof text === 'string' && text.length <= 500 && !controls.test(text))
+  );
+});
+
+export const IsPolicy = rule('isPolicy', `must be the name of a policy ("${defaultPolicy.name}") or a policy as an object`, (value) => {
+  if (typeof value === 'string') return value === defaultPolicy.name;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !('paidWhen' in value) || paidWhenFits(value.paidWhen);
+});
+
+/** `count` belongs to the rule `confirmations`, and to no other. */
+function paidWhenFits(paidWhen: unknown): boolean {
+  if (typeof paidWhen !== 'object' || paidWhen === null || !('rule' in paidWhen)) return true;
+  const counted = 'count' in paidWhen && paidWhen.count !== undefined;
+  return (paidWhen.rule === 'confirmations') === counted;
+}

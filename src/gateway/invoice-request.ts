@@ -1,0 +1,40 @@
+import { isPlainDecimal } from '../kernel/money.js';
+import type { InvoiceRequest } from '../payments/payment-gateway.js';
+
+/**
+ * The body of `POST /payment/invoice` (docs.oxapay.com/api-reference/payment/generate-invoice). The text is put
+ * together here, because amounts go out as JSON numbers with every digit, which no JavaScript number could keep.
+ *
+ * The terms are always sent: what is left out follows the panel's settings, which anyone may change there. Absent
+ * members are left out rather than sent as null.
+ */
+export function invoiceBody(request: InvoiceRequest): string {
+  const members: [string, string][] = [
+    ['amount', numberText(request.amount)],
+    ['currency', JSON.stringify(request.currency)],
+    ['lifetime', wholeText(request.lifetimeMinutes)],
+    ['fee_paid_by_payer', request.feePaidByPayer ? '1' : '0'],
+    ['under_paid_coverage', numberText(request.underPaidCoverage)],
+    ['mixed_payment', request.mixedPayment ? 'true' : 'false'],
+    ['callback_url', JSON.stringify(request.callbackUrl)],
+    ['order_id', JSON.stringify(request.orderId)],
+  ];
+  for (const [key, text] of optional(request)) if (text !== undefined) members.push([key, JSON.stringify(text)]);
+  return `{${members.map(([key, value]) => `"${key}":${value}`).join(',')}}`;
+}
+
+const optional = (request: InvoiceRequest): [string, string | undefined][] => [
+  ['return_url', request.returnUrl],
+  ['email', request.email],
+  ['description', request.description],
+];
+
+function numberText(decimal: string): string {
+  if (!isPlainDecimal(decimal)) throw new TypeError('an amount for the gateway must be a plain decimal');
+  return decimal;
+}
+
+function wholeText(value: number): string {
+  if (!Number.isSafeInteger(value) || value <= 0) throw new TypeError('a lifetime is a whole number of minutes');
+  return String(value);
+}

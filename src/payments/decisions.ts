@@ -1,0 +1,218 @@
+import { addMinutes, type Instant } from '../kernel/clock.js';
+import { Refusal } from '../kernel/refusal.js';
+import type { GatewayReport, GatewayStatus } from './payment-gateway.js';
+import {
+  assessed,
+  evolve,
+  factsOf,
+  isReportable,
+  type Invoice,
+  type Payment,
+  type PaymentEvent,
+  type Reportable,
+  type Witness,
+} from './payment.js';
+import { Decimal, judge, type Contradiction, type ReviewReason } from './policy.js';
+import { uniteTransfers } from './transfers.js';
+
+/** Who claims something, and when we heard it. */
+export interface Claim {
+  witness: Witness;
+  now: Instant;
+}
+
+/** How long a gateway's own answer may lag behind its callback before the two are taken to disagree. */
+const corroborationPatienceMinutes = 10;
+
+/**
+ * What one report about a payment changes. Repeats, stale claims and claims that add nothing give `[]`. The status of a
+ * payment only ever moves forward: what a late report says of money is kept, what it says of the past is not believed.
+ */
+export function applyReport(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  return inSteps(payment, [
+    (current) => recordStatus(current, report, claim),
+    (current) => recordTransfers(current, report, claim),
+    (current) => recordAmounts(current, claim),
+    (current) => recordContradictions(current, report, claim),
+    (current) => conclude(current, claim),
+    (current) => corroborate(current, report, claim),
+    (current) => reviewExcess(current, claim),
+  ]);
+}
+
+/** Runs decisions one after the other, each upon the outcome of those before it. */
+function inSteps(start: Reportable, steps: ((current: Reportable) => PaymentEvent[])[]): PaymentEvent[] {
+  const events: PaymentEvent[] = [];
+  let current: Payment | null = start;
+  for (const step of steps) {
+    if (!isReportable(current)) break;
+    const added: PaymentEvent[] = step(current);
+    events.push(...added);
+    current = added.reduce<Payment | null>(evolve, current);
+    if (current === null) break;
+  }
+  return events;
+}
+
+// How final each word of the gateway is. `underpaid` says more than `expired`, a refund can only follow money.
+const finality: Readonly<Record<GatewayStatus, number>> = {
+  new: 0,
+  waiting: 1,
+  paying: 2,
+  expired: 3,
+  failed: 4,
+  underpaid: 5,
+  paid: 6,
+  manual_accept: 7,
+  refunding: 8,
+  refunded: 9,
+};
+
+function recordStatus(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  const known = payment.money.gatewayStatus;
+  const forward = known === null || finality[report.status] > finality[known];
+  const newValue = payment.money.valueUsd === null && report.valueUsd !== null;
+  if (!forward && !newValue) return [];
+  const status = forward ? report.status : known;
+  return [{ type: 'GatewayReported', data: { status, valueUsd: report.valueUsd, witness: claim.witness, at: claim.now } }];
+}
+
+function recordTransfers(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
+  return uniteTransfers(payment.money.transfers, report.transfers, claim.now).map((transfer) => ({
+    type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',
+    data: { transfer, at: claim.now },
+  }));
+}
+
+function recordAmounts(payment: Reportable, claim: Claim): PaymentEvent[] {
+  const { received, delta } = assessed(payment);
+  const { money } = payment;
+  const none = received === '0' && money.delta === null;
+  if (none || (received === money.received && delta === money.delta)) return [];
+  return [{ type: 'AmountAssessed', data: { received, delta, at: claim.now } }];
+}
+
+/**
+ * Whether the gateway speaks of the same amount and currency as we asked for. The top-level pair names the invoice's
+ * denomination (a captured callback of a 12 TRX invoice paid in BTC says 12 TRX); types without an amount say nothing.
+ */
+function recordContradictions(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  const found: Contradiction[] = [];
+  const { amount, currency } = payment.terms;
+  if (report.currency !== null && report.currency !== currency) {
+    found.push({ kind: 'currency', expected: currency, reported: report.currency });
+  } else if (report.amount !== null && !new Decimal(report.amount).eq(amount)) {
+    found.push({ kind: 'amount', expected: amount, reported: report.amount });
+  }
+  return found
+    .filter(({ kind, reported }) => !payment.money.contradictions.some((known) => known.kind === kind && known.reported === reported))
+    .map((contradiction) => ({ type: 'ContradictionFound', data: { ...contradiction, witness: claim.witness, at: claim.now } }));
+}
+
+/** Asks the one rule, and records what it concludes. */
+function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
+  if (payment.status === 'paid') return contradictionReview(payment, claim);
+  const { conclusion, clause, late, reasons } = judge(factsOf(payment));
+  const events: PaymentEvent[] = [];
+  if (conclusion === 'paid') {
+    events.push({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } });
+  }
+  if (conclusion === 'expire' && payment.status === 'pending') {
+    events.push({ type: 'PaymentExpired', data: { clause, at: claim.now } });
+  }
+  return [...events, ...openReview(payment, reasons, claim)];
+}
+
+/** A contradiction that turns up after `paid` cannot take that back; it holds up what has not been delivered. */
+const contradictionReview = (payment: Reportable, claim: Claim): PaymentEvent[] =>
+  payment.money.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
+
+/** The gateway's own answer confirms a callback's claim, or, once it has had time to catch up, contradicts it. */
+function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  if (payment.status !== 'paid' || payment.corroboratedAt !== null || claim.witness !== 'poll') return [];
+  if (payment.money.contradictions.length > 0) return [];
+  if (vouches(payment, report)) return [{ type: 'PaymentCorroborated', data: { at: claim.now } }];
+  const overdue = claim.now > addMinutes(payment.paidAt, corroborationPatienceMinutes);
+  return overdue ? openReview(payment, ['gateway_conflict'], claim) : [];
+}
+
+/** Whether a report by itself bears out that the payment is paid under its policy. */
+function vouches(payment: Reportable, report: GatewayReport): boolean {
+  if (finality[report.status] >= finality.paid) return true;
+  const alone = evolveAlone(payment, report);
+  return judge(factsOf(alone)).conclusion === 'paid';
+}
+
+/** The payment as it would stand if this report were all that the gateway had ever said; worth is taken from both. */
+function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
+  const { terms, invoice, money } = payment;
+  const seen = uniteTransfers(money.transfers, report.transfers, invoice.expiresAt);
+  const changed = new Map(seen.map((transfer) => [transfer.key, transfer]));
+  const named = money.transfers
+    .map((transfer) => changed.get(transfer.key) ?? transfer)
+    .filter((transfer) => report.transfers.some((other) => other.txHash === transfer.txHash && other.currency === transfer.currency));
+  return {
+    status: 'pending',
+    terms,
+    invoice,
+    money: { ...money, gatewayStatus: report.status, transfers: named, contradictions: [], review: null },
+  };
+}
+
+/** Too much money: recorded as a label and a delta by others; here the policy asks for a person where it does. */
+function reviewExcess(payment: Reportable, claim: Claim): PaymentEvent[] {
+  const { delta } = payment.money;
+  const { tolerancePercent, then } = payment.terms.policy.rules.overpayment;
+  if (payment.status !== 'paid' || delta === null || then === 'keep') return [];
+  const tolerated = new Decimal(payment.terms.amount).times(tolerancePercent).div('100');
+  return new Decimal(delta).gt(tolerated) ? openReview(payment, ['overpaid'], claim) : [];
+}
+
+function openReview(payment: Reportable, reasons: readonly ReviewReason[], claim: { now: Instant }): PaymentEvent[] {
+  const open = payment.money.review?.reasons ?? [];
+  const added = reasons.filter((reason) => !open.includes(reason));
+  return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
+}
+
+/** Closes a payment that no money was seen for. Repeated: nothing. */
+export function cancel(payment: Payment, now: Instant): PaymentEvent[] {
+  if (payment.status === 'failed') {
+    if (payment.reason === 'cancelled') return [];
+    throw new Refusal('not_cancellable', 'The gateway refused this payment, so there is nothing to cancel.');
+  }
+  if (payment.status === 'expired') throw new Refusal('not_cancellable', 'The payment has expired already.');
+  const seen = payment.status === 'paid' || (payment.status === 'pending' && hasMoney(payment));
+  if (seen) {
+    throw new Refusal('money_was_seen', 'Money was seen for this payment; it can be refunded, but no longer cancelled.');
+  }
+  return [{ type: 'PaymentCancelled', data: { at: now } }];
+}
+
+const hasMoney = (payment: Reportable): boolean =>
+  payment.money.transfers.length > 0 || (payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] === finality.paying);
+
+/** The gateway opened an invoice for it, or had done so: `adopted` where it was found by a search. */
+export function invoiceOpened(payment: Payment, invoice: Invoice, adopted: boolean, now: Instant): PaymentEvent[] {
+  return payment.status === 'created' ? [{ type: 'InvoiceOpened', data: { ...invoice, adopted, at: now } }] : [];
+}
+
+export function invoiceRefused(payment: Payment, refusal: { field: string | null; detail: string }, now: Instant): PaymentEvent[] {
+  return payment.status === 'created' ? [{ type: 'InvoiceRefused', data: { ...refusal, at: now } }] : [];
+}
+
+export function invoiceDelayed(payment: Payment, outcome: 'unavailable' | 'unknown', detail: string, now: Instant): PaymentEvent[] {
+  const told = payment.status === 'created' && payment.opening.outcome === outcome;
+  return payment.status === 'created' && !told ? [{ type: 'InvoiceDelayed', data: { outcome, detail, at: now } }] : [];
+}
+
+/** Claims the next try to open the invoice. The append decides who may ask the gateway. */
+export function retryInvoice(payment: Payment, now: Instant): PaymentEvent[] {
+  if (payment.status !== 'created') return [];
+  return [{ type: 'InvoiceRetried', data: { attempt: payment.opening.attempt + 1, at: now } }];
+}
+
+/** Gives a payment to a person when nobody will look at it any more and it has no final word. */
+export function giveUp(payment: Reportable, now: Instant): PaymentEvent[] {
+  return payment.status === 'pending' && payment.money.review === null ? openReview(payment, ['no_final_word'], { now }) : [];
+}

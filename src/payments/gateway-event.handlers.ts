@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { Clock } from '../kernel/clock.js';
+import { Ids, isUuid } from '../kernel/ids.js';
+import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
+import { applyReport } from './decisions.js';
+import { Looks } from './looks.pg.js';
+import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
+import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
+import { isReportable, type Payment, type Reportable } from './payment.js';
+
+/** The gateway's callbacks, by the account they came for. */
+export const callbackSource = 'callback:default';
+export const trackKeyScope = 'track:default';
+
+/** A verified callback: its bytes as they came, and what they say. */
+export class ApplyGatewayEvent {
+  constructor(
+    readonly body: Buffer,
+    readonly reading:
+      | { kind: 'payment'; report: GatewayReport; content: string }
+      | { kind: 'payout'; trackId: string; content: string }
+      | { kind: 'unreadable'; reason: string; trackId: string | null },
+  ) {}
+}
+
+/** What became of a callback: `applied` (also where it changed nothing), or kept for the operator. */
+export interface Intake {
+  result: 'applied' | 'duplicate' | 'unmatched' | 'quarantined';
+  reason: string | null;
+}
+
+const digestOf = (...parts: (string | Buffer)[]): Buffer => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\n');
+  return hash.digest();
+};
+
+/** Stores evidence and its effect in one commit; resolves only when both are durable. Throws `StoreUnavailable`. */
+@CommandHandler(ApplyGatewayEvent)
+export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEvent, Intake> {
+  private readonly log = new Logger(ApplyGatewayEvent.name);
+
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Looks) private readonly looks: Looks,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
+  ) {}
+
+  async execute({ body, reading }: ApplyGatewayEvent): Promise<Intake> {
+    if (reading.kind === 'unreadable') return this.quarantine(body, reading.reason, reading.trackId);
+    if (reading.kind === 'payout') return this.keep(this.message(body, reading.content, reading.trackId, 'unmatched', 'payout'));
+    const { report, content } = reading;
+    const message = this.message(body, content, report.trackId, 'applied', null);
+    try {
+      return await this.apply(report, message);
+    } catch (error) {
+      if (error instanceof StoreUnavailable || error instanceof Conflict) throw error;
+      this.log.error({ msg: 'a callback could not be decided upon', trackId: report.trackId, error: String(error) });
+      return this.quarantine(body, 'decision_failed', report.trackId);
+    }
+  }
+
+  private async apply(report: GatewayReport, message: InboxMessage): Promise<Intake> {
+    const found = await this.find(report);
+    if (found === 'identity_mismatch') return this.quarantine(message.body, found, report.trackId);
+    if (found === null) {
+      await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
+      // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
+      const appeared = await this.find(report);
+      if (appeared === null || appeared === 'identity_mismatch') return { result: 'unmatched', reason: 'unknown_track_id' };
+      return this.decide(appeared, report, message);
+    }
+    return this.decide(found, report, message);
+  }
+
+  private async decide(loaded: LoadedPayment, report: GatewayReport, message: InboxMessage): Promise<Intake> {
+    const cause = { actor: 'gateway', correlationId: message.id, causationId: message.id };
+    const decided = await this.streams.decide(
+      loaded.payment.terms.id,
+      cause,
+      (payment) => reportUpon(payment, report, message.receivedAt),
+      { message, loaded },
+    );
+    return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
+  }
+
+  /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
+  private async find(report: GatewayReport): Promise<(LoadedPayment & { payment: Reportable }) | 'identity_mismatch' | null> {
+    const byOrder = report.orderId !== null && isUuid(report.orderId) ? await this.streams.find(report.orderId) : null;
+    if (byOrder && isAbout(byOrder.payment, report)) return { ...byOrder, payment: byOrder.payment };
+    const holder = await this.store.streamOf(trackKeyScope, report.trackId);
+    if (holder === null) return byOrder && byOrder.payment.status !== 'created' ? 'identity_mismatch' : null;
+    if (report.orderId !== null && report.orderId !== holder) return 'identity_mismatch';
+    const { payment, ...rest } = await this.streams.load(holder);
+    return isAbout(payment, report) ? { ...rest, payment } : null;
+  }
+
+  private async quarantine(body: Buffer, reason: string, trackId: string | null): Promise<Intake> {
+    await this.keep(this.message(body, body, trackId, 'quarantined', reason));
+    const holder = trackId === null ? null : await this.store.streamOf(trackKeyScope, trackId);
+    if (holder !== null) await this.looks.dueNow(holder, this.clock.now());
+    return { result: 'quarantined', reason };
+  }
+
+  private async keep(message: InboxMessage): Promise<Intake> {
+    const stored = await this.store.recordMessage(null, message);
+    const result = message.status === 'quarantined' ? 'quarantined' : 'unmatched';
+    return { result: stored.outcome === 'duplicate' ? 'duplicate' : result, reason: message.reason };
+  }
+
+  private message(
+    body: Buffer,
+    content: string | Buffer,
+    subject: string | null,
+    status: InboxMessage['status'],
+    reason: string | null,
+  ): InboxMessage {
+    const digest = digestOf(callbackSource, content);
+    return { id: this.ids.next(), digest, source: callbackSource, subject, status, reason, body, receivedAt: this.clock.now() };
+  }
+}
+
+const isAbout = (payment: Payment, report: GatewayReport): payment is Reportable =>
+  isReportable(payment) && payment.invoice.trackId === report.trackId;
+
+const reportUpon = (payment: Payment, report: GatewayReport, now: string, witness: 'callback' | 'poll' = 'callback') =>
+  isReportable(payment) ? applyReport(payment, report, { witness, now }) : [];
+
+/** Callbacks that came before their invoice was recorded, applied once it is. */
+@Injectable()
+export class ApplyUnmatched {
+  constructor(
+    private readonly streams: PaymentStreams,
+    private readonly store: EventStore,
+    private readonly gateway: PaymentGateway,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Returns how many were applied to the payment that holds the track id. */
+  async apply(trackId: string, cause: Cause): Promise<number> {
+    const open = await this.store.openMessages(callbackSource, trackId);
+    const holder = open.length > 0 ? await this.store.streamOf(trackKeyScope, trackId) : null;
+    if (holder === null) return 0;
+    for (const { body, digest, receivedAt } of open) {
+      const report = this.gateway.readCallback(body);
+      if (!report) continue;
+      const message: InboxMessage = {
+        id: this.ids.next(), digest, source: callbackSource, subject: trackId, status: 'applied', reason: null, body, receivedAt,
+      };
+      const { correlationId } = cause;
+      const by = { actor: 'gateway', correlationId, causationId: message.id };
+      await this.streams.decide(holder, by, (payment) => reportUpon(payment, report, this.clock.now()), { message });
+      await this.store.markMatched(null, digest);
+    }
+    return open.length;
+  }
+}
+
+/** Asks the gateway about one payment now; its answer enters as evidence, through the same decision as a callback. */
+@Injectable()
+export class Poll {
+  constructor(
+    private readonly streams: PaymentStreams,
+    private readonly gateway: PaymentGateway,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Throws `GatewayUnavailable`. A gateway that does not know the payment changes nothing: absence is no evidence. */
+  async poll(loaded: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const { payment } = loaded;
+    if (!isReportable(payment)) return loaded;
+    const report = await this.gateway.findPayment(payment.invoice.trackId);
+    if (!report || report.trackId !== payment.invoice.trackId) return loaded;
+    const body = Buffer.from(JSON.stringify(report));
+    const now = this.clock.now();
+    const message: InboxMessage = {
+      id: this.ids.next(),
+      digest: digestOf('poll:default', body),
+      source: 'poll:default',
+      subject: report.trackId,
+      status: 'applied',
+      reason: null,
+      body,
+      receivedAt: now,
+    };
+    const by = { ...cause, causationId: message.id };
+    const first = await this.streams.decide(payment.terms.id, by, (current) => reportUpon(current, report, now, 'poll'), { message });
+    if (first.fresh) return first;
+    // The same answer as before may still decide something new: time has passed, or a callback came between.
+    return this.streams.decide(payment.terms.id, by, (current) => reportUpon(current, report, now, 'poll'));
+  }
+}

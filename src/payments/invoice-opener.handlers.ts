@@ -1,0 +1,123 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { addMinutes, addSeconds, Clock } from '../kernel/clock.js';
+import { invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from './decisions.js';
+import { ApplyUnmatched, trackKeyScope } from './gateway-event.handlers.js';
+import { GatewayRefused, GatewayUnavailable, PaymentGateway, type GatewayReport, type InvoiceRequest } from './payment-gateway.js';
+import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
+import type { Payment, Terms } from './payment.js';
+
+/** What opening an invoice needs to know of this installation. */
+export abstract class InvoiceSettings {
+  /** Where the gateway sends its callbacks. */
+  abstract readonly callbackUrl: string;
+}
+
+/** How long after a try its invoice may still turn up in the gateway's list; longer than any try can take. */
+const settleSeconds = 30;
+const pagesAtMost = 50;
+
+/**
+ * Opens invoices, each once. Whoever appended the event that begins a try asks the gateway, nobody else; before a
+ * further try the gateway is searched for what an earlier one may have left there.
+ */
+@Injectable()
+export class InvoiceOpener {
+  private readonly log = new Logger(InvoiceOpener.name);
+
+  constructor(
+    private readonly streams: PaymentStreams,
+    private readonly gateway: PaymentGateway,
+    private readonly clock: Clock,
+    private readonly settings: InvoiceSettings,
+    private readonly unmatched: ApplyUnmatched,
+  ) {}
+
+  /** Asks the gateway for the invoice of a payment whose try this caller has just begun. */
+  async ask(begun: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const { terms } = begun.payment;
+    try {
+      const invoice = await this.gateway.openInvoice(this.request(terms));
+      return await this.record(terms.id, invoice, false, cause);
+    } catch (error) {
+      if (error instanceof GatewayRefused) {
+        const refusal = { field: error.field, detail: error.message };
+        return this.streams.decide(terms.id, cause, (payment) => invoiceRefused(payment, refusal, this.clock.now()));
+      }
+      const outcome = error instanceof GatewayUnavailable ? 'unavailable' : 'unknown';
+      const detail = error instanceof Error ? error.message : 'no answer';
+      this.log.warn({ msg: 'invoice not opened', paymentId: terms.id, outcome, detail });
+      return this.streams.decide(terms.id, cause, (payment) => invoiceDelayed(payment, outcome, detail, this.clock.now()));
+    }
+  }
+
+  /**
+   * Takes a payment that is still `created` further: adopts an invoice that an earlier try left at the gateway, or
+   * tries anew where there is none. Does nothing while a try may still be under way.
+   */
+  async resume(loaded: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const { payment } = loaded;
+    if (payment.status !== 'created') return loaded;
+    const now = this.clock.now();
+    const pause = payment.opening.outcome === 'unavailable' ? settleSeconds / 6 : settleSeconds;
+    if (now < addSeconds(payment.opening.since, pause)) return loaded;
+    const found = await this.search(payment.terms);
+    if (found) return this.adopt(payment, found, cause);
+    if (now > addMinutes(payment.terms.requestedAt, payment.terms.lifetimeMinutes)) {
+      const refusal = { field: null, detail: 'the gateway could not be reached within the lifetime of the payment' };
+      return this.streams.decide(payment.terms.id, cause, (current) => invoiceRefused(current, refusal, now));
+    }
+    const begun = await this.streams.decide(payment.terms.id, cause, (current) =>
+      current.status === 'created' && current.opening.attempt === payment.opening.attempt ? retryInvoice(current, now) : [],
+    );
+    return begun.added.length > 0 ? this.ask(begun, cause) : begun;
+  }
+
+  /** Looks a payment up by its order id: the gateway's list cannot be filtered by it, so a span of time is read. */
+  private async search(terms: Terms): Promise<GatewayReport | null> {
+    const from = addMinutes(terms.requestedAt, -5);
+    const to = addMinutes(this.clock.now(), 5);
+    for (let page = 1; page <= pagesAtMost; page++) {
+      const { reports, lastPage } = await this.gateway.listPayments({ from, to, page });
+      const found = reports.find((report) => report.orderId === terms.id);
+      if (found) return found;
+      if (page >= lastPage) return null;
+    }
+    throw new GatewayUnavailable(`the list of payments since ${from} is longer than ${String(pagesAtMost)} pages`);
+  }
+
+  private async adopt(payment: Payment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
+    const { terms } = payment;
+    const expiresAt = found.expiresAt ?? addMinutes(found.createdAt ?? this.clock.now(), terms.lifetimeMinutes);
+    const invoice = { trackId: found.trackId, paymentUrl: this.gateway.paymentUrl(found.trackId), expiresAt };
+    return this.record(terms.id, invoice, true, cause);
+  }
+
+  private async record(
+    id: string,
+    invoice: { trackId: string; paymentUrl: string | null; expiresAt: string },
+    adopted: boolean,
+    cause: Cause,
+  ): Promise<LoadedPayment> {
+    const keys = [{ scope: trackKeyScope, key: invoice.trackId }];
+    const opened = await this.streams.decide(id, cause, (payment) => invoiceOpened(payment, invoice, adopted, this.clock.now()), { keys });
+    const applied = await this.unmatched.apply(invoice.trackId, cause);
+    return applied ? this.streams.load(id) : opened;
+  }
+
+  private request(terms: Terms): InvoiceRequest {
+    const { rules } = terms.policy;
+    return {
+      orderId: terms.id,
+      amount: terms.amount,
+      currency: terms.currency,
+      lifetimeMinutes: terms.lifetimeMinutes,
+      underPaidCoverage: rules.underpayment.tolerancePercent,
+      feePaidByPayer: false,
+      mixedPayment: true,
+      callbackUrl: this.settings.callbackUrl,
+      ...(terms.returnUrl ? { returnUrl: terms.returnUrl } : {}),
+      ...(terms.email ? { email: terms.email } : {}),
+      ...(terms.description ? { description: terms.description } : {}),
+    };
+  }
+}

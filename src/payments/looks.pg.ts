@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import type { Pool, PoolClient } from 'pg';
+import type { Instant } from '../kernel/clock.js';
+
+/** When each payment is next to be looked up at the gateway. Derived from events: it can be rebuilt at any time. */
+@Injectable()
+export class Looks {
+  constructor(private readonly pool: Pool) {}
+
+  /** Sets or, with null, drops the next look of payments. */
+  async schedule(tx: PoolClient, looks: ReadonlyMap<string, Instant | null>): Promise<void> {
+    const due = [...looks].filter(([, at]) => at !== null);
+    const done = [...looks].filter(([, at]) => at === null).map(([id]) => id);
+    if (due.length > 0) {
+      await tx.query(
+        `insert into look (stream_id, due_at) select * from unnest($1::uuid[], $2::timestamptz[])
+         on conflict (stream_id) do update set due_at = excluded.due_at`,
+        [due.map(([id]) => id), due.map(([, at]) => at)],
+      );
+    }
+    if (done.length > 0) await tx.query('delete from look where stream_id = any($1::uuid[])', [done]);
+  }
+
+  /** Asks for a look at one payment as soon as possible. */
+  async dueNow(id: string, now: Instant): Promise<void> {
+    await this.pool.query(
+      'insert into look (stream_id, due_at) values ($1, $2) on conflict (stream_id) do update set due_at = least(look.due_at, excluded.due_at)',
+      [id, now],
+    );
+  }
+
+  /**
+   * Takes the payments whose look is due, nearest first, for this process alone: they are put off until `leaseUntil`,
+   * so that a crash in the middle delays them and loses none.
+   */
+  async claim(now: Instant, leaseUntil: Instant, limit: number): Promise<string[]> {
+    const { rows } = await this.pool.query<{ stream_id: string }>(
+      `update look set due_at = $2 where stream_id in
+         (select stream_id from look where due_at <= $1 order by due_at limit $3 for update skip locked)
+       returning stream_id`,
+      [now, leaseUntil, limit],
+    );
+    return rows.map((row) => row.stream_id);
+  }
+
+  /** Sets the next look after one was done; null where none is needed any more. */
+  async done(id: string, next: Instant | null): Promise<void> {
+    if (next === null) await this.pool.query('delete from look where stream_id = $1', [id]);
+    else await this.pool.query('update look set due_at = $2 where stream_id = $1', [id, next]);
+  }
+}

@@ -1,0 +1,162 @@
+import type { Instant } from '../kernel/clock.js';
+
+/**
+ * The port to whoever takes the crypto: what the payments need of a gateway, in our words. One adapter exists
+ * (`gateway/`); nothing on this side knows a wire format.
+ */
+export abstract class PaymentGateway {
+  /**
+   * Asks for a hosted invoice, once; never repeated by the adapter, because the gateway has no idempotency.
+   * Throws `GatewayRefused` (it said no), `GatewayUnavailable` (nothing can have been created) or
+   * `GatewayOutcomeUnknown` (an invoice may exist).
+   */
+  abstract openInvoice(request: InvoiceRequest): Promise<OpenedInvoice>;
+
+  /** Where a payer pays the invoice with this track id; null where the gateway's address for it is not known yet. */
+  abstract paymentUrl(trackId: string): string | null;
+
+  /** What the gateway says of one payment now; null where it does not know it. Throws `GatewayUnavailable`. */
+  abstract findPayment(trackId: string): Promise<GatewayReport | null>;
+
+  /** One page of payments created in a span of time, oldest first. Throws `GatewayUnavailable`. */
+  abstract listPayments(query: { from: Instant; to: Instant; page: number }): Promise<ReportPage>;
+
+  /**
+   * What a stored callback says; null where it is not one about a payment. Pure: it asks nobody. Needed again when a
+   * callback that came before its payment was known is matched later.
+   */
+  abstract readCallback(body: Buffer): GatewayReport | null;
+
+  /** Symbols that the merchant's account accepts. Throws `GatewayUnavailable`. */
+  abstract acceptedCurrencies(): Promise<string[]>;
+
+  /** What the gateway says of one payout; null where it does not know it. Throws `GatewayUnavailable`. */
+  abstract findPayout(trackId: string): Promise<PayoutReport | null>;
+
+  /** One page of payouts created in a span of time, oldest first. Throws `GatewayUnavailable`. */
+  abstract listPayouts(query: { from: Instant; to: Instant; page: number }): Promise<PayoutPage>;
+}
+
+export interface InvoiceRequest {
+  /** Our payment id: the gateway echoes it, and a lost answer is found again by it. */
+  orderId: string;
+  amount: string;
+  currency: string;
+  lifetimeMinutes: number;
+  /** Percent that may be missing for the gateway to call it paid, as a decimal string, 0 to 60. */
+  underPaidCoverage: string;
+  feePaidByPayer: boolean;
+  mixedPayment: boolean;
+  callbackUrl: string;
+  returnUrl?: string;
+  email?: string;
+  description?: string;
+}
+
+export interface OpenedInvoice {
+  trackId: string;
+  paymentUrl: string;
+  expiresAt: Instant;
+}
+
+export const gatewayStatuses = ['new', 'waiting', 'paying', 'paid', 'manual_accept', 'underpaid', 'refunding', 'refunded', 'expired', 'failed'] as const;
+/** The gateway's own word for a payment, in one spelling; `failed` is a word of its older interface. */
+export type GatewayStatus = (typeof gatewayStatuses)[number];
+
+/** One witness's claim about one payment: a callback or an answer to a question, in one model. Amounts are decimal strings. */
+export interface GatewayReport {
+  trackId: string;
+  /** The order id as the gateway echoes it (our payment id); null where absent or empty. */
+  orderId: string | null;
+  type: string;
+  status: GatewayStatus;
+  /** What was asked for, in `currency`; null where absent or 0 (static addresses have none). */
+  amount: string | null;
+  currency: string | null;
+  /** Worth of the whole payment in US dollars as the gateway counts it; callbacks only. */
+  valueUsd: string | null;
+  transfers: ReportedTransfer[];
+  createdAt: Instant | null;
+  /** Answers to questions only. */
+  expiresAt: Instant | null;
+  /** The terms that the gateway applies; answers to questions only. */
+  terms: { underPaidCoverage: string | null; feePaidByPayer: boolean | null; mixedPayment: boolean | null } | null;
+}
+
+/** One on-chain transaction as one witness described it. */
+export interface ReportedTransfer {
+  /** As given; may be empty or a placeholder, so it identifies nothing by itself. */
+  txHash: string;
+  status: 'confirming' | 'confirmed' | 'failed';
+  currency: string;
+  /** Display name or code, as given. */
+  network: string;
+  address: string | null;
+  senderAddress: string | null;
+  /** Coin units that the payer sent. */
+  sentAmount: string;
+  /** Coin units left after the gateway's fee; callbacks only. */
+  receivedAmount: string | null;
+  /** Worth in US dollars; callbacks only. */
+  valueUsd: string | null;
+  confirmations: number | null;
+  /** When the gateway saw it. */
+  seenAt: Instant | null;
+}
+
+export interface ReportPage {
+  reports: GatewayReport[];
+  page: number;
+  lastPage: number;
+}
+
+export interface PayoutReport {
+  trackId: string;
+  status: 'processing' | 'pending' | 'confirming' | 'confirmed' | 'canceled' | 'rejected' | 'failed';
+  amount: string;
+  currency: string;
+  network: string;
+  address: string;
+  fee: string | null;
+  txHash: string | null;
+  description: string | null;
+  createdAt: Instant | null;
+}
+
+export interface PayoutPage {
+  reports: PayoutReport[];
+  page: number;
+  lastPage: number;
+}
+
+/** The gateway understood the request and refused it. Repeating it changes nothing. */
+export class GatewayRefused extends Error {
+  constructor(
+    readonly httpStatus: number,
+    /** The field at fault, where the gateway named one. */
+    readonly field: string | null,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'GatewayRefused';
+  }
+}
+
+/** The gateway could not be asked, or said that it cannot serve now: nothing changed there. */
+export class GatewayUnavailable extends Error {
+  constructor(
+    message: string,
+    readonly retryAfterSeconds: number | null = null,
+  ) {
+    super(message);
+    this.name = 'GatewayUnavailable';
+  }
+}
+
+/** The request left, and no usable answer came back: it may have taken effect. */
+export class GatewayOutcomeUnknown extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'GatewayOutcomeUnknown';
+  }
+}

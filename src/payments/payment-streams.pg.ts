@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import type { JsonObject } from '../kernel/json.js';
+import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js';
+import { Ids } from '../kernel/ids.js';
+import { Refusal } from '../kernel/refusal.js';
+import { Conflict, EventStore, type InboxMessage, type KeyClaim, type Stream } from '../platform/event-store/event-store.pg.js';
+import { foldPayment, paymentSchemaVersion, type Payment, type PaymentEvent } from './payment.js';
+
+/** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
+export interface Cause {
+  actor: string;
+  correlationId: string;
+  causationId: string;
+}
+
+/** A payment as its stream says it is, with the events that say so. */
+export interface LoadedPayment {
+  payment: Payment;
+  events: readonly RecordedEvent[];
+  stream: Stream;
+}
+
+export interface Decided extends LoadedPayment {
+  /** What this call appended; empty where there was nothing to say. */
+  added: readonly RecordedEvent[];
+  /** False where the message had been stored before, so that nothing was decided upon it again. */
+  fresh: boolean;
+}
+
+const maxTries = 6;
+
+/** Loads payments, and appends what is decided about them; the one place where a lost race is decided again. */
+@Injectable()
+export class PaymentStreams {
+  constructor(
+    private readonly store: EventStore,
+    private readonly clock: Clock,
+    private readonly ids: Ids,
+  ) {}
+
+  /** Throws `Refusal('not_found')` where there is no such payment. */
+  async load(id: string): Promise<LoadedPayment> {
+    const loaded = await this.find(id);
+    if (!loaded) throw new Refusal('not_found', 'There is no payment with this id.');
+    return loaded;
+  }
+
+  async find(id: string): Promise<LoadedPayment | null> {
+    const stream = await this.store.read(id);
+    return stream.events.length === 0 ? null : { payment: foldPayment(stream.events), events: stream.events, stream };
+  }
+
+  /** Begins a payment's stream and claims its keys. Throws `KeyTaken` where another stream holds one. */
+  async begin(event: Extract<PaymentEvent, { type: 'PaymentRequested' }>, cause: Cause, keys: KeyClaim[]): Promise<LoadedPayment> {
+    const terms = event.data;
+    const head = { version: 0, hash: null };
+    const metadata = this.metadata(terms.applicationId, cause);
+    await this.store.append({ streamId: terms.id, head, events: this.newEvents([event]), metadata, keys });
+    return this.load(terms.id);
+  }
+
+  /**
+   * Decides upon the payment as it is and appends the outcome, together with the message that caused it and the keys it
+   * claims. Where another writer was faster, loads and decides again.
+   */
+  async decide(
+    id: string,
+    cause: Cause,
+    decision: (payment: Payment) => PaymentEvent[],
+    options: { message?: InboxMessage; keys?: KeyClaim[]; loaded?: LoadedPayment } = {},
+  ): Promise<Decided> {
+    let current = options.loaded ?? (await this.load(id));
+    for (let attempt = 1; ; attempt++) {
+      const events = decision(current.payment);
+      if (events.length === 0 && !options.message) return { ...current, added: [], fresh: true };
+      try {
+        return await this.append(current, events, cause, options);
+      } catch (error) {
+        if (!(error instanceof Conflict) || attempt >= maxTries) throw error;
+        await pause(attempt);
+        current = await this.load(id);
+      }
+    }
+  }
+
+  private async append(
+    current: LoadedPayment,
+    events: PaymentEvent[],
+    cause: Cause,
+    { message, keys }: { message?: InboxMessage; keys?: KeyClaim[] },
+  ): Promise<Decided> {
+    const outcome = await this.store.append({
+      streamId: current.stream.streamId,
+      head: current.stream.head,
+      events: this.newEvents(events),
+      metadata: this.metadata(current.payment.terms.applicationId, cause),
+      ...(message ? { message } : {}),
+      ...(keys && events.length > 0 ? { keys } : {}),
+    });
+    if (outcome.outcome === 'duplicate') return { ...current, added: [], fresh: false };
+    const all = [...current.events, ...outcome.events];
+    return { ...current, payment: foldPayment(all), events: all, added: outcome.events, fresh: true };
+  }
+
+  private metadata(applicationId: string, cause: Cause): EventMetadata {
+    return { tenant: applicationId, ...cause, recordedAt: this.clock.now() };
+  }
+
+  private newEvents(events: readonly PaymentEvent[]): NewEvent[] {
+    return events.map(({ type, data }) => ({
+      id: this.ids.next(),
+      type,
+      schemaVersion: paymentSchemaVersion,
+      data: data as unknown as JsonObject,
+    }));
+  }
+}
+
+/** A short, growing pause so that two writers do not meet again at once. */
+const pause = (attempt: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, attempt * (2 + (process.hrtime()[1] % 8))));

@@ -1,0 +1,84 @@
+import type { Instant } from '../kernel/clock.js';
+import type { ReportedTransfer } from './payment-gateway.js';
+import { Decimal, type Transfer } from './policy.js';
+
+/**
+ * Unites what one report says of the transfers with what is already known, and returns only what is new or changed.
+ *
+ * A transaction hash alone identifies nothing: it may be empty, a placeholder, or pay the same address twice. So the
+ * transfers under one hash and coin are matched by the amount that was sent; those left over on both sides are taken
+ * for the same one described differently, and only what exceeds the known ones is new. Reports may be cumulative or
+ * may name the newest transfer alone; both end in the same union.
+ */
+export function uniteTransfers(known: readonly Transfer[], reported: readonly ReportedTransfer[], now: Instant): Transfer[] {
+  const changed: Transfer[] = [];
+  const free = [...known];
+  const unmatched: ReportedTransfer[] = [];
+  for (const report of reported) {
+    const index = free.findIndex((transfer) => sameHash(transfer, report) && sameAmount(transfer, report));
+    const [transfer] = index < 0 ? [] : free.splice(index, 1);
+    if (transfer) pushIfChanged(changed, transfer, report);
+    else unmatched.push(report);
+  }
+  const taken = new Set(known.map((transfer) => transfer.key));
+  for (const report of unmatched) {
+    const index = isPlaceholder(report.txHash) ? -1 : free.findIndex((transfer) => sameHash(transfer, report));
+    const [transfer] = index < 0 ? [] : free.splice(index, 1);
+    if (transfer) pushIfChanged(changed, transfer, report);
+    else changed.push(firstSight(report, taken, now));
+  }
+  return changed;
+}
+
+const sameHash = (transfer: Transfer, report: ReportedTransfer): boolean =>
+  transfer.txHash === report.txHash && transfer.currency === report.currency;
+
+const sameAmount = (transfer: Transfer, report: ReportedTransfer): boolean =>
+  new Decimal(transfer.sentAmount).eq(report.sentAmount) ||
+  (transfer.receivedAmount !== null && new Decimal(transfer.receivedAmount).eq(report.sentAmount)) ||
+  (report.receivedAmount !== null && new Decimal(transfer.sentAmount).eq(report.receivedAmount));
+
+// The gateway's sandbox writes the literal `sandbox`; others may be empty.
+const isPlaceholder = (hash: string): boolean => hash.length < 8;
+
+function firstSight(report: ReportedTransfer, taken: Set<string>, now: Instant): Transfer {
+  const base = `${report.txHash}:${report.currency}`;
+  let key = base;
+  for (let n = 2; taken.has(key); n++) key = `${base}:${String(n)}`;
+  taken.add(key);
+  return {
+    key,
+    txHash: report.txHash,
+    status: report.status,
+    currency: report.currency,
+    network: report.network,
+    address: report.address,
+    sentAmount: report.sentAmount,
+    receivedAmount: report.receivedAmount,
+    valueUsd: report.valueUsd,
+    confirmations: report.confirmations,
+    firstSeenAt: report.seenAt ?? now,
+  };
+}
+
+function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer): void {
+  const next = progressed(transfer, report);
+  const same =
+    next.status === transfer.status &&
+    next.confirmations === transfer.confirmations &&
+    next.valueUsd === transfer.valueUsd &&
+    next.receivedAmount === transfer.receivedAmount;
+  if (!same) changed.push(next);
+}
+
+const rank = { confirming: 0, failed: 1, confirmed: 2 } as const;
+
+/** Confirmations only grow and a confirmed transfer stays so: a late report never moves it backwards. */
+const progressed = (transfer: Transfer, report: ReportedTransfer): Transfer => ({
+  ...transfer,
+  status: rank[report.status] > rank[transfer.status] ? report.status : transfer.status,
+  confirmations:
+    report.confirmations === null ? transfer.confirmations : Math.max(report.confirmations, transfer.confirmations ?? 0),
+  valueUsd: transfer.valueUsd ?? report.valueUsd,
+  receivedAmount: transfer.receivedAmount ?? report.receivedAmount,
+});

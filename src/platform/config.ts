@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+
+/** The whole configuration of a process. It comes from the environment only and never changes while it runs. */
+export interface Config {
+  port: number;
+  host: string;
+  publicUrl: string;
+  databaseUrl: string | null;
+  dataDir: string;
+  gateway: 'sandbox' | 'oxapay';
+  sandboxPort: number;
+  oxapayBaseUrl: string;
+  /** The first signs and is sent; all verify. Empty in sandbox where none is set: they are made up then. */
+  merchantKeys: string[];
+  payoutKeys: string[];
+  apiKey: string | null;
+  opsPassword: string | null;
+  logLevel: (typeof logLevels)[number];
+  /** Requests a minute that one API key may make. */
+  rateLimit: number;
+}
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** A wrong or missing variable, in one sentence that names it and never its value. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigError';
+  }
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads and checks the environment. Throws `ConfigError` for the first thing that is wrong. */
+export function readConfig(env: Env): Config {
+  const gateway = choice(env, 'GATEWAY', ['sandbox', 'oxapay'] as const, 'sandbox');
+  const port = integer(env, 'PORT', 3000, 0, 65_535);
+  return {
+    port,
+    host: text(env, 'HOST') ?? '127.0.0.1',
+    publicUrl: publicUrl(env, gateway, port),
+    databaseUrl: databaseUrl(env),
+    dataDir: resolve(text(env, 'DATA_DIR') ?? '.finality'),
+    gateway,
+    sandboxPort: integer(env, 'SANDBOX_PORT', 3100, 0, 65_535),
+    oxapayBaseUrl: url(env, 'OXAPAY_BASE_URL', 'https://api.oxapay.com/v1'),
+    merchantKeys: keys(env, 'OXAPAY_MERCHANT_API_KEY', gateway),
+    payoutKeys: keys(env, 'OXAPAY_PAYOUT_API_KEY', gateway),
+    apiKey: secret(env, 'API_KEY', 32, gateway),
+    opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
+    logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),
+    rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', 6000, 1, 100_000_000),
+  };
+}
+
+/** A variable's text; unset and blank are the same. */
+const text = (env: Env, name: string): string | null => {
+  const value = env[name]?.trim();
+  return value === undefined || value === '' ? null : value;
+};
+
+function integer(env: Env, name: string, fallback: number, least: number, most: number): number {
+  const value = text(env, name);
+  if (value === null) return fallback;
+  const number = /^\d{1,9}$/.test(value) ? parseInt(value, 10) : NaN;
+  if (!(number >= least && number <= most)) {
+    throw new ConfigError(`${name} must be a whole number from ${String(least)} to ${String(most)}.`);
+  }
+  return number;
+}
+
+function choice<const T extends string>(env: Env, name: string, allowed: readonly T[], fallback: T): T {
+  const value = text(env, name);
+  const found = allowed.find((option) => option === (value ?? fallback));
+  if (found === undefined) throw new ConfigError(`${name} must be one of ${allowed.join(', ')}.`);
+  return found;
+}
+
+function url(env: Env, name: string, fallback: string): string {
+  const value = text(env, name) ?? fallback;
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) {
+    throw new ConfigError(`${name} must be an http or https URL.`);
+  }
+  return value.replace(/\/+$/, '');
+}
+
+function publicUrl(env: Env, gateway: Config['gateway'], port: number): string {
+  if (gateway === 'oxapay' && text(env, 'PUBLIC_URL') === null) {
+    throw new ConfigError('PUBLIC_URL must be set with GATEWAY=oxapay: the gateway sends its callbacks there.');
+  }
+  return url(env, 'PUBLIC_URL', `http://localhost:${String(port)}`);
+}
+
+function databaseUrl(env: Env): string | null {
+  const value = text(env, 'DATABASE_URL');
+  if (value !== null && !(URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol))) {
+    throw new ConfigError('DATABASE_URL must be a postgres:// URL.');
+  }
+  return value;
+}
+
+/** Keys verify signatures: an empty or trivial one would let anybody sign. */
+function keys(env: Env, name: string, gateway: Config['gateway']): string[] {
+  const value = text(env, name);
+  if (value === null) {
+    if (gateway === 'oxapay') throw new ConfigError(`${name} must be set with GATEWAY=oxapay.`);
+    return [];
+  }
+  const list = value.split(',').map((key) => key.trim());
+  if (list.some((key) => key.length < 8 || /^(undefined|null)$/i.test(key))) {
+    throw new ConfigError(`${name} must be one or more keys of at least 8 characters, separated by commas.`);
+  }
+  return list;
+}
+
+function secret(env: Env, name: string, least: number, gateway: Config['gateway']): string | null {
+  const value = text(env, name);
+  if (value === null) {
+    if (gateway === 'oxapay') throw new ConfigError(`${name} must be set with GATEWAY=oxapay.`);
+    return null;
+  }
+  if (value.length < least || value.length > 255) {
+    throw new ConfigError(`${name} must be ${String(least)} to 255 characters long.`);
+  }
+  return value;
+}

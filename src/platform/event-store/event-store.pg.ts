@@ -1,0 +1,133 @@
+import type { Pool } from 'pg';
+import { createPool } from '../database/database.pg.js';
+import { noStream, StoreUnavailable, type Append, type Appended, type InboxMessage, type Stream } from './append.js';
+import { holderOf } from './append-outcome.pg.js';
+import { memberOf, type Member } from './append-statement.pg.js';
+import { GroupAppender, unavailable } from './group-appender.pg.js';
+import { markMatched, messagesOf, openMessages, type StoredMessage } from './inbox.pg.js';
+import { StreamReader } from './stream-reader.pg.js';
+
+export { Conflict, KeyTaken, StoreUnavailable, noStream } from './append.js';
+export type { Append, Appended, InboxMessage, KeyClaim, MessageStatus, Stream, StreamHead } from './append.js';
+export type { StoredMessage } from './inbox.pg.js';
+
+export interface EventStoreOptions {
+  url: string;
+  maxConnections?: number;
+  /** Appends that may wait before more are refused. */
+  maxWaiting?: number;
+}
+
+/*
+ * Every statement of this pool is a handful of index probes. Array parameters would make the planner plan each call
+ * anew (half the time of a small append), and without statistics yet it may prefer to read the whole table.
+ */
+const sessionSettings = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  timezone: 'UTC',
+};
+
+const maxMessages = 200;
+
+/** The event store: streams in the tables `event`, `inbox` and `stream_key`, over a pool of its own. */
+export class EventStore {
+  private readonly pool: Pool;
+  private readonly appender: GroupAppender;
+  private readonly reader: StreamReader;
+  private readonly listeners = new Set<(position: number) => void>();
+  private closing: Promise<void> | null = null;
+
+  constructor(options: EventStoreOptions) {
+    const settings = Object.entries(sessionSettings).map(([name, value]) => `-c ${name}=${value}`);
+    this.pool = createPool(options.url, { max: options.maxConnections ?? 6, options: settings.join(' '), applicationName: 'finality event store' });
+    this.appender = new GroupAppender(this.pool, { statements: 2, batchSize: 256, capacity: options.maxWaiting ?? 10_000 });
+    this.reader = new StreamReader(this.pool);
+  }
+
+  /** All events that were committed when this was called. Throws `StoreUnavailable`. */
+  read(streamId: string): Promise<Stream> {
+    return this.ask(() => this.reader.read(streamId));
+  }
+
+  /** Several streams in one query; a stream without events is in the map too. Throws `StoreUnavailable`. */
+  readMany(streamIds: readonly string[]): Promise<Map<string, Stream>> {
+    return this.ask(() => this.reader.readMany(streamIds));
+  }
+
+  /** The stream that holds a key. Throws `StoreUnavailable`. */
+  streamOf(scope: string, key: string): Promise<string | null> {
+    return this.ask(() => holderOf(this.pool, scope, key));
+  }
+
+  /**
+   * Writes events, evidence and keys together or not at all, and resolves after the commit. Trying the same append
+   * again (same event ids, same message id) is harmless. Throws `Conflict`, `KeyTaken` or `StoreUnavailable`.
+   */
+  async append(append: Append): Promise<Appended> {
+    if (append.events.length === 0 && (append.keys ?? []).length > 0) throw new TypeError('keys are claimed with events');
+    if (append.streamId === noStream && append.events.length > 0) throw new TypeError('the nil stream takes no events');
+    return this.write(memberOf(append));
+  }
+
+  /** Keeps a message that causes no events; `streamId` null where no stream was found for it. Throws `StoreUnavailable`. */
+  async recordMessage(streamId: string | null, message: InboxMessage): Promise<Appended> {
+    const head = { version: 0, hash: null };
+    return this.write({ streamId: streamId ?? noStream, head, events: [], metadata: null, message, keys: [] });
+  }
+
+  /** Unmatched and quarantined messages about a subject, oldest first, at most 200. */
+  openMessages(source: string, subject: string): Promise<StoredMessage[]> {
+    return this.ask(() => openMessages(this.pool, source, subject, maxMessages));
+  }
+
+  /** The messages of a stream, oldest first, at most 200. */
+  messagesOf(streamId: string): Promise<StoredMessage[]> {
+    return this.ask(() => messagesOf(this.pool, streamId, maxMessages));
+  }
+
+  /** An open message has been applied now (`streamId` as it was recorded). False when it was not open any more. */
+  markMatched(streamId: string | null, digest: Buffer): Promise<boolean> {
+    return this.ask(() => markMatched(this.pool, streamId, digest));
+  }
+
+  /** Calls `listener` after each commit of events by this process. Returns how to stop it. */
+  onAppended(listener: (position: number) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Appends that wait for a statement; beyond `maxWaiting` they are refused. */
+  get queued(): number {
+    return this.appender.queued;
+  }
+
+  /** Finishes what was accepted and refuses everything new. */
+  close(): Promise<void> {
+    this.closing ??= this.appender.drained().then(() => this.pool.end());
+    return this.closing;
+  }
+
+  private async write(member: Member): Promise<Appended> {
+    if (this.closing) throw new StoreUnavailable('the event store is shutting down');
+    if (member.events.length === 0 && member.message === null) {
+      return { outcome: 'appended', position: 0, version: member.head.version, events: [] };
+    }
+    const outcome = await this.appender.append(member);
+    if (outcome.outcome === 'appended' && outcome.events.length > 0) this.wake(outcome.position);
+    return outcome;
+  }
+
+  private wake(position: number): void {
+    for (const listener of this.listeners) listener(position);
+  }
+
+  private async ask<T>(question: () => Promise<T>): Promise<T> {
+    if (this.closing) throw new StoreUnavailable('the event store is shutting down');
+    try {
+      return await question();
+    } catch (error) {
+      throw error instanceof TypeError ? error : unavailable(error);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import type { ClientBase, Pool, QueryResult } from 'pg';
+import type { RecordedEvent } from '../../kernel/event.js';
+import { eventColumns, eventOf, storedTypes, type EventRow } from './event-row.pg.js';
+import { Watermark } from './watermark.js';
+
+/*
+ * Two statements in one round trip, in this order: the position must be read before the locks. Neither reads tables
+ * under a snapshot, so being in one implicit transaction does not matter.
+ */
+const sighting = `
+select case when is_called then last_value else 0 end as drawn from event_position_seq;
+select virtualtransaction as writer from pg_locks
+where locktype = 'relation' and relation = 'event'::regclass and mode = 'RowExclusiveLock' and granted
+  and database = (select oid from pg_database where datname = current_database())`;
+
+const page = {
+  name: 'read-log',
+  text: `select ${eventColumns} from event where position > $1 and position <= $2 order by position limit $3`,
+  types: storedTypes,
+};
+
+/**
+ * Reads the log in the order of its positions, and never past one that an open transaction may still commit: none lost,
+ * none twice, none out of order. Needs the primary and `read committed`.
+ */
+export class LogReader {
+  private readonly mark = new Watermark();
+  private running: Promise<number> | null = null;
+  private next: Promise<number> | null = null;
+
+  constructor(private readonly pool: Pool) {}
+
+  /**
+   * The position up to which the log is complete. It covers everything that was committed when this was called, unless
+   * transactions that began earlier are still writing. All callers of one moment share one look.
+   */
+  watermark(): Promise<number> {
+    // A look that has begun may have read the position before the caller's own append: the caller gets the next one.
+    if (this.running === null) return (this.running = this.look());
+    this.next ??= this.running.then(
+      () => this.follow(),
+      () => this.follow(),
+    );
+    return this.next;
+  }
+
+  /** Up to `limit` events after a position, in order, up to `upTo` (a former watermark) or the present watermark. */
+  async read(after: number, limit: number, upTo?: number): Promise<RecordedEvent[]> {
+    return this.readWith(this.pool, after, limit, upTo ?? (await this.watermark()));
+  }
+
+  /** The same on a connection of the caller's choice, for reading inside a transaction (`read committed`). */
+  async readWith(connection: Pool | ClientBase, after: number, limit: number, upTo: number): Promise<RecordedEvent[]> {
+    if (upTo <= after) return [];
+    const { rows } = await connection.query<EventRow>({ ...page, values: [after, upTo, limit] });
+    return rows.map(eventOf);
+  }
+
+  private follow(): Promise<number> {
+    this.next = null;
+    return (this.running = this.look());
+  }
+
+  private async look(): Promise<number> {
+    try {
+      const answer: unknown = await this.pool.query(sighting);
+      const [drawn, locks] = answer as [QueryResult<{ drawn: string }>, QueryResult<{ writer: string }>];
+      const writers = new Set(locks.rows.map((row) => row.writer));
+      return this.mark.advance({ drawn: Number(drawn.rows[0]?.drawn ?? 0), writers });
+    } finally {
+      if (this.next === null) this.running = null;
+    }
+  }
+}

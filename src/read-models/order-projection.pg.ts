@@ -1,0 +1,143 @@
+import type { PoolClient } from 'pg';
+import type { RecordedEvent } from '../kernel/event.js';
+import { evolveFulfillment, isFulfillmentEvent, paymentOfFulfillment, readFulfillmentEvent, type Fulfillment } from '../fulfillment/fulfillment.js';
+import { evolve, isFulfillable, isPaymentEvent, labelsOf, readPaymentEvent, type Payment } from '../payments/payment.js';
+import type { Projection } from '../platform/subscriptions/projection.js';
+import { orderOf, type OrderRow } from './order.js';
+
+/** One payment in the read model: its folded state, and the columns that lists are filtered by. */
+interface Entry {
+  payment: Payment | null;
+  fulfillment: Fulfillment | null;
+  version: number;
+}
+
+/** The order read model: payments and orders, for lists and search. */
+export class OrderProjection implements Projection {
+  readonly kind = 'projection';
+  readonly name = 'orders';
+  readonly tables = ['payment_view', 'order_view'] as const;
+
+  async apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    const ids = [...new Set(events.map(subjectOf))].filter((id) => id !== null);
+    if (ids.length === 0) return;
+    const entries = await load(tx, ids);
+    for (const event of events) applyEvent(entries, event);
+    const payments = [...entries.values()].filter((entry): entry is Entry & { payment: Payment } => entry.payment !== null);
+    await savePayments(tx, payments);
+    await saveOrders(tx, payments.map(({ payment }) => payment.terms));
+  }
+
+  async reset(tx: PoolClient): Promise<void> {
+    await tx.query('truncate payment_view, order_view');
+  }
+}
+
+/** The payment that an event is about; null for events of other kinds. */
+function subjectOf(event: RecordedEvent): string | null {
+  if (isPaymentEvent(event)) return event.streamId;
+  return isFulfillmentEvent(event) ? paymentOfFulfillment(event.streamId) : null;
+}
+
+function applyEvent(entries: Map<string, Entry>, event: RecordedEvent): void {
+  const id = subjectOf(event);
+  if (id === null) return;
+  const entry = entries.get(id) ?? { payment: null, fulfillment: null, version: 0 };
+  entries.set(id, entry);
+  if (isFulfillmentEvent(event)) {
+    entry.fulfillment = evolveFulfillment(entry.fulfillment, readFulfillmentEvent(event));
+  } else if (event.version > entry.version) {
+    entry.payment = evolve(entry.payment, readPaymentEvent(event));
+    entry.version = event.version;
+  }
+}
+
+interface Stored {
+  payment_id: string;
+  version: number;
+  state: { payment: Payment; fulfillment: Fulfillment | null };
+}
+
+async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string, Entry>> {
+  const { rows } = await tx.query<Stored>('select payment_id, version, state from payment_view where payment_id = any($1::uuid[])', [ids]);
+  return new Map(rows.map(({ payment_id, version, state }) => [payment_id, { ...state, version }]));
+}
+
+const upsertPayments = `
+insert into payment_view (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency,
+  received, fulfillable, fulfillment, created_at, version, state)
+select payment_id, application_id, order_id, status, string_to_array(labels, ','), track_id, customer_id, email, amount, currency,
+  received, fulfillable, fulfillment, created_at, version, state
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
+  $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[], $16::json[])
+  as t (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency, received, fulfillable,
+    fulfillment, created_at, version, state)
+on conflict (payment_id) do update set status = excluded.status, labels = excluded.labels, track_id = excluded.track_id,
+  received = excluded.received, fulfillable = excluded.fulfillable, fulfillment = excluded.fulfillment, version = excluded.version,
+  state = excluded.state
+where excluded.version >= payment_view.version`;
+
+async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment: Payment })[]): Promise<void> {
+  const column = <T>(pick: (entry: Entry & { payment: Payment }) => T): T[] => entries.map(pick);
+  await tx.query(upsertPayments, [
+    column(({ payment }) => payment.terms.id),
+    column(({ payment }) => payment.terms.applicationId),
+    column(({ payment }) => payment.terms.orderId),
+    column(({ payment }) => payment.status),
+    column(({ payment }) => labelsOf(payment).join(',')),
+    column(({ payment }) => ('invoice' in payment ? (payment.invoice?.trackId ?? null) : null)),
+    column(({ payment }) => payment.terms.customerId),
+    column(({ payment }) => payment.terms.email),
+    column(({ payment }) => payment.terms.amount),
+    column(({ payment }) => payment.terms.currency),
+    column(({ payment }) => ('money' in payment ? payment.money.received : '0')),
+    column(({ payment }) => isFulfillable(payment)),
+    column(({ fulfillment }) => fulfillment?.status ?? 'none'),
+    column(({ payment }) => payment.terms.requestedAt),
+    column(({ version }) => version),
+    column(({ payment, fulfillment }) => JSON.stringify({ payment, fulfillment })),
+  ]);
+}
+
+const upsertOrders = `
+insert into order_view (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at)
+select application_id, order_id, status, complete, fulfillment, due, currency, received, string_to_array(payments, ',')::uuid[],
+  first_payment_id, created_at
+from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::numeric[], $7::text[], $8::numeric[], $9::text[],
+  $10::uuid[], $11::timestamptz[])
+  as t (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at)
+on conflict (application_id, order_id) do update set status = excluded.status, complete = excluded.complete,
+  fulfillment = excluded.fulfillment, due = excluded.due, currency = excluded.currency, received = excluded.received,
+  payments = excluded.payments`;
+
+/** Recomputes the orders of these payments from all their payments. */
+async function saveOrders(tx: PoolClient, terms: readonly Payment['terms'][]): Promise<void> {
+  const { rows } = await tx.query<OrderRow & { application_id: string; order_id: string }>(
+    `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at
+     from (select distinct * from unnest($1::uuid[], $2::text[])) o (application_id, order_id)
+     join payment_view p using (application_id, order_id) order by p.payment_id`,
+    [terms.map((term) => term.applicationId), terms.map((term) => term.orderId)],
+  );
+  const groups = new Map<string, typeof rows>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.application_id, row.order_id]);
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  const orders = [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    return first ? [{ ...orderOf(group), applicationId: first.application_id, orderId: first.order_id, first }] : [];
+  });
+  await tx.query(upsertOrders, [
+    orders.map((order) => order.applicationId),
+    orders.map((order) => order.orderId),
+    orders.map((order) => order.status),
+    orders.map((order) => order.complete),
+    orders.map((order) => order.fulfillment),
+    orders.map((order) => order.due),
+    orders.map((order) => order.currency),
+    orders.map((order) => order.received),
+    orders.map((order) => order.payments.join(',')),
+    orders.map((order) => order.first.payment_id),
+    orders.map((order) => order.first.created_at),
+  ]);
+}

@@ -1,0 +1,46 @@
+import type { Instant } from '../kernel/clock.js';
+import { Decimal, plain } from '../payments/policy.js';
+
+/** One payment of an order, as the read model holds it. */
+export interface OrderRow {
+  payment_id: string;
+  status: string;
+  fulfillable: boolean;
+  fulfillment: string;
+  amount: string;
+  currency: string;
+  received: string | null;
+  created_at: Instant;
+}
+
+export interface OrderSummary {
+  status: string;
+  complete: boolean;
+  fulfillment: string;
+  due: string;
+  currency: string;
+  received: string | null;
+  payments: string[];
+}
+
+/**
+ * What an order's payments say of the order, oldest payment first. The payment that counts is the paid one, or else the
+ * newest; money is summed over all of them in its currency, and unknown where the worth of one of them is.
+ */
+export function orderOf(payments: readonly OrderRow[]): OrderSummary {
+  const standing = payments.find((payment) => payment.status === 'paid') ?? payments.at(-1);
+  if (!standing) throw new Error('an order has at least one payment');
+  const same = payments.filter((payment) => payment.currency === standing.currency);
+  const received = same.some((payment) => payment.received === null)
+    ? null
+    : plain(same.reduce((sum, payment) => sum.plus(payment.received ?? '0'), new Decimal('0')));
+  return {
+    status: standing.status,
+    complete: standing.fulfillable,
+    fulfillment: standing.fulfillment,
+    due: standing.amount,
+    currency: standing.currency,
+    received,
+    payments: payments.map((payment) => payment.payment_id),
+  };
+}

@@ -1,0 +1,64 @@
+import { addMinutes, addSeconds, msOf, type Instant } from '../kernel/clock.js';
+import type { RecordedEvent } from '../kernel/event.js';
+import { lateUntil } from '../payments/explanation.js';
+import { isReportable, type Payment } from '../payments/payment.js';
+
+/**
+ * When the gateway is to be asked about a payment again; null where nothing it could say matters any more. Quick while
+ * money is on its way or a deadline is near, slower later, and on until the window for late money has closed.
+ */
+export function nextLook(payment: Payment, now: Instant): Instant | null {
+  if (payment.status === 'created') return addSeconds(now, 15);
+  if (!isReportable(payment)) return null;
+  if (payment.status === 'paid') return payment.corroboratedAt === null ? addSeconds(now, corroborationPause(payment.paidAt, now)) : null;
+  if (payment.status === 'pending') return addSeconds(now, pendingPause(payment, now));
+  const end = addMinutes(lateUntil(payment), 5);
+  return now < end ? earlier(addMinutes(now, afterDeadlineMinutes(payment.invoice.expiresAt, now)), end) : null;
+}
+
+/** Whether a look at this time is the last that anybody takes. */
+export const isLastLook = (payment: Payment, now: Instant): boolean =>
+  payment.status === 'pending' && now > addMinutes(lateUntil(payment), 5);
+
+function corroborationPause(paidAt: Instant, now: Instant): number {
+  const age = (msOf(now) - msOf(paidAt)) / 1000;
+  return age < 10 ? 2 : age < 60 ? 5 : age < 900 ? 30 : 600;
+}
+
+function pendingPause(payment: Extract<Payment, { status: 'pending' }>, now: Instant): number {
+  const moving = payment.money.transfers.some((transfer) => transfer.status === 'confirming');
+  const left = (msOf(payment.invoice.expiresAt) - msOf(now)) / 1000;
+  if (moving) return 20;
+  if (left > 0) return Math.min(60, Math.max(5, left + 2));
+  return left > -600 ? 20 : left > -7200 ? 300 : 3600;
+}
+
+const afterDeadlineMinutes = (deadline: Instant, now: Instant): number => (msOf(now) - msOf(deadline) < 2 * 3600_000 ? 10 : 360);
+
+const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
+
+/** What one event says about the next look, before anybody has folded the payment: undefined says nothing. */
+export function lookAfter(event: RecordedEvent): Instant | null | undefined {
+  switch (event.type) {
+    case 'PaymentRequested':
+    case 'InvoiceRetried':
+      return addSeconds(event.recordedAt, 30);
+    case 'InvoiceDelayed':
+      return addSeconds(event.recordedAt, 10);
+    case 'InvoiceOpened':
+      return addSeconds(event.recordedAt, 60);
+    case 'TransferDetected':
+    case 'TransferUpdated':
+      return addSeconds(event.recordedAt, 20);
+    case 'PaymentPaid':
+      return event.recordedAt;
+    case 'PaymentCorroborated':
+    case 'InvoiceRefused':
+      return null;
+    case 'PaymentExpired':
+    case 'PaymentCancelled':
+      return addMinutes(event.recordedAt, 10);
+    default:
+      return undefined;
+  }
+}
