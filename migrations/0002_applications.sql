@@ -26,33 +26,3 @@ create table idempotency_key (
 );
 
 create index idempotency_key_age on idempotency_key (created_at);
-
--- Where an application wants its webhooks. `secret` must be readable: it signs every delivery.
-create table webhook_endpoint (
-  id uuid primary key,
-  application_id uuid not null references application,
-  url text not null,
-  events text[],
-  secret text not null,
-  created_at timestamptz not null
-);
-
-create index webhook_endpoint_application on webhook_endpoint (application_id);
-
--- Every attempt to deliver a webhook, with what came back.
-create table webhook_attempt (
-  message_id uuid not null,
-  attempt integer not null,
-  endpoint_id uuid not null,
-  application_id uuid not null,
-  payment_id uuid not null,
-  type text not null,
-  attempted_at timestamptz not null,
-  duration_ms integer not null,
-  status integer,
-  outcome text not null,
-  answer text,
-  primary key (message_id, endpoint_id, attempt)
-);
-
-create index webhook_attempt_payment on webhook_attempt (payment_id);

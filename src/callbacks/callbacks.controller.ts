@@ -2,7 +2,7 @@ import { Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/com
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { verifyCallback } from '../gateway/signature.js';
+import { fitsType, verifyCallback, type SignerKind } from '../gateway/signature.js';
 import { contentOf, readCallback, type CallbackReading } from '../gateway/wire.js';
 import { Refusal } from '../kernel/refusal.js';
 import { ApplyGatewayEvent, type Intake } from '../payments/gateway-event.handlers.js';
@@ -49,8 +49,8 @@ export class CallbacksController {
 }
 
 /** A payout's callback is signed with the payout key, every other with the merchant's: neither key speaks for the other. */
-const fits = (signer: 'merchant' | 'payout' | 'both', reading: CallbackReading): boolean =>
-  signer === 'both' || reading.kind === 'unreadable' || (reading.kind === 'payout') === (signer === 'payout');
+const fits = (signer: SignerKind, reading: CallbackReading): boolean =>
+  reading.kind === 'unreadable' || fitsType(signer, reading.kind);
 
 function evidence(reading: CallbackReading): ApplyGatewayEvent['reading'] {
   if (reading.kind === 'payment') return { ...reading, content: contentOf(reading.report) };

@@ -252,7 +252,7 @@ export class OxaPayGateway extends PaymentGateway {
       ...(call.body === undefined ? {} : { data: call.body }),
       headers: this.headers(call.key),
       proxy: false,
-      maxRedirects: 5,
+      maxRedirects: 0,
       maxContentLength: maxAnswerBytes,
       // Bytes, and nothing done to them: axios would drop a byte order mark and mend broken UTF-8.
       responseType: 'arraybuffer',

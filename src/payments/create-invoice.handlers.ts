@@ -14,6 +14,8 @@ export class CreateInvoice {
   ) {}
 }
 
+/** The key under which a status page's token resolves to its payment. */
+export const statusScope = 'status';
 export const orderScope = (applicationId: string): string => `order:${applicationId}`;
 
 
@@ -36,7 +38,7 @@ export class CreateInvoiceHandler implements ICommandHandler<CreateInvoice, Load
   private async begin(terms: Terms, cause: Cause, replaces?: string): Promise<LoadedPayment> {
     const claim = { scope: orderScope(terms.applicationId), key: terms.orderId, ...(replaces ? { replaces } : {}) };
     try {
-      return await this.streams.begin({ type: 'PaymentRequested', data: terms }, cause, [claim]);
+      return await this.streams.begin({ type: 'PaymentRequested', data: terms }, cause, [claim, { scope: statusScope, key: terms.statusToken }]);
     } catch (error) {
       if (!(error instanceof KeyTaken)) throw error;
       const holder = await this.streams.load(error.streamId);

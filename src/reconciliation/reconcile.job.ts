@@ -39,6 +39,7 @@ const leaseSeconds = 45;
 export class ReconcileJob {
   private readonly log = new Logger(ReconcileJob.name);
   private running: Promise<void> | null = null;
+  private stopped = false;
 
   constructor(
     @Inject(Looks) private readonly looks: Looks,
@@ -50,7 +51,7 @@ export class ReconcileJob {
 
   @Interval('reconcile', 250)
   async tick(): Promise<void> {
-    if (this.running) return;
+    if (this.running || this.stopped) return;
     this.running = this.drain().catch((error: unknown) => {
       this.log.warn({ msg: 'looking payments up failed', error: String(error) });
     });
@@ -58,8 +59,9 @@ export class ReconcileJob {
     this.running = null;
   }
 
-  /** Resolves when the looks in hand are done. */
-  async idle(): Promise<void> {
+  /** Begins no more looks; resolves when those in hand are done. */
+  async stop(): Promise<void> {
+    this.stopped = true;
     await this.running;
   }
 

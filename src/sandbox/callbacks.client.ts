@@ -15,7 +15,7 @@ export interface Subject {
   deliveries: Delivery[];
 }
 
-export interface CallbackWorld {
+interface CallbackWorld {
   clock: Clock;
   faults: Faults;
   /** The secret to sign with. */

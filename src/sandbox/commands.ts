@@ -51,8 +51,7 @@ function worthFrom(payment: Payment, fields: Fields): Decimal {
   return percentOf(payment, fields.positive('percent'));
 }
 
-export const percentOf = (payment: Payment, percent: string): Decimal =>
-  amountDue(payment).times(percent).div('100');
+export const percentOf = (payment: Payment, percent: string): Decimal => amountDue(payment).times(percent).div('100');
 
 function coinFrom(payment: Payment, fields: Fields): Pick<Paying, 'currency' | 'chain'> {
   const usual = usualCoin(payment);
@@ -75,7 +74,11 @@ export function usualCoin(payment: Payment): { currency: string; network: string
 }
 
 const coinOn = (code: string): string =>
-  networkFor('USDT', code) ? 'USDT' : (storedNetwork(code).aliases.map((word) => word.toUpperCase()).find(coinOf) ?? code);
+  networkFor('USDT', code)
+    ? 'USDT'
+    : (storedNetwork(code)
+        .aliases.map((word) => word.toUpperCase())
+        .find(coinOf) ?? code);
 
 /** The confirmations at which every transfer of the payment is confirmed. */
 export const sufficientConfirmations = (payment: Payment): number =>

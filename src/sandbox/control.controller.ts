@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { instantFromMs } from '../kernel/clock.js';
-import { JsonError, type LosslessJson, type LosslessObject, parseJson } from '../kernel/json.js';
+import type { LosslessObject } from '../kernel/json.js';
 import {
   badField,
   conflict,
@@ -17,10 +17,11 @@ import type { Faults } from './faults.js';
 import type { Fields } from './fields.js';
 import { paymentStatuses, payoutStatuses } from './ledger.js';
 import { paymentView, payoutView } from './payment-view.js';
+import { objectOf, pathPart } from './requests.js';
 import { play, scenarioNames } from './scenarios.js';
 import type { Time } from './time.job.js';
 
-export interface ControlWorld {
+interface ControlWorld {
   gateway: FakeGateway;
   time: Time;
   faults: Faults;
@@ -75,7 +76,7 @@ function paymentRoutes(world: ControlWorld, route: (method: 'GET' | 'POST', url:
     const fields = controlFields(body, ['amount', 'percent', 'currency', 'network', 'confirmations', 'callback']);
     expectTransfer(payment);
     gateway.seeTransfer(payment, payingFrom(payment, fields), telling(fields, 'usual'));
-    await time.deliver();
+    await time.deliver(payment);
     return paymentView(payment);
   });
   route('POST', '/payments/:trackId/confirmations', async ({ trackId, body }) => {
@@ -85,7 +86,7 @@ function paymentRoutes(world: ControlWorld, route: (method: 'GET' | 'POST', url:
     if (count === null) throw badField('count', 'count is required');
     if (payment.transfers.length === 0) throw conflict('the payment has no transfer yet');
     gateway.confirm(payment, count, telling(fields, 'usual'));
-    await time.deliver();
+    await time.deliver(payment);
     return paymentView(payment);
   });
   route('POST', '/payments/:trackId/status', async ({ trackId, body }) => {
@@ -94,7 +95,7 @@ function paymentRoutes(world: ControlWorld, route: (method: 'GET' | 'POST', url:
     const status = fields.oneOf('status', paymentStatuses, null);
     if (status === null) throw badField('status', `one of ${paymentStatuses.join(', ')}`);
     gateway.setStatus(payment, status, telling(fields, 'always'));
-    await time.deliver();
+    await time.deliver(payment);
     return paymentView(payment);
   });
 }
@@ -111,7 +112,7 @@ async function payoutStatus(world: ControlWorld, { trackId, body }: Command): Pr
   const status = fields.oneOf('status', payoutStatuses, null);
   if (status === null) throw badField('status', `one of ${payoutStatuses.join(', ')}`);
   world.gateway.setPayoutStatus(payout, status, telling(fields, 'always'));
-  await world.time.deliver();
+  await world.time.deliver(payout);
   return payoutView(payout);
 }
 
@@ -123,7 +124,7 @@ async function scenario(world: ControlWorld, { name, body }: Command): Promise<W
   const tellAll = fields.flag('callback', false);
   const advance = (seconds: number): Promise<void> => world.time.advance(seconds);
   const did = await play(known, { gateway: world.gateway, payment, tellAll, advance });
-  await world.time.deliver();
+  await world.time.deliver(payment);
   return { scenario: known, trackId: payment.trackId, did, payment: paymentView(payment) };
 }
 
@@ -138,8 +139,10 @@ async function advance(world: ControlWorld, { body }: Command): Promise<Wire> {
 async function outcome(act: Act, request: FastifyRequest): Promise<{ status: number; body: Wire }> {
   try {
     expectSameSite(request);
-    const { trackId = '', name = '' } = request.params as { trackId?: string; name?: string };
-    return { status: 200, body: await act({ trackId, name, body: objectOf(request.body) }) };
+    const body = objectOf(request);
+    if (!body) throw badField('', 'the body must be a JSON object');
+    const command = { trackId: pathPart(request, 'trackId'), name: pathPart(request, 'name'), body };
+    return { status: 200, body: await act(command) };
   } catch (error) {
     if (!(error instanceof WireFault)) throw error;
     return { status: error.status, body: { error: { type: error.type, field: error.key, message: error.message } } };
@@ -151,18 +154,4 @@ export function expectSameSite(request: FastifyRequest): void {
   const site = request.headers['sec-fetch-site'];
   if (request.method !== 'GET' && (site === 'cross-site' || site === 'same-site'))
     throw new WireFault(403, 'forbidden', '', 'a page of another site may not use the sandbox');
-}
-
-function objectOf(body: unknown): LosslessObject {
-  if (typeof body !== 'string' || body.trim() === '') return {};
-  let parsed: LosslessJson;
-  try {
-    parsed = parseJson(body);
-  } catch (error) {
-    if (error instanceof JsonError) throw badField('', `the body is not JSON: ${error.message}`);
-    throw error;
-  }
-  const isObject = typeof parsed === 'object' && parsed !== null && Object.getPrototypeOf(parsed) === null;
-  if (!isObject) throw badField('', 'the body must be a JSON object');
-  return parsed as LosslessObject;
 }

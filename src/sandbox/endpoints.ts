@@ -4,15 +4,15 @@ import { fieldFault, unknownObject, type Wire } from './envelope.js';
 import type { FakeGateway } from './fake-gateway.js';
 import type { Fields } from './fields.js';
 import { page, paymentHistory, paymentStatistics, staticAddresses, payoutHistory } from './history.js';
-import { coins, fiats, networks } from './market.js';
+import { coins, fiats, networks, storedNetwork } from './market.js';
 import { openInvoice, openStaticAddress, openWhiteLabel, type Opening } from './opening.js';
 import { paymentInformation, seconds, staticAddressRow, whiteLabelAnswer } from './payment-answers.js';
+import { swapCalculation, swapPairs, swapRate, type Swaps } from './swaps.js';
 import { openPayout, payoutInformation, withdrawFee } from './payouts.js';
 import type { Payment } from './ledger.js';
-import { storedNetwork } from './market.js';
 
 /** A request whose key was accepted. */
-export interface WireRequest {
+interface WireRequest {
   /** Fields of the body, or of the query for a GET. */
   fields: Fields;
   trackId: string;
@@ -29,8 +29,14 @@ export interface Endpoint {
 }
 
 /** Everything under `/v1`, as the gateway's reference lists it. `payUrl` gives the payer's page of a track id. */
-export function endpoints(gateway: FakeGateway, payUrl: (trackId: string) => string): Endpoint[] {
-  return [...paymentEndpoints(gateway, payUrl), ...addressEndpoints(gateway, payUrl), ...payoutEndpoints(gateway), ...common];
+export function endpoints(gateway: FakeGateway, swaps: Swaps, payUrl: (trackId: string) => string): Endpoint[] {
+  return [
+    ...paymentEndpoints(gateway, payUrl),
+    ...addressEndpoints(gateway, payUrl),
+    ...payoutEndpoints(gateway),
+    ...swapEndpoints(gateway, swaps),
+    ...common,
+  ];
 }
 
 const opening = (gateway: FakeGateway, request: WireRequest): Opening => ({
@@ -75,7 +81,12 @@ function paymentEndpoints(gateway: FakeGateway, payUrl: (trackId: string) => str
     { method: 'POST', path: '/payment/white-label', key, answer: whiteLabel },
     { method: 'GET', path: '/payment', key, answer: history },
     { method: 'GET', path: '/payment/stats', key, answer: statistics },
-    { method: 'GET', path: '/payment/accepted-currencies', key, answer: () => ({ list: coins.map((coin) => coin.symbol) }) },
+    {
+      method: 'GET',
+      path: '/payment/accepted-currencies',
+      key,
+      answer: () => ({ list: coins.map((coin) => coin.symbol) }),
+    },
     { method: 'GET', path: '/payment/:track_id', key, answer: information },
   ];
 }
@@ -139,6 +150,18 @@ function payoutEndpoints(gateway: FakeGateway): Endpoint[] {
   ];
 }
 
+function swapEndpoints(gateway: FakeGateway, swaps: Swaps): Endpoint[] {
+  const create = ({ fields }: WireRequest): Wire => swaps.create(fields, gateway.nextTrackId(), gateway.nowMs);
+  const key = 'general';
+  return [
+    { method: 'POST', path: '/general/swap', key, answer: create },
+    { method: 'GET', path: '/general/swap', key, answer: ({ fields }) => swaps.history(fields) },
+    { method: 'GET', path: '/general/swap/pairs', key, answer: ({ fields }) => swapPairs(fields) },
+    { method: 'POST', path: '/general/swap/calculate', key, answer: ({ fields }) => swapCalculation(fields) },
+    { method: 'POST', path: '/general/swap/rate', key, answer: ({ fields }) => swapRate(fields) },
+  ];
+}
+
 const balances: Readonly<Record<string, string>> = { USDT: '10000', BTC: '0.5', ETH: '10', TRX: '5000' };
 
 function balance({ fields }: WireRequest): Wire {
@@ -163,7 +186,10 @@ function currencyList(): Wire {
     const { name, aliases, required } = storedNetwork(code);
     const fees = { withdraw_fee: withdrawFee(price), withdraw_min: '0', deposit_min: '0', static_fixed_fee: '0' };
     const numbers = Object.entries(fees).map(([field, amount]): [string, Wire] => [field, wireNumber(amount)]);
-    return [code, { network: code, name, keys: aliases, required_confirmations: required, ...Object.fromEntries(numbers) }];
+    return [
+      code,
+      { network: code, name, keys: aliases, required_confirmations: required, ...Object.fromEntries(numbers) },
+    ];
   };
   return Object.fromEntries(
     coins.map(({ symbol, name, price, networks: on }): [string, Wire] => [

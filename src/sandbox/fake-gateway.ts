@@ -3,7 +3,15 @@ import type { SystemClock } from '../platform/clock.js';
 import { Decimal, plain } from './amounts.js';
 import { printJson } from './envelope.js';
 import { depositAddress, senderAddress, transactionHash } from './identity.js';
-import { BoundedMap, limits, type Payment, type PaymentStatus, type Payout, type PayoutStatus, type Transfer } from './ledger.js';
+import {
+  BoundedMap,
+  limits,
+  type Payment,
+  type PaymentStatus,
+  type Payout,
+  type PayoutStatus,
+  type Transfer,
+} from './ledger.js';
 import type { JournalLine } from './journal.job.js';
 import { coinOf, fromUsd, type Network, toUsd } from './market.js';
 import { capitalised, paymentCallback } from './payment-answers.js';
@@ -26,7 +34,7 @@ export interface Paying {
  */
 export type Telling = 'usual' | 'always' | 'never';
 
-export interface GatewayWorld {
+interface GatewayWorld {
   clock: SystemClock;
   /** Takes every change to what is remembered. */
   keep: (line: JournalLine) => void;

@@ -39,8 +39,10 @@ export class Fields {
     if (!this.has(name)) return null;
     const value = decimalFrom(this.text(name));
     if (!value) throw fieldFault(name, `The ${name} field must be a number.`);
-    if (bounds.min !== undefined && value.lt(bounds.min)) throw fieldFault(name, `The ${name} field must be at least ${bounds.min}.`);
-    if (bounds.max !== undefined && value.gt(bounds.max)) throw fieldFault(name, `The ${name} field must not be greater than ${bounds.max}.`);
+    if (bounds.min !== undefined && value.lt(bounds.min))
+      throw fieldFault(name, `The ${name} field must be at least ${bounds.min}.`);
+    if (bounds.max !== undefined && value.gt(bounds.max))
+      throw fieldFault(name, `The ${name} field must not be greater than ${bounds.max}.`);
     return plain(value);
   }
 

@@ -136,7 +136,7 @@ export function staticAddresses(all: readonly Payment[], fields: Fields): Paymen
     .reverse();
 }
 
-export interface CoinTotal {
+interface CoinTotal {
   currency: string;
   total: number;
   received: string;

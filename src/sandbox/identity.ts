@@ -13,7 +13,8 @@ function letters(hex: string, count: number): string {
 const forms: Readonly<Record<AddressForm, (hex: string) => string>> = {
   tron: (hex) => `T${letters(hex, 33)}`,
   evm: (hex) => `0x${hex.slice(0, 40)}`,
-  bech32: (hex) => `bc1q${hex.slice(0, 38)}`,
+  bitcoin: (hex) => `bc1q${hex.slice(0, 38)}`,
+  litecoin: (hex) => `ltc1q${hex.slice(0, 38)}`,
   base58: (hex) => letters(hex, 32),
 };
 

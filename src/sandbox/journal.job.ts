@@ -1,4 +1,14 @@
-import { appendFileSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import type { Payment, Payout } from './ledger.js';
 
@@ -85,7 +95,8 @@ export class Journal {
 export function* readJournal(file: string | null): Generator<JournalLine> {
   if (file === null || !existsSync(file)) return;
   const [first, ...lines] = readFileSync(file, 'utf8').split('\n');
-  if (first !== header) throw new Error(`${file} is not a state file of the sandbox gateway; move it away or name another`);
+  if (first !== header)
+    throw new Error(`${file} is not a state file of the sandbox gateway; move it away or name another`);
   for (const line of lines) {
     const parsed = parseLine(line);
     if (parsed) yield parsed;

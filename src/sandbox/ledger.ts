@@ -25,7 +25,7 @@ export const payoutStatuses = [
 ] as const;
 export type PayoutStatus = (typeof payoutStatuses)[number];
 
-export type PaymentType = 'invoice' | 'white_label' | 'static_address';
+type PaymentType = 'invoice' | 'white_label' | 'static_address';
 
 /** One transaction on chain. */
 export interface Transfer {

@@ -9,7 +9,7 @@ export interface Network {
   address: AddressForm;
   memo?: boolean;
 }
-export type AddressForm = 'tron' | 'evm' | 'bech32' | 'base58';
+export type AddressForm = 'tron' | 'evm' | 'bitcoin' | 'litecoin' | 'base58';
 
 const network = (
   code: string,
@@ -25,8 +25,8 @@ export const networks: readonly Network[] = [
   network('ETH', 'Ethereum Network', 'eth erc20 ethereum', 10, 'evm'),
   network('BSC', 'BSC Network', 'bsc bep20 bnb', 15, 'evm'),
   network('POLYGON', 'Polygon Network', 'polygon pol matic', 100, 'evm'),
-  network('BTC', 'Bitcoin Network', 'btc bitcoin', 2, 'bech32'),
-  network('LTC', 'Litecoin Network', 'ltc litecoin', 6, 'bech32'),
+  network('BTC', 'Bitcoin Network', 'btc bitcoin', 2, 'bitcoin'),
+  network('LTC', 'Litecoin Network', 'ltc litecoin', 6, 'litecoin'),
   network('DOGE', 'Dogecoin Network', 'doge dogecoin', 20, 'base58'),
   network('BCH', 'Bitcoin Cash Network', 'bch bitcoincash', 6, 'base58'),
   network('SOL', 'Solana Network', 'sol solana spl', 32, 'base58'),
@@ -72,7 +72,7 @@ export const coins: readonly Coin[] = [
   coin('XRP', 'Ripple', '2', 'XRP'),
 ];
 
-export interface Fiat {
+interface Fiat {
   symbol: string;
   name: string;
   price: string;

@@ -45,7 +45,12 @@ const groups: readonly { group: string; entries: readonly [string, PayerAction &
   {
     group: 'With troubled callbacks',
     entries: [
-      entry('duplicate_callbacks', 'Pay, callbacks thrice', 'Each callback arrives three times', scenario('duplicate_callbacks')),
+      entry(
+        'duplicate_callbacks',
+        'Pay, callbacks thrice',
+        'Each callback arrives three times',
+        scenario('duplicate_callbacks'),
+      ),
       entry('out_of_order', 'Pay, wrong order', 'Paid arrives before Paying', scenario('out_of_order')),
       entry('no_callbacks', 'Pay, no callbacks', 'Paid, and nobody is told', scenario('no_callbacks')),
       entry('conflicting', 'Conflict', 'A callback says Paid, the gateway says paying', scenario('conflicting')),
@@ -63,7 +68,10 @@ const groups: readonly { group: string; entries: readonly [string, PayerAction &
 const actions = new Map(groups.flatMap(({ entries }) => entries));
 
 /** The buttons, in groups. */
-export const payerActions = groups.map(({ group, entries }) => ({ group, actions: entries.map(([, action]) => action) }));
+export const payerActions = groups.map(({ group, entries }) => ({
+  group,
+  actions: entries.map(([, action]) => action),
+}));
 
 /** Does what a button says and tells in a sentence what happened; undefined for an unknown button. Throws 409 where it cannot. */
 export async function perform(name: string, stage: Stage): Promise<string | undefined> {

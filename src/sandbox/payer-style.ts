@@ -29,7 +29,7 @@ small, .about, .clock, .brand span { color: var(--quiet); }
 .brand { font-weight: 600; }
 .brand span { font-weight: 400; margin-left: .25rem; }
 .status, .tag { border-radius: 1rem; padding: .1rem .6rem; font-size: .9rem; overflow-wrap: anywhere; }
-.tag { font-size: .8rem; }
+.tag { display: inline-block; border-radius: .6rem; font-size: .8rem; }
 .good { color: var(--good); background: var(--good-paper); }
 .open { color: var(--open); background: var(--open-paper); }
 .over { color: var(--over); background: var(--over-paper); }

@@ -14,7 +14,13 @@ class Markup {
 }
 type Piece = string | number | Markup | readonly Markup[];
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char);
 
 function print(piece: Piece): string {
@@ -47,7 +53,7 @@ const tone = (payment: Payment): string => {
   return isOpen(payment) ? 'open' : 'over';
 };
 
-export interface PageContent {
+interface PageContent {
   payment: Payment;
   nowMs: number;
   actions: readonly { group: string; actions: readonly PayerAction[] }[];
@@ -63,19 +69,30 @@ export function payerPage({ payment, nowMs, actions, notice }: PageContent): str
         <p class="brand">Sandbox gateway <span>no real money</span></p>
         <p class="status ${tone(payment)}" role="status">${statusWords[payment.status]}</p>
       </header>
-      ${notice === '' ? nothing : html`<p class="notice" role="alert">${notice}</p>`}
-      ${summary(payment, nowMs)} ${payment.transfers.length === 0 ? nothing : transfers(payment)}
-      <section aria-labelledby="play"><h2 id="play">Play a case</h2>${actions.map((group) => buttons(payment, group))}</section>
+      ${notice === '' ? nothing : html`<p class="notice" role="alert">${notice}</p>`} ${summary(payment, nowMs)}
+      ${payment.transfers.length === 0 ? nothing : transfers(payment)}
+      <section aria-labelledby="play">
+        <h2 id="play">Play a case</h2>
+        ${actions.map((group) => buttons(payment, group))}
+      </section>
       ${callbacks(payment.deliveries)}`,
   );
 }
 
 export const notFoundPage = (): string =>
-  layout('No such payment', html`<h1>No such payment</h1><p>The sandbox does not know this track id.</p>`);
+  layout(
+    'No such payment',
+    html`<h1>No such payment</h1>
+      <p>The sandbox does not know this track id.</p>`,
+  );
 
 function summary(payment: Payment, nowMs: number): Markup {
   const rest = missing(payment);
-  const row = (term: string, value: Piece): Markup => html`<div><dt>${term}</dt><dd>${value}</dd></div>`;
+  const row = (term: string, value: Piece): Markup =>
+    html`<div>
+      <dt>${term}</dt>
+      <dd>${value}</dd>
+    </div>`;
   const back = isHttpUrl(payment.returnUrl)
     ? html`<p><a href="${payment.returnUrl}" rel="noreferrer">Back to the shop</a></p>`
     : nothing;
@@ -88,10 +105,11 @@ function summary(payment: Payment, nowMs: number): Markup {
       ${payment.orderId === '' ? nothing : row('Order', payment.orderId)} ${row('Track id', payment.trackId)}
       ${payment.address === '' ? nothing : row('Address', html`<code>${payment.address}</code>`)}
       ${payment.memo === '' ? nothing : row('Memo', payment.memo)}
-      ${payment.network === '' ? nothing : row('Network', storedNetwork(payment.network).name)}
+      ${payment.address === '' ? nothing : row('Network', storedNetwork(payment.network).name)}
       ${row('Gateway status', html`<code>${payment.status}</code>`)}
     </dl>
-    ${payment.status === 'paid' && payment.thanksMessage !== '' ? html`<p>${payment.thanksMessage}</p>` : nothing} ${back}
+    ${payment.status === 'paid' && payment.thanksMessage !== '' ? html`<p>${payment.thanksMessage}</p>` : nothing}
+    ${back}
   </main>`;
 }
 
@@ -113,48 +131,62 @@ function countdown(payment: Payment, nowMs: number): string {
 
 const moment = (ms: number): string => `${instantFromMs(ms).slice(0, 19).replace('T', ' ')} UTC`;
 
-const transfers = (payment: Payment): Markup => html`<section aria-labelledby="transfers">
-  <h2 id="transfers">Transfers</h2>
-  <ul class="rows">${payment.transfers.map((transfer) => transferRow(transfer))}</ul>
-</section>`;
+const transfers = (payment: Payment): Markup =>
+  html`<section aria-labelledby="transfers">
+    <h2 id="transfers">Transfers</h2>
+    <ul class="rows">
+      ${payment.transfers.map((transfer) => transferRow(transfer))}
+    </ul>
+  </section>`;
 
-const transferRow = (transfer: Transfer): Markup => html`<li>
-  <strong>${transfer.sent} ${transfer.currency}</strong> on ${storedNetwork(transfer.network).name}
-  <span class="tag ${isConfirmed(transfer) ? 'good' : 'open'}"
-    >${transfer.confirmations} of ${storedNetwork(transfer.network).required} confirmations</span
-  >
-  ${transfer.counts ? nothing : html`<span class="tag over">does not count</span>`}
-  <small>${moment(transfer.seenMs)} · <code>${transfer.hash}</code></small>
-</li>`;
+const transferRow = (transfer: Transfer): Markup =>
+  html`<li>
+    <strong>${transfer.sent} ${transfer.currency}</strong> on ${storedNetwork(transfer.network).name}
+    <span class="tag ${isConfirmed(transfer) ? 'good' : 'open'}"
+      >${transfer.confirmations} of ${storedNetwork(transfer.network).required} confirmations</span
+    >
+    ${transfer.counts ? nothing : html`<span class="tag over">does not count</span>`}
+    <small>${moment(transfer.seenMs)} · <code>${transfer.hash}</code></small>
+  </li>`;
 
-const buttons = (payment: Payment, group: PageContent['actions'][number]): Markup => html`<h3>${group.group}</h3>
-  <div class="buttons">${group.actions.map((action) => button(payment, action))}</div>`;
+const buttons = (payment: Payment, group: PageContent['actions'][number]): Markup =>
+  html`<h3>${group.group}</h3>
+    <div class="buttons">${group.actions.map((action) => button(payment, action))}</div>`;
 
-const button = (payment: Payment, action: PayerAction): Markup => html`<form
-  method="post"
-  action="/pay/${payment.trackId}/actions"
->
-  <input type="hidden" name="action" value="${action.name}" />
-  <button title="${action.explains}">${action.label}</button>
-</form>`;
+const button = (payment: Payment, action: PayerAction): Markup =>
+  html`<form method="post" action="/pay/${payment.trackId}/actions">
+    <input type="hidden" name="action" value="${action.name}" />
+    <button title="${action.explains}">${action.label}</button>
+  </form>`;
 
-const callbacks = (deliveries: readonly Delivery[]): Markup => html`<section aria-labelledby="callbacks">
-  <h2 id="callbacks">Callbacks to the merchant</h2>
-  ${deliveries.length === 0 ? html`<p>None yet.</p>` : html`<ul class="rows">${deliveries.map(callbackRow)}</ul>`}
-</section>`;
+const callbacks = (deliveries: readonly Delivery[]): Markup =>
+  html`<section aria-labelledby="callbacks">
+    <h2 id="callbacks">Callbacks to the merchant</h2>
+    ${
+      deliveries.length === 0
+        ? html`<p>None yet.</p>`
+        : html`<ul class="rows">
+            ${deliveries.map(callbackRow)}
+          </ul>`
+    }
+  </section>`;
 
-const callbackRow = (delivery: Delivery): Markup => html`<li>
-  <strong>${delivery.status}</strong> <code>${delivery.url}</code>
-  <ol>
-    ${delivery.attempts.map(
-      (attempt) => html`<li>
-        ${moment(attempt.atMs)}: ${attempt.httpStatus ?? 'no answer'}
-        <span class="tag ${attempt.acknowledged ? 'good' : 'over'}">${attempt.answer.slice(0, 120) || '(empty)'}</span>
-      </li>`,
-    )}
-  </ol>
-  ${delivery.dueMs === null ? nothing : html`<small>Next try at ${moment(delivery.dueMs)}</small>`}
-</li>`;
+const callbackRow = (delivery: Delivery): Markup =>
+  html`<li>
+    <strong>${delivery.status}</strong> <code>${delivery.url}</code>
+    <ol>
+      ${delivery.attempts.map(
+        (attempt) =>
+          html`<li>
+            ${moment(attempt.atMs)}: ${attempt.httpStatus ?? 'no answer'}
+            <span class="tag ${attempt.acknowledged ? 'good' : 'over'}"
+              >${attempt.answer.slice(0, 120) || '(empty)'}</span
+            >
+          </li>`,
+      )}
+    </ol>
+    ${delivery.dueMs === null ? nothing : html`<small>Next try at ${moment(delivery.dueMs)}</small>`}
+  </li>`;
 
 const layout = (title: string, body: Markup): string =>
   html`<!doctype html>
@@ -173,5 +205,7 @@ const layout = (title: string, body: Markup): string =>
 
 /** A picture in place of a QR code: the address as text. */
 export const addressPicture = (address: string): string =>
-  html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 520 80"><rect width="520" height="80" fill="#fff" /><text x="12" y="46" font-family="monospace" font-size="14">${address}</text></svg>`
-    .text;
+  html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 520 80">
+    <rect width="520" height="80" fill="#fff" />
+    <text x="12" y="46" font-family="monospace" font-size="14">${address}</text>
+  </svg>`.text;

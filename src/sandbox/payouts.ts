@@ -8,7 +8,7 @@ import type { Opening } from './opening.js';
 import { capitalised, seconds } from './payment-answers.js';
 
 /** How long after its creation a payout is on chain, and done. The gateway publishes no such times. */
-export const payoutTimes = { confirmingMs: 30_000, confirmedMs: 120_000 } as const;
+const payoutTimes = { confirmingMs: 30_000, confirmedMs: 120_000 } as const;
 
 /** One US dollar, in the coin that is paid out. */
 export const withdrawFee = (price: string): string => plain(new Decimal('1').div(price));

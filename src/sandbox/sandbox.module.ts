@@ -1,5 +1,4 @@
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { AddressInfo } from 'node:net';
 import type { SystemClock } from '../platform/clock.js';
 import { Callbacks, type Subject } from './callbacks.client.js';
 import { serveControl } from './control.controller.js';
@@ -10,6 +9,7 @@ import { Faults, noFaults } from './faults.js';
 import { keyDigest } from './identity.js';
 import { Journal, readJournal } from './journal.job.js';
 import { servePayer } from './payer.controller.js';
+import { Swaps } from './swaps.js';
 import { Time } from './time.job.js';
 import { serveV1 } from './v1.controller.js';
 
@@ -73,12 +73,18 @@ const keysOf = (options: SandboxOptions) => ({
 function assemble(options: SandboxOptions, publicUrlOf: () => string) {
   const { clock } = options;
   const faults = new Faults();
+  const swaps = new Swaps();
   const journal: Journal = new Journal(
     options.stateFile ?? null,
     () => gateway.snapshot(),
     (error) => options.log?.(`the sandbox gateway cannot write its state file: ${messageOf(error)}`),
   );
-  const callbacks = new Callbacks({ clock, faults, keyFor: keyFor(options), changed: (subject) => keepSubject(subject) });
+  const callbacks = new Callbacks({
+    clock,
+    faults,
+    keyFor: keyFor(options),
+    changed: (subject) => keepSubject(subject),
+  });
   const gateway: FakeGateway = new FakeGateway({
     clock,
     keep: (line) => journal.put(line),
@@ -101,10 +107,20 @@ function assemble(options: SandboxOptions, publicUrlOf: () => string) {
   const reset = (): void => {
     gateway.reset();
     callbacks.forget();
+    swaps.clear();
     faults.set(noFaults);
   };
   const payUrl = (trackId: string): string => `${publicUrlOf()}/pay/${trackId}`;
-  return { faults, journal, callbacks, gateway, time, reset, flush: () => journal.flush(), endpoints: endpoints(gateway, payUrl) };
+  return {
+    faults,
+    journal,
+    callbacks,
+    gateway,
+    time,
+    reset,
+    flush: () => journal.flush(),
+    endpoints: endpoints(gateway, swaps, payUrl),
+  };
 }
 
 /** The secret of a callback: the key that made the payment where it is still configured, else the first of its kind. */
@@ -132,12 +148,20 @@ function answerFailures(app: FastifyInstance, options: SandboxOptions): void {
     if (!known) options.log?.(`the sandbox gateway failed: ${messageOf(error)}`);
     const text = known && error instanceof Error ? error.message : 'Internal error.';
     const fault = new WireFault(known ? status : 500, known ? 'request' : 'server', '', text);
-    return reply.code(fault.status).type('application/json; charset=utf-8').send(printJson(refused(fault).body));
+    return reply
+      .code(fault.status)
+      .type('application/json; charset=utf-8')
+      .send(printJson(refused(fault).body));
   });
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
-const portOf = (app: FastifyInstance): number => (app.server.address() as AddressInfo).port;
+function portOf(app: FastifyInstance): number {
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('the sandbox gateway does not listen on a port');
+  return address.port;
+}
+
 const publicUrl = (options: SandboxOptions, app: FastifyInstance): string =>
   (options.publicUrl ?? `http://localhost:${portOf(app)}`).replace(/\/+$/, '');
 

@@ -39,7 +39,11 @@ export async function play(name: ScenarioName, stage: Stage): Promise<string[]> 
 
 const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   exact: (stage) => [pay(stage, missing(stage.payment)), confirm(stage)],
-  underpaid: (stage) => [pay(stage, percentOf(stage.payment, '60')), confirm(stage), 'The rest stays unpaid until the deadline.'],
+  underpaid: (stage) => [
+    pay(stage, percentOf(stage.payment, '60')),
+    confirm(stage),
+    'The rest stays unpaid until the deadline.',
+  ],
   topped_up: (stage) => {
     const first = stage.payment.transfers.length === 0 ? [pay(stage, percentOf(stage.payment, '40'))] : [];
     return [...first, pay(stage, missing(stage.payment)), confirm(stage)];
@@ -132,7 +136,10 @@ function conflicting(stage: Stage): string[] {
   const pretended = { ...real, confirmations: 1_000, ...scaled(real, rate) };
   gateway.send(payment, gateway.message(payment, 'paid', [...claimed.transfers, pretended]));
   gateway.keepPayment(payment);
-  return [seen, `A callback says Paid with ${pretended.sent} ${pretended.currency}; asked, the gateway says ${payment.status}.`];
+  return [
+    seen,
+    `A callback says Paid with ${pretended.sent} ${pretended.currency}; asked, the gateway says ${payment.status}.`,
+  ];
 }
 
 const scaled = (transfer: { sent: string; worth: string }, rate: Decimal): { sent: string; worth: string } => ({

@@ -1,6 +1,6 @@
 import { msOf } from '../kernel/clock.js';
 import type { SystemClock } from '../platform/clock.js';
-import type { Callbacks } from './callbacks.client.js';
+import type { Callbacks, Subject } from './callbacks.client.js';
 import type { FakeGateway } from './fake-gateway.js';
 
 const tickMs = 250;
@@ -9,7 +9,7 @@ const longestWaitMs = 15_000;
 /** How long a control route waits for the callbacks that it set off. */
 const callbackWaitMs = 3_000;
 
-export interface TimeWorld {
+interface TimeWorld {
   clock: SystemClock;
   gateway: FakeGateway;
   callbacks: Callbacks;
@@ -39,9 +39,9 @@ export class Time {
     return this.world.callbacks.run();
   }
 
-  /** Sends what is due and waits for the answers, for three seconds at most. */
-  deliver(): Promise<void> {
-    return withinMs(this.runDue(), callbackWaitMs);
+  /** Sends what is due of one payment or payout and waits for the answers, for three seconds at most. */
+  deliver(subject: Subject): Promise<void> {
+    return withinMs(this.world.callbacks.runFor(subject), callbackWaitMs);
   }
 
   /**

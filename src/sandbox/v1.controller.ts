@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
-import { JsonError, type LosslessObject, parseJson } from '../kernel/json.js';
+import type { LosslessObject } from '../kernel/json.js';
 import type { Endpoint } from './endpoints.js';
 import { type Answer, fieldFault, printJson, refused, succeeded, unknownObject, WireFault } from './envelope.js';
 import type { ApiFault, Faults } from './faults.js';
 import { Fields } from './fields.js';
+import { objectOf, pathPart, queryOf, textOf } from './requests.js';
 
-export interface V1World {
+interface V1World {
   endpoints: readonly Endpoint[];
   faults: Faults;
   keys: Readonly<Record<'merchant' | 'payout' | 'general', readonly string[]>>;
@@ -31,9 +32,8 @@ export function serveV1(app: FastifyInstance, world: V1World): void {
 function answerOf(world: V1World, endpoint: Endpoint, request: FastifyRequest): Answer {
   try {
     const key = keyOf(world, endpoint, request);
-    const fields = new Fields(endpoint.method === 'GET' ? queryFields(request) : bodyFields(request));
-    const { track_id: trackId = '' } = request.params as { track_id?: string };
-    return succeeded(endpoint.answer({ fields, trackId, key }));
+    const fields = new Fields(endpoint.method === 'GET' ? queryOf(request) : bodyFields(request));
+    return succeeded(endpoint.answer({ fields, trackId: pathPart(request, 'track_id'), key }));
   } catch (error) {
     if (error instanceof WireFault) return refused(error);
     throw error;
@@ -49,33 +49,17 @@ function keyOf(world: V1World, endpoint: Endpoint, request: FastifyRequest): str
 }
 
 function bodyFields(request: FastifyRequest): LosslessObject {
-  const text = typeof request.body === 'string' ? request.body : '';
-  if (text.trim() === '') return {};
-  try {
-    const body = parseJson(text);
-    // An empty PHP array is written as [].
-    if (Array.isArray(body) && body.length === 0) return {};
-    if (isObject(body)) return body;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-  }
-  throw fieldFault('', 'The request body must be a JSON object.');
-}
-
-const isObject = (value: unknown): value is LosslessObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) === null;
-
-function queryFields(request: FastifyRequest): LosslessObject {
-  const query = request.query as Record<string, string | string[]>;
-  return Object.fromEntries(
-    Object.entries(query).map(([name, value]) => [name, Array.isArray(value) ? (value.at(-1) ?? '') : value]),
-  );
+  // An empty PHP array is written as [].
+  const body = textOf(request).trim() === '[]' ? {} : objectOf(request);
+  if (!body) throw fieldFault('', 'The request body must be a JSON object.');
+  return body;
 }
 
 async function respond(world: V1World, reply: FastifyReply, work: () => Answer): Promise<void> {
   const fault = world.faults.nextRequest();
   if (fault.latencyMs > 0) await wait(fault.latencyMs, undefined, { ref: false });
-  if (fault.kind === 'error') return send(reply, refused(new WireFault(fault.status, 'server', '', 'Simulated failure.')));
+  if (fault.kind === 'error')
+    return send(reply, refused(new WireFault(fault.status, 'server', '', 'Simulated failure.')));
   if (fault.kind === 'lost_before') return lose(world, reply);
   const answer = work();
   world.flush();

@@ -53,7 +53,7 @@ describe('the bytes of a callback', () => {
       Buffer.from('{"status":"Paid","trackId":"1","amount":"10","currency":"TRX","orderId":"A","type":"payment"}'),
       'legacy_format',
     ],
-  ])('%s: set aside as %3$s', (_what, raw, reason) => {
+  ])('%s: set aside, with the reason', (_what, raw, reason) => {
     expect(reasonOf(readCallback(raw))).toBe(reason);
   });
 

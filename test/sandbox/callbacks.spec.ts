@@ -9,11 +9,17 @@ afterEach(() => world.stop());
 
 const minute = 60;
 const gapsOf = (attempts: { at: string }[]) =>
-  attempts.slice(1).map(({ at }, index) => Math.round((Date.parse(at) - Date.parse(attempts[index]?.at ?? '')) / 60_000));
+  attempts
+    .slice(1)
+    .map(({ at }, index) => Math.round((Date.parse(at) - Date.parse(attempts[index]?.at ?? '')) / 60_000));
 
 describe('A callback', () => {
   it('is JSON, signed over its bytes with the merchant key', async () => {
-    const trackId = await world.invoice({ order_id: 'ORD-1', email: 'payer@example.com', description: 'Käse & <Brot>' });
+    const trackId = await world.invoice({
+      order_id: 'ORD-1',
+      email: 'payer@example.com',
+      description: 'Käse & <Brot>',
+    });
     await world.play('exact', trackId);
     expect(world.receiver.calls).toHaveLength(2);
     for (const { body, headers, path } of world.receiver.calls) {
@@ -24,7 +30,12 @@ describe('A callback', () => {
   });
 
   it('has every field that the gateway documents', async () => {
-    const trackId = await world.invoice({ amount: 25, order_id: 'ORD-1', email: 'payer@example.com', to_currency: 'USDT' });
+    const trackId = await world.invoice({
+      amount: 25,
+      order_id: 'ORD-1',
+      email: 'payer@example.com',
+      to_currency: 'USDT',
+    });
     await world.play('exact', trackId);
     const information = await world.information(trackId);
     expect(world.receiver.bodies[1]).toEqual({
@@ -181,7 +192,14 @@ describe('A callback with several merchant keys', () => {
 });
 
 describe('A payout', () => {
-  const order = { address: 'TAddress', currency: 'USDT', network: 'TRC20', amount: 10.5, description: 'refund 7', memo: 'm' };
+  const order = {
+    address: 'TAddress',
+    currency: 'USDT',
+    network: 'TRC20',
+    amount: 10.5,
+    description: 'refund 7',
+    memo: 'm',
+  };
 
   it('is processed, goes on chain and is confirmed as time passes, telling with the payout key', async () => {
     const { json } = await world.payout('POST', '/payout', { ...order, callback_url: world.callbackUrl });

@@ -51,7 +51,8 @@ describe('Faults of the API', () => {
 
   it('spoil answers after they took effect', async () => {
     await faults({ seed: 1, api: { malformedRate: 1 } });
-    for (let nth = 0; nth < 10; nth++) expect((await world.merchant('POST', '/payment/invoice', { amount: 1 })).json).toBeUndefined();
+    for (let nth = 0; nth < 10; nth++)
+      expect((await world.merchant('POST', '/payment/invoice', { amount: 1 })).json).toBeUndefined();
     await faults({});
     expect(await total()).toBe(10);
   });

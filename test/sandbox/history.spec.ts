@@ -6,7 +6,9 @@ const ids: string[] = [];
 beforeAll(async () => {
   world = await new World().start();
   for (let nth = 1; nth <= 23; nth++) {
-    ids.push(await world.invoice({ amount: nth, currency: nth % 2 ? 'USD' : 'EUR', order_id: `ORD-${nth}`, callback_url: '' }));
+    ids.push(
+      await world.invoice({ amount: nth, currency: nth % 2 ? 'USD' : 'EUR', order_id: `ORD-${nth}`, callback_url: '' }),
+    );
     if (nth === 10) await world.advance(100);
   }
   await world.play('exact', ids[2] ?? '');
@@ -61,19 +63,27 @@ describe('The payment history', () => {
     expect((await list('order_id=ORD-1')).data.meta.total).toBe(23);
   });
 
-  it.each(['size=0', 'size=201', 'page=0', 'status=nothing', 'type=x', 'sort_by=x', 'from_date=yesterday', 'from_amount=x'])(
-    'refuses %s',
-    async (query) => {
-      const body = await list(query);
-      expect(body).toMatchObject({ status: 400, error: { key: query.split('=')[0] } });
-    },
-  );
+  it.each([
+    'size=0',
+    'size=201',
+    'page=0',
+    'status=nothing',
+    'type=x',
+    'sort_by=x',
+    'from_date=yesterday',
+    'from_amount=x',
+  ])('refuses %s', async (query) => {
+    const body = await list(query);
+    expect(body).toMatchObject({ status: 400, error: { key: query.split('=')[0] } });
+  });
 
   it('leaves out static addresses until something was deposited', async () => {
     const { json } = await world.merchant('POST', '/payment/static-address', { network: 'TRON' });
     expect((await list('type=static_address')).data.list).toEqual([]);
     await world.control(`/payments/${json.data.track_id}/transfers`, { amount: '1' });
-    expect((await list('type=static_address')).data.list).toMatchObject([{ type: 'static_address', amount: 0, status: 'paying' }]);
+    expect((await list('type=static_address')).data.list).toMatchObject([
+      { type: 'static_address', amount: 0, status: 'paying' },
+    ]);
   });
 });
 

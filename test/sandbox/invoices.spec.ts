@@ -65,7 +65,10 @@ describe('Creating an invoice', () => {
   ])('reads a flag however clients write %s', async (meant, ...spellings) => {
     for (const mixed_payment of [meant, ...spellings]) {
       const trackId = await world.invoice({ mixed_payment, fee_paid_by_payer: mixed_payment });
-      expect(await world.information(trackId)).toMatchObject({ mixed_payment: meant, fee_paid_by_payer: meant ? 1 : 0 });
+      expect(await world.information(trackId)).toMatchObject({
+        mixed_payment: meant,
+        fee_paid_by_payer: meant ? 1 : 0,
+      });
     }
   });
 
@@ -95,14 +98,26 @@ describe('Creating an invoice', () => {
     [{ amount: 1, lifetime: 15.5 }, 'lifetime', 'The lifetime field must be an integer.'],
     [{ amount: 1, lifetime: 14 }, 'lifetime', 'The lifetime field must be between 15 and 2880.'],
     [{ amount: 1, lifetime: 2881 }, 'lifetime', 'The lifetime field must be between 15 and 2880.'],
-    [{ amount: 1, under_paid_coverage: 60.1 }, 'under_paid_coverage', 'The under_paid_coverage field must not be greater than 60.'],
-    [{ amount: 1, under_paid_coverage: -1 }, 'under_paid_coverage', 'The under_paid_coverage field must be at least 0.'],
+    [
+      { amount: 1, under_paid_coverage: 60.1 },
+      'under_paid_coverage',
+      'The under_paid_coverage field must not be greater than 60.',
+    ],
+    [
+      { amount: 1, under_paid_coverage: -1 },
+      'under_paid_coverage',
+      'The under_paid_coverage field must be at least 0.',
+    ],
     [{ amount: 1, fee_paid_by_payer: 2 }, 'fee_paid_by_payer', 'The fee_paid_by_payer field must be true or false.'],
     [{ amount: 1, to_currency: 'BTC' }, 'to_currency', 'The selected to_currency is invalid.'],
     [{ amount: 1, callback_url: 'ftp://example.com' }, 'callback_url', 'The callback_url field must be a valid URL.'],
     [{ amount: 1, return_url: 'javascript:alert(1)' }, 'return_url', 'The return_url field must be a valid URL.'],
     [{ amount: 1, email: 'nobody' }, 'email', 'The email field must be a valid email address.'],
-    [{ amount: 1, order_id: 'x'.repeat(256) }, 'order_id', 'The order_id field must not be greater than 255 characters.'],
+    [
+      { amount: 1, order_id: 'x'.repeat(256) },
+      'order_id',
+      'The order_id field must not be greater than 255 characters.',
+    ],
   ])('refuses %j and names the field', async (body, key, message) => {
     const { status, json } = await world.merchant('POST', '/payment/invoice', body);
     expect(status).toBe(400);
@@ -116,7 +131,8 @@ describe('Creating an invoice', () => {
   });
 
   it('takes the shortest and longest lifetimes', async () => {
-    for (const lifetime of [15, 2880]) expect((await world.information(await world.invoice({ lifetime }))).lifetime).toBe(lifetime);
+    for (const lifetime of [15, 2880])
+      expect((await world.information(await world.invoice({ lifetime }))).lifetime).toBe(lifetime);
   });
 
   it('opens a new invoice for each request, even with the same order id', async () => {
@@ -138,7 +154,12 @@ describe('The key', () => {
     ['/general/account/balance', 'GET', 'general_api_key'],
   ])('of %s must be right', async (path, method, header) => {
     for (const headers of [{}, { [header]: 'WRONG' }, { merchant_api_key: 'SANDBX-PAYOUT-000000-000001' }]) {
-      const { status, json } = await world.ask(method, `/v1${path}`, method === 'POST' ? { amount: 1 } : undefined, headers);
+      const { status, json } = await world.ask(
+        method,
+        `/v1${path}`,
+        method === 'POST' ? { amount: 1 } : undefined,
+        headers,
+      );
       expect(status).toBe(401);
       expect(json).toMatchObject({ data: {}, status: 401, error: { key: header } });
     }
@@ -174,7 +195,32 @@ describe('The lists of the gateway', () => {
   it('show a balance', async () => {
     const headers = { general_api_key: 'SANDBX-MRCHNT-000000-000001' };
     expect((await world.ask('GET', '/v1/general/account/balance', undefined, headers)).json.data.USDT).toBe(10000);
-    expect((await world.ask('GET', '/v1/general/account/balance?currency=btc', undefined, headers)).json.data).toEqual({ BTC: 0.5 });
+    expect((await world.ask('GET', '/v1/general/account/balance?currency=btc', undefined, headers)).json.data).toEqual({
+      BTC: 0.5,
+    });
+  });
+});
+
+describe('A swap', () => {
+  const ask = (method: string, path: string, body?: object) =>
+    world.ask(method, `/v1/general/swap${path}`, body, { general_api_key: 'SANDBX-MRCHNT-000000-000001' });
+
+  it('is quoted, made and listed at the fixed prices', async () => {
+    const order = { from_currency: 'BTC', to_currency: 'USDT', amount: 0.5 };
+    expect((await ask('POST', '/rate', { from: 'BTC', to: 'USDT' })).json.data).toEqual({ rate: 100000 });
+    expect((await ask('POST', '/calculate', order)).json.data).toEqual({ to_amount: 50000, rate: 100000, amount: 0.5 });
+    const { json } = await ask('POST', '', order);
+    expect(json.data).toMatchObject({ from_amount: 0.5, to_amount: 50000, from_currency: 'BTC', to_currency: 'USDT' });
+    expect((await ask('GET', '?from_currency=btc')).json.data.list).toEqual([json.data]);
+    expect((await ask('GET', '/pairs?size=1')).json.data.list).toEqual([
+      { from_currency: 'BTC', to_currency: 'ETH', min_amount: 0.00001 },
+    ]);
+  });
+
+  it('of a coin into itself is refused', async () => {
+    expect((await ask('POST', '', { from_currency: 'BTC', to_currency: 'btc', amount: 1 })).json.error.key).toBe(
+      'to_currency',
+    );
   });
 });
 
@@ -187,7 +233,11 @@ describe('What does not exist', () => {
 
 describe('A white-label session', () => {
   it('names the coin, the network, the address and the exact amount to send', async () => {
-    const { json } = await world.merchant('POST', '/payment/white-label', { amount: 100, pay_currency: 'btc', order_id: 'WL' });
+    const { json } = await world.merchant('POST', '/payment/white-label', {
+      amount: 100,
+      pay_currency: 'btc',
+      order_id: 'WL',
+    });
     expect(json.data).toMatchObject({
       amount: 100,
       currency: 'USD',
@@ -205,7 +255,8 @@ describe('A white-label session', () => {
   });
 
   it('refuses an unknown coin and a network that the coin is not on', async () => {
-    const ask = async (body: object) => (await world.merchant('POST', '/payment/white-label', { amount: 1, ...body })).json.error.key;
+    const ask = async (body: object) =>
+      (await world.merchant('POST', '/payment/white-label', { amount: 1, ...body })).json.error.key;
     expect(await ask({})).toBe('pay_currency');
     expect(await ask({ pay_currency: 'USD' })).toBe('pay_currency');
     expect(await ask({ pay_currency: 'USDT', network: 'BTC' })).toBe('network');
@@ -227,7 +278,9 @@ describe('A static address', () => {
     await world.control(`/payments/${trackId}/transfers`, { amount: '10', currency: 'TRX' });
     await world.control(`/payments/${trackId}/confirmations`, { count: 19 });
     const bodies = world.receiver.bodies.slice(before);
-    expect(bodies.map((body) => [body.status, body.track_id, body.amount, body.currency, body.value, body.txs.length])).toEqual([
+    expect(
+      bodies.map((body) => [body.status, body.track_id, body.amount, body.currency, body.value, body.txs.length]),
+    ).toEqual([
       ['Paying', trackId, 0, 'USDT', 25, 1],
       ['Paid', trackId, 0, 'USDT', 25, 1],
       ['Paying', trackId, 0, 'TRX', 10, 1],
@@ -238,11 +291,18 @@ describe('A static address', () => {
   });
 
   it('is listed until it is revoked, and takes nothing afterwards', async () => {
-    const { json } = await world.merchant('POST', '/payment/static-address', { network: 'BTC', email: 'a@example.com' });
+    const { json } = await world.merchant('POST', '/payment/static-address', {
+      network: 'BTC',
+      email: 'a@example.com',
+    });
     const { track_id: trackId, address } = json.data;
-    const list = async () => (await world.merchant('GET', '/payment/static-address?size=200&network=bitcoin')).json.data.list;
+    const list = async () =>
+      (await world.merchant('GET', '/payment/static-address?size=200&network=bitcoin')).json.data.list;
     expect(await list()).toEqual([expect.objectContaining({ track_id: trackId, address, email: 'a@example.com' })]);
-    expect((await world.merchant('POST', '/payment/static-address/revoke', { address })).json).toMatchObject({ data: {}, status: 200 });
+    expect((await world.merchant('POST', '/payment/static-address/revoke', { address })).json).toMatchObject({
+      data: {},
+      status: 200,
+    });
     expect(await list()).toEqual([]);
     expect((await world.control(`/payments/${trackId}/transfers`, { amount: '1' })).status).toBe(409);
     expect((await world.merchant('POST', '/payment/static-address/revoke', { address })).status).toBe(404);

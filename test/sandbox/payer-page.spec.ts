@@ -19,19 +19,37 @@ describe("The payer's page", () => {
     const trackId = await world.invoice({ lifetime: 30, order_id: 'ORD-9' });
     await world.control(`/payments/${trackId}/transfers`, { percent: 40 });
     const text = await page(trackId);
-    for (const shown of ['49.90 USD', 'Payment seen', /(30 min 0|29 min 5[0-9]) s left/, 'ORD-9', trackId, '19.96 USDT', '0 of 19 confirmations', '29.94 USD', 'Paying', '/callback'])
+    for (const shown of [
+      '49.90 USD',
+      'Payment seen',
+      /(30 min 0|29 min 5[0-9]) s left/,
+      'ORD-9',
+      trackId,
+      '19.96 USDT',
+      '0 of 19 confirmations',
+      '29.94 USD',
+      'Paying',
+      '/callback',
+    ])
       expect(text).toMatch(shown);
   });
 
   it('escapes everything that a merchant wrote', async () => {
     const nasty = `"><script>alert('1')</script>&`;
-    const trackId = await world.invoice({ description: nasty, order_id: nasty, thanks_message: nasty, return_url: 'https://example.com/?a="><b>' });
+    const trackId = await world.invoice({
+      description: nasty,
+      order_id: nasty,
+      thanks_message: nasty,
+      return_url: 'https://example.com/?a="><b>',
+    });
     await world.play('exact', trackId);
     const text = await page(trackId);
     expect(text).not.toContain('<script');
     expect(text).not.toContain('"><b>');
     expect(text).toContain('&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;');
-    expect((await world.ask('GET', `/pay/${trackId}?notice=${encodeURIComponent(nasty)}`)).text).not.toContain('<script');
+    expect((await world.ask('GET', `/pay/${trackId}?notice=${encodeURIComponent(nasty)}`)).text).not.toContain(
+      '<script',
+    );
   });
 
   it('runs no script and sends forms only to itself', async () => {
@@ -73,7 +91,10 @@ describe("The payer's page", () => {
 
   it('confirms what was seen, and says why where there is nothing to confirm', async () => {
     const trackId = await world.invoice();
-    const answer = await fetch(`${world.url}/pay/${trackId}/actions`, { method: 'POST', body: new URLSearchParams({ action: 'confirm' }) });
+    const answer = await fetch(`${world.url}/pay/${trackId}/actions`, {
+      method: 'POST',
+      body: new URLSearchParams({ action: 'confirm' }),
+    });
     expect(await answer.text()).toContain('Nothing happened: there is no transfer to confirm.');
     await press(trackId, 'detect');
     await press(trackId, 'confirm');
@@ -84,7 +105,12 @@ describe("The payer's page", () => {
   it('does not obey forms of other sites, and neither do the control routes', async () => {
     const trackId = await world.invoice();
     await press(trackId, 'exact', { 'sec-fetch-site': 'cross-site' });
-    const forged = await world.ask('POST', '/_sandbox/scenarios/exact', { trackId }, { 'sec-fetch-site': 'cross-site' });
+    const forged = await world.ask(
+      'POST',
+      '/_sandbox/scenarios/exact',
+      { trackId },
+      { 'sec-fetch-site': 'cross-site' },
+    );
     expect(forged.status).toBe(403);
     expect((await world.information(trackId)).status).toBe('new');
   });

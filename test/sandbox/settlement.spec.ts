@@ -70,10 +70,16 @@ describe('An invoice', () => {
     const trackId = await world.invoice({ lifetime: 15 });
     await world.advance(16 * 60);
     await pay(trackId, { percent: 100, confirmations: 19 });
-    expect(await world.information(trackId)).toMatchObject({ status: 'expired', txs: [{ amount: 49.9, status: 'confirmed' }] });
+    expect(await world.information(trackId)).toMatchObject({
+      status: 'expired',
+      txs: [{ amount: 49.9, status: 'confirmed' }],
+    });
     expect(world.receiver.calls).toEqual([]);
     await pay(trackId, { percent: 1, callback: true });
-    expect(world.receiver.bodies[0]).toMatchObject({ status: 'Expired', txs: [{ sent_amount: 49.9 }, { sent_amount: 0.499 }] });
+    expect(world.receiver.bodies[0]).toMatchObject({
+      status: 'Expired',
+      txs: [{ sent_amount: 49.9 }, { sent_amount: 0.499 }],
+    });
   });
 
   it('is paid with a little missing where the coverage allows it', async () => {
@@ -110,7 +116,15 @@ describe('An invoice', () => {
       await world.control(`/payments/${trackId}/status`, { status });
       expect(await statusOf(trackId)).toBe(status);
     }
-    expect(world.receiver.statuses).toEqual(['Waiting', 'Expired', 'Manual_Accept', 'Refunding', 'Refunded', 'Underpaid', 'Failed']);
+    expect(world.receiver.statuses).toEqual([
+      'Waiting',
+      'Expired',
+      'Manual_Accept',
+      'Refunding',
+      'Refunded',
+      'Underpaid',
+      'Failed',
+    ]);
     await world.control(`/payments/${trackId}/status`, { status: 'paid', callback: false });
     expect(await statusOf(trackId)).toBe('paid');
     expect(world.receiver.calls).toHaveLength(7);
@@ -138,7 +152,12 @@ describe('A transfer', () => {
   it('in the currency of the payment needs no rate', async () => {
     const trackId = await world.invoice({ amount: 12, currency: 'TRX' });
     await pay(trackId, { amount: '12', currency: 'BTC' });
-    expect(world.receiver.bodies[0]).toMatchObject({ amount: 12, currency: 'TRX', value: 3, txs: [{ currency: 'BTC', sent_amount: 0.00003 }] });
+    expect(world.receiver.bodies[0]).toMatchObject({
+      amount: 12,
+      currency: 'TRX',
+      value: 3,
+      txs: [{ currency: 'BTC', sent_amount: 0.00003 }],
+    });
     expect(world.receiver.calls[0]?.body.toString()).toContain('"sent_amount":3e-5,');
   });
 
@@ -215,8 +234,15 @@ describe('The named scenarios', () => {
   it('contradict: the callback claims everything, the gateway knows of two fifths', async () => {
     const trackId = await world.invoice({ amount: 100 });
     await world.play('conflicting', trackId);
-    expect(world.receiver.bodies[0]).toMatchObject({ status: 'Paid', sent_value: 100, txs: [{ sent_amount: 100, status: 'confirmed' }] });
-    expect(await world.information(trackId)).toMatchObject({ status: 'paying', txs: [{ amount: 40, status: 'confirming' }] });
+    expect(world.receiver.bodies[0]).toMatchObject({
+      status: 'Paid',
+      sent_value: 100,
+      txs: [{ sent_amount: 100, status: 'confirmed' }],
+    });
+    expect(await world.information(trackId)).toMatchObject({
+      status: 'paying',
+      txs: [{ amount: 40, status: 'confirming' }],
+    });
   });
 
   it('move the clock of the service too when they pay late', async () => {

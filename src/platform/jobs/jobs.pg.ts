@@ -30,8 +30,9 @@ export type TaskHandler = (payload: unknown, run: JobRun) => Promise<void>;
 export interface JobOptions {
   /** A job with this key that has not begun yet is replaced. */
   key: string;
+  /** Runs at most, 25 unless given; the pauses between them grow from seconds to six hours. */
   maxAttempts?: number;
-  /** Database time; now where it is left out. */
+  /** How long from now, by the database's clock; at once where it is left out. */
   runAfterMs?: number;
   /** Jobs of one lane run one after the other. */
   lane?: string;
@@ -155,6 +156,7 @@ export class Jobs {
         this.log.warn({ msg: 'the job runner cannot start', error: messageOf(error) });
         return null;
       });
+      if (this.stopping.signal.aborted) await this.runner?.stop();
     }
   }
 

@@ -1,0 +1,259 @@
+import 'reflect-metadata';
+import { HttpModule, HttpService } from '@nestjs/axios';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { NestFactory } from '@nestjs/core';
+import { CqrsModule } from '@nestjs/cqrs';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ScheduleModule } from '@nestjs/schedule';
+import { TerminusModule } from '@nestjs/terminus';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { Logger as Pino } from 'pino';
+import type { Pool } from 'pg';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { DataSource } from 'typeorm';
+import { EventsController } from './api/events.controller.js';
+import { OrderFollower, OrderReader } from './api/order-reader.js';
+import { OrdersController } from './api/orders.controller.js';
+import { PaymentsController } from './api/payments.controller.js';
+import { ApiSettings } from './api/settings.js';
+import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
+import { Background } from './background.module.js';
+import { CallbackCounts } from './callbacks/callback-counts.js';
+import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
+import { StatusController } from './checkout/status.controller.js';
+import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
+import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
+import { FulfillmentReactor, WebhookReactor } from './fulfillment/fulfillment.job.js';
+import { deliverWebhookTask, WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
+import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
+import { WebhookClient } from './fulfillment/webhook.client.js';
+import { OxaPayGateway } from './gateway/oxapay.client.js';
+import { Clock } from './kernel/clock.js';
+import { Ids } from './kernel/ids.js';
+import { HealthController } from './ops/health.controller.js';
+import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
+import { serveOpenApi } from './ops/openapi.controller.js';
+import { CreateInvoiceHandler } from './payments/create-invoice.handlers.js';
+import { ApplyGatewayEventHandler, ApplyUnmatched, Poll } from './payments/gateway-event.handlers.js';
+import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
+import { Looks } from './payments/looks.pg.js';
+import { PaymentGateway } from './payments/payment-gateway.js';
+import { CancelPaymentHandler, ReconcileHandler } from './payments/payment.handlers.js';
+import { PaymentStreams } from './payments/payment-streams.pg.js';
+import type { SystemClock } from './platform/clock.js';
+import type { Config } from './platform/config.js';
+import { createPool } from './platform/database/database.pg.js';
+import { DatabasePool } from './platform/database/pool.pg.js';
+import { EventStore } from './platform/event-store/event-store.pg.js';
+import { LogReader } from './platform/event-store/log-reader.pg.js';
+import { ApiKeyGuard } from './platform/http/api-key.controller.js';
+import { Applications } from './platform/http/applications.pg.js';
+import { IdempotencyInterceptor } from './platform/http/idempotency.controller.js';
+import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
+import { ProblemFilter } from './platform/http/problem.controller.js';
+import { RateLimit } from './platform/http/rate-limit.controller.js';
+import { createAdapter } from './platform/http/server.module.js';
+import { RandomIds } from './platform/ids.js';
+import { Jobs } from './platform/jobs/jobs.pg.js';
+import { NestLog } from './platform/logger.module.js';
+import { Follower } from './platform/subscriptions/follower.pg.js';
+import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
+import { OrderProjection } from './read-models/order-projection.pg.js';
+import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
+import { version } from './version.js';
+
+export interface ServiceOptions {
+  config: Config;
+  /** A database that is up and migrated. */
+  databaseUrl: string;
+  clock: SystemClock;
+  log: Pino;
+  /** Whether it answers HTTP; it works in the background in either case. */
+  http: boolean;
+}
+
+/** A running service. */
+export interface Service {
+  /** Starts to answer requests. Returns where. */
+  listen(): Promise<string>;
+  /** Tells the parts that keep time by the database that the sandbox's clock was moved. */
+  clockAdvanced(seconds: number): Promise<void>;
+  /** Finishes what is in hand and stops. */
+  close(): Promise<void>;
+  app: NestFastifyApplication;
+}
+
+const callbackPath = '/v1/callbacks/oxapay/';
+
+@Module({})
+export class AppModule {
+  static of(options: ServiceOptions): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, isGlobal: true, load: [() => ({ ...options.config })] }),
+        CqrsModule.forRoot(),
+        HttpModule,
+        ScheduleModule.forRoot(),
+        TerminusModule.forRoot({ logger: false }),
+        TypeOrmModule.forRoot({
+          type: 'postgres',
+          url: options.databaseUrl,
+          entities: [PaymentEntry, OrderEntry],
+          poolSize: 5,
+          connectTimeoutMS: 2000,
+          poolErrorHandler: () => undefined,
+          extra: { statement_timeout: 5000, application_name: 'finality read models', options: '-c timezone=UTC' },
+        }),
+      ],
+      controllers: [
+        PaymentsController, OrdersController, EventsController, WebhookEndpointsController, CallbacksController, StatusController,
+        HealthController, MetricsController,
+      ],
+      providers: [...platform(options), ...payments(options), ...fulfillment(options), ...edges(options)],
+    };
+  }
+}
+
+function platform({ config, databaseUrl, clock, log }: ServiceOptions): Provider[] {
+  return [
+    { provide: Clock, useValue: clock },
+    { provide: Ids, useClass: RandomIds },
+    {
+      provide: DatabasePool,
+      useFactory: () => createPool(databaseUrl, { onError: (error) => { log.warn({ msg: 'a database connection died', error: error.message }); } }),
+    },
+    { provide: EventStore, useFactory: () => new EventStore({ url: databaseUrl }) },
+    { provide: LogReader, useFactory: (pool: Pool) => new LogReader(pool), inject: [DatabasePool] },
+    { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 5 }) },
+    { provide: Applications, useFactory: (pool: Pool, ids: Ids) => new Applications(pool, clock, ids), inject: [DatabasePool, Ids] },
+    { provide: IdempotencyKeys, useFactory: (pool: Pool) => new IdempotencyKeys(pool, clock), inject: [DatabasePool] },
+    { provide: RateLimit, useFactory: () => new RateLimit(config.rateLimit, clock) },
+    { provide: Registry, useFactory: () => { const registry = new Registry(); collectDefaultMetrics({ register: registry }); return registry; } },
+    ApiKeyGuard,
+    IdempotencyInterceptor,
+  ];
+}
+
+function payments({ config, clock }: ServiceOptions): Provider[] {
+  const settings: InvoiceSettings = { callbackUrl: `${config.publicUrl}${callbackPath}default` };
+  return [
+    {
+      provide: PaymentGateway,
+      useFactory: (http: HttpService) =>
+        new OxaPayGateway(http, {
+          baseUrl: config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
+          merchantKey: config.merchantKeys[0] ?? '',
+          payoutKey: config.payoutKeys[0] ?? '',
+          userAgent: `Finality/${version}`,
+        }),
+      inject: [HttpService],
+    },
+    { provide: PaymentStreams, useFactory: (store: EventStore, ids: Ids) => new PaymentStreams(store, clock, ids), inject: [EventStore, Ids] },
+    { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
+    {
+      provide: ApplyUnmatched,
+      useFactory: (streams: PaymentStreams, store: EventStore, gateway: PaymentGateway, ids: Ids) => new ApplyUnmatched(streams, store, gateway, ids, clock),
+      inject: [PaymentStreams, EventStore, PaymentGateway, Ids],
+    },
+    {
+      provide: InvoiceOpener,
+      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, unmatched: ApplyUnmatched) => new InvoiceOpener(streams, gateway, clock, settings, unmatched),
+      inject: [PaymentStreams, PaymentGateway, ApplyUnmatched],
+    },
+    {
+      provide: Poll,
+      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, ids: Ids) => new Poll(streams, gateway, ids, clock),
+      inject: [PaymentStreams, PaymentGateway, Ids],
+    },
+    CreateInvoiceHandler,
+    ApplyGatewayEventHandler,
+    CancelPaymentHandler,
+    ReconcileHandler,
+  ];
+}
+
+function fulfillment({ config, clock }: ServiceOptions): Provider[] {
+  const sandbox = config.gateway === 'sandbox';
+  return [
+    { provide: FulfillmentStreams, useFactory: (store: EventStore, ids: Ids) => new FulfillmentStreams(store, clock, ids), inject: [EventStore, Ids] },
+    {
+      provide: WebhookEndpoints,
+      useFactory: (pool: Pool, ids: Ids) => new WebhookEndpoints(pool, clock, ids, { sandbox, publicUrl: config.publicUrl }),
+      inject: [DatabasePool, Ids],
+    },
+    { provide: WebhookClient, useFactory: () => new WebhookClient({ sandbox, publicUrl: config.publicUrl, userAgent: `Finality/${version}` }) },
+    {
+      provide: WebhookDelivery,
+      useFactory: (pool: Pool, endpoints: WebhookEndpoints, client: WebhookClient, jobs: Jobs, streams: FulfillmentStreams) =>
+        new WebhookDelivery(pool, endpoints, client, jobs, streams, clock),
+      inject: [DatabasePool, WebhookEndpoints, WebhookClient, Jobs, FulfillmentStreams],
+    },
+    ReportFulfillmentHandler,
+  ];
+}
+
+function edges(options: ServiceOptions): Provider[] {
+  const { config, clock, log } = options;
+  return [
+    { provide: ApiSettings, useValue: { publicUrl: config.publicUrl, sandbox: config.gateway === 'sandbox' } satisfies ApiSettings },
+    { provide: CallbackKeys, useValue: { merchant: config.merchantKeys, payout: config.payoutKeys } satisfies CallbackKeys },
+    { provide: MetricsAccess, useValue: { password: config.gateway === 'sandbox' ? null : config.opsPassword } satisfies MetricsAccess },
+    { provide: CallbackCounts, useFactory: (registry: Registry) => new CallbackCounts(registry), inject: [Registry] },
+    { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
+    {
+      provide: OrderFollower,
+      useFactory: (pool: Pool, reader: LogReader, store: EventStore) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, new OrderProjection()),
+      inject: [DatabasePool, LogReader, EventStore],
+    },
+    OrderReader,
+    ReconcileJob,
+    {
+      provide: Background,
+      useFactory: (pool: Pool, reader: LogReader, store: EventStore, orders: Follower, looks: Looks, streams: FulfillmentStreams, endpoints: WebhookEndpoints, jobs: Jobs, delivery: WebhookDelivery, ids: Ids, reconcile: ReconcileJob, idempotency: IdempotencyKeys) => {
+        const reactors = [
+          new LookReactor(looks),
+          new FulfillmentReactor(store, streams, clock, ids),
+          new WebhookReactor(store, endpoints, jobs, config.publicUrl),
+        ];
+        const followers = reactors.map((reactor) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, reactor));
+        return new Background([orders, ...followers], jobs, { [deliverWebhookTask]: delivery.task }, reconcile, store, pool, idempotency);
+      },
+      inject: [DatabasePool, LogReader, EventStore, OrderFollower, Looks, FulfillmentStreams, WebhookEndpoints, Jobs, WebhookDelivery, Ids, ReconcileJob, IdempotencyKeys],
+    },
+  ];
+}
+
+const warnOf =
+  (log: Pino) =>
+  (name: string, error: unknown, position: number): void => {
+    log.error({ msg: 'a follower of the log failed', follower: name, position, error: String(error) });
+  };
+
+/** Builds the service on a database that is up; nothing listens until `listen`. */
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const { config, log, http } = options;
+  const adapter = createAdapter(callbackPath);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
+    logger: new NestLog(log),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const problems = new ProblemFilter();
+  app.useGlobalFilters(problems);
+  serveOpenApi(app);
+  await app.init();
+  adapter.getInstance().setErrorHandler((error, request, reply) => { problems.answer(error, request, reply); });
+  if (config.apiKey !== null) await app.get(Applications).ensure('default', config.apiKey, 'bootstrap');
+  return {
+    app,
+    listen: async () => {
+      if (!http) return '';
+      await app.listen(config.port, config.host);
+      return app.getUrl();
+    },
+    clockAdvanced: (seconds) => app.get(Jobs).advance(seconds),
+    close: () => app.close(),
+  };
+}

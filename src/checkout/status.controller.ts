@@ -1,0 +1,42 @@
+import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Clock } from '../kernel/clock.js';
+import { Refusal } from '../kernel/refusal.js';
+import { PaymentStreams } from '../payments/payment-streams.pg.js';
+import { statusScope } from '../payments/create-invoice.handlers.js';
+import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { statusPage, statusStyle } from './status.page.js';
+
+const token = /^[A-Za-z0-9_-]{32}$/;
+
+/** The payer's page. Its token is 192 random bits and opens nothing else. */
+@ApiExcludeController()
+@Controller('pay')
+export class StatusController {
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  @Get('status.css')
+  style(@Res({ passthrough: true }) reply: FastifyReply): string {
+    void reply.header('content-type', 'text/css; charset=utf-8').header('cache-control', 'public, max-age=3600');
+    return statusStyle;
+  }
+
+  @Get(':token')
+  async page(@Param('token') given: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    const id = token.test(given) ? await this.store.streamOf(statusScope, given) : null;
+    if (id === null) throw new Refusal('not_found', 'There is no such payment.');
+    const { payment } = await this.streams.load(id);
+    void reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('cache-control', 'no-store')
+      .header('referrer-policy', 'no-referrer')
+      .header('x-content-type-options', 'nosniff')
+      .header('content-security-policy', "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    return statusPage(payment, this.clock.now());
+  }
+}

@@ -1,0 +1,93 @@
+import type { Instant } from '../kernel/clock.js';
+import { showAmount } from '../payments/payment-view.js';
+import { isReportable, progressOf, secondsLeft, type Payment, type Progress } from '../payments/payment.js';
+import { Decimal, plain } from '../payments/policy.js';
+
+const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escape = (text: string): string => text.replace(/[&<>"']/g, (char) => escapes[char] ?? '');
+
+const headings: Readonly<Record<Progress, [string, string]>> = {
+  opening: ['Preparing your payment', 'The payment is being set up. This page updates by itself; you can pay in a moment.'],
+  awaiting_payment: ['Waiting for your payment', 'No transaction was seen yet. It usually shows up here within a minute of being sent.'],
+  partially_paid: ['Part of the amount arrived', 'Please send the missing part to complete the payment.'],
+  detected: ['We see your transaction', 'It is on the network and waits for its first confirmation. There is nothing more for you to do.'],
+  confirming: ['Your transaction is confirming', 'There is nothing more for you to do. You may close this page; the shop will be told.'],
+  settled: ['Paid', 'Your payment is complete. Thank you.'],
+  in_review: ['A person is looking at your payment', 'Your money was seen. The shop will decide what happens next; please do not pay again.'],
+  closed: ['This payment is closed', 'Please do not pay any more for it. Ask the shop for a new payment if you still want to buy.'],
+};
+
+/** The payer's page for one payment: what was seen, what is missing, what to do. It tells nothing private. */
+export function statusPage(payment: Payment, now: Instant): string {
+  const progress = progressOf(payment);
+  const [heading, advice] = headings[progress];
+  const live = progress !== 'settled' && progress !== 'closed';
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+${live ? '<meta http-equiv="refresh" content="5">' : ''}
+<title>${heading}</title>
+<link rel="stylesheet" href="/pay/status.css">
+</head>
+<body class="${progress}">
+<main>
+<h1>${heading}</h1>
+<p class="amount">${escape(showAmount(payment.terms.amount, payment.terms.currency))} ${escape(payment.terms.currency)}</p>
+${payment.terms.description ? `<p class="what">${escape(payment.terms.description)}</p>` : ''}
+<p role="status">${advice}</p>
+${details(payment, progress, now)}
+${pay(payment, progress)}
+${back(payment, progress)}
+${payment.terms.sandbox ? '<p class="note">Sandbox: no real money moves.</p>' : ''}
+</main>
+</body>
+</html>
+`;
+}
+
+function details(payment: Payment, progress: Progress, now: Instant): string {
+  if (!isReportable(payment)) return '';
+  const { money, terms, invoice } = payment;
+  const rows: [string, string][] = [];
+  if (money.transfers.length > 0) {
+    rows.push(['Received', money.received === null ? 'being counted' : `${showAmount(money.received, terms.currency)} ${terms.currency}`]);
+  }
+  if (progress === 'partially_paid' && money.received !== null) {
+    rows.push(['Still missing', `${showAmount(plain(new Decimal(terms.amount).minus(money.received)), terms.currency)} ${terms.currency}`]);
+  }
+  for (const transfer of money.transfers) {
+    const confirmations = transfer.confirmations === null ? '' : `, ${String(transfer.confirmations)} confirmations`;
+    rows.push([`${transfer.sentAmount} ${transfer.currency}`, `${transfer.status}${confirmations}`]);
+  }
+  if (progress === 'awaiting_payment' || progress === 'partially_paid') {
+    const minutes = Math.ceil(secondsLeft(invoice, now) / 60);
+    rows.push(['Time left', minutes > 0 ? `${String(minutes)} min` : 'none; please do not pay any more']);
+  }
+  return rows.length === 0 ? '' : `<dl>${rows.map(([term, text]) => `<dt>${escape(term)}</dt><dd>${escape(text)}</dd>`).join('')}</dl>`;
+}
+
+function pay(payment: Payment, progress: Progress): string {
+  if (!isReportable(payment) || payment.invoice.paymentUrl === null) return '';
+  if (progress !== 'awaiting_payment' && progress !== 'partially_paid') return '';
+  return `<p><a class="button" href="${escape(payment.invoice.paymentUrl)}" rel="noreferrer">Pay now</a></p>`;
+}
+
+function back(payment: Payment, progress: Progress): string {
+  const ended = progress === 'settled' || progress === 'closed';
+  return ended && payment.terms.returnUrl !== null ? `<p><a href="${escape(payment.terms.returnUrl)}" rel="noreferrer">Back to the shop</a></p>` : '';
+}
+
+export const statusStyle = `:root{color-scheme:light dark;--ink:#16202a;--soft:#5a6672;--ground:#f4f6f8;--card:#fff;--mark:#1f5fd0}
+@media (prefers-color-scheme:dark){:root{--ink:#e8edf2;--soft:#a3afbb;--ground:#11161c;--card:#1a222b;--mark:#7fb0ff}}
+*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
+main{max-width:30rem;margin:8vh auto 2rem;padding:2rem;background:var(--card);border-top:.3rem solid var(--mark);border-radius:.5rem}
+.settled main{border-color:#1b8a4b}.in_review main{border-color:#c07a00}.closed main{border-color:var(--soft)}
+h1{margin:0;font-size:1.4rem}.amount{margin:.5rem 0;font-size:2rem;font-weight:600;font-variant-numeric:tabular-nums}
+.what,.note{color:var(--soft)}dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;margin:1rem 0}dt{color:var(--soft)}
+dd{margin:0;text-align:right;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}a{color:var(--mark)}
+.button{display:inline-block;padding:.7rem 1.6rem;border-radius:.4rem;background:var(--mark);color:var(--card);text-decoration:none;font-weight:600}
+@media (max-width:34rem){main{margin:0;min-height:100vh;border-radius:0}}
+`;

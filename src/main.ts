@@ -1,0 +1,3 @@
+import { startProcess } from './process.module.js';
+
+await startProcess('service');

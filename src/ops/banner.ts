@@ -1,0 +1,28 @@
+import type { Config } from '../platform/config.js';
+
+/** What a start prints for people: where everything is, and a first command to paste. */
+export function banner(config: Config, sandboxUrl: string | null, tookMs: number): string {
+  const base = `http://localhost:${String(config.port)}`;
+  const lines = [
+    '',
+    `  Finality is ready (${(tookMs / 1000).toFixed(1)} s).`,
+    '',
+    `  service     ${base}`,
+    `  API docs    ${base}/docs`,
+    ...(sandboxUrl === null ? [] : [`  sandbox     ${sandboxUrl}   (a gateway in which no real money moves)`]),
+  ];
+  if (sandboxUrl === null || config.apiKey === null) return `${lines.join('\n')}\n\n`;
+  return `${[
+    ...lines,
+    `  API key     ${config.apiKey}`,
+    `  operators   ${config.opsPassword ?? ''}`,
+    '',
+    '  Create a payment:',
+    '',
+    `  curl -s ${base}/v1/payments \\`,
+    `    -H 'Authorization: Bearer ${config.apiKey}' \\`,
+    `    -H 'Content-Type: application/json' \\`,
+    `    -d '{"orderId":"order-1001","amount":"49.90","currency":"USD"}'`,
+    '',
+  ].join('\n')}\n`;
+}

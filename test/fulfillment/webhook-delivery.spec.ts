@@ -1,0 +1,285 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Webhook } from 'standardwebhooks';
+import { maxAttempts } from '../../src/fulfillment/retry-schedule.js';
+import { addDelivery } from '../../src/fulfillment/webhook-delivery.job.js';
+import { inTransaction } from '../../src/platform/database/database.pg.js';
+import { eventually, Receiver, World } from './support.js';
+
+let world: World;
+let receiver: Receiver;
+beforeEach(async () => {
+  world = await World.open();
+  receiver = await new Receiver().open();
+});
+afterEach(async () => {
+  await receiver.close();
+  await world.close();
+});
+
+const begin = async (timeoutMs?: number): Promise<void> => {
+  world.follow(world.fulfillment, world.webhooks);
+  await world.startJobs(timeoutMs);
+};
+
+const settled = (paymentId: string, status: string) => eventually(`the fulfilment is ${status}`, async () => (await world.status(paymentId)) === status);
+const attempted = (paymentId: string, count: number) =>
+  eventually(`${String(count)} attempts`, async () => {
+    const rows = await world.attempts(paymentId);
+    return rows.length >= count ? rows : null;
+  });
+
+describe('A payment that is paid and confirmed', () => {
+  it('reaches its application once, signed, and is fulfilled by the answer', async () => {
+    const { secret } = await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await settled(paymentId, 'fulfilled');
+    await eventually('the queue is empty', async () => (await world.waitingJobs()) === 0);
+
+    expect(receiver.requests).toHaveLength(1);
+    const [request] = receiver.requests;
+    const told = new Webhook(secret).verify(request?.body ?? '', request?.headers ?? {});
+    expect(told).toMatchObject({ type: 'fulfillment.requested', data: { id: paymentId, status: 'paid', fulfillable: true, amount: '49.90', sequence: 1 } });
+    expect(request?.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Finality/0.1.0' });
+    expect(await world.story(paymentId)).toEqual(['FulfillmentRequested', 'FulfillmentReported']);
+    expect(await world.attempts(paymentId)).toMatchObject([{ attempt: 1, outcome: 'success', status: 200 }]);
+  });
+
+  it('is not told to anybody before the gateway itself has confirmed it', async () => {
+    await world.endpoint(receiver.url);
+    await begin();
+    const unconfirmed = await world.paidPayment({ corroborated: false });
+    const confirmed = await world.paidPayment();
+    await settled(confirmed, 'fulfilled');
+    expect(await world.story(unconfirmed)).toEqual([]);
+    expect(receiver.requests).toHaveLength(1);
+  });
+
+  it('goes only to the endpoints that want it', async () => {
+    await world.endpoint(`${receiver.url}/all`);
+    await world.endpoint(`${receiver.url}/some`, ['fulfillment.requested', 'payment.paid']);
+    await world.endpoint(`${receiver.url}/other`, ['payment.expired']);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await eventually('two deliveries', () => receiver.requests.length === 2);
+    await eventually('the queue is empty', async () => (await world.waitingJobs()) === 0);
+    expect(receiver.requests.map(({ url }) => url).sort()).toEqual(['/hooks/all', '/hooks/some']);
+    expect(receiver.messageIds).toHaveLength(1);
+    expect(await world.status(paymentId)).toBe('fulfilled');
+  });
+});
+
+describe('The answer of an application', () => {
+  it('202 means later', async () => {
+    receiver.answer = (response) => response.writeHead(202).end();
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await settled(paymentId, 'accepted');
+    expect((await attempted(paymentId, 1))[0]).toMatchObject({ outcome: 'success', status: 202 });
+  });
+
+  it('may reject, with its reasons', async () => {
+    receiver.answer = (response) => response.end(JSON.stringify({ outcome: 'rejected', note: 'sold out', reference: 7 }));
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await settled(paymentId, 'rejected');
+    expect((await world.streams.load(paymentId)).fulfillment).toMatchObject({ report: { via: 'webhook', note: 'sold out', reference: null } });
+  });
+
+  it('an error is tried again with the same id', async () => {
+    receiver.answer = (response) => response.writeHead(receiver.requests.length === 1 ? 500 : 200).end('broken\0');
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    const [first] = await attempted(paymentId, 1);
+    expect(first).toMatchObject({ outcome: 'http_5xx', status: 500, answer: 'broken' });
+    await world.jobs.advance(10);
+    await settled(paymentId, 'fulfilled');
+    await attempted(paymentId, 2);
+    expect(receiver.requests).toHaveLength(2);
+    expect(receiver.messageIds).toHaveLength(1);
+    expect(new Set(receiver.requests.map(({ body }) => body)).size).toBe(1);
+  });
+
+  it('400 is tried again by the schedule', async () => {
+    receiver.answer = (response) => response.writeHead(400).end();
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_4xx', status: 400 }]);
+    expect(await eventually('the next attempt waits', () => world.jobs.nextDue())).not.toBeNull();
+    expect(await world.status(paymentId)).toBe('requested');
+  });
+
+  it('503 with Retry-After sets the time of the next attempt', async () => {
+    receiver.answer = (response) => response.writeHead(503, { 'retry-after': '7200' }).end();
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await attempted(paymentId, 1);
+    const due = await eventually('only the next attempt waits', async () => ((await world.waitingJobs()) === 1 ? world.jobs.nextDue() : null));
+    expect(Math.abs(Date.parse(due) - Date.now() - 7_200_000)).toBeLessThan(30_000);
+  });
+
+  it('410 ends it, and the endpoint gets nothing any more', async () => {
+    receiver.answer = (response) => response.writeHead(410).end();
+    const { id } = await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    await settled(paymentId, 'unanswered');
+    await eventually('the endpoint is disabled', async () => (await world.endpoints.get(world.applicationId, id))?.disabledAt);
+    const second = await world.paidPayment();
+    await eventually('it is asked for', async () => (await world.status(second)) === 'requested');
+    await eventually('the queue is empty', async () => (await world.waitingJobs()) === 0);
+    expect(receiver.requests).toHaveLength(1);
+  });
+
+  it('a redirect is a failure, and its target is never visited', async () => {
+    const target = await new Receiver().open();
+    receiver.answer = (response) => response.writeHead(307, { location: target.url }).end();
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_3xx', status: 307 }]);
+    expect(target.requests).toEqual([]);
+    await target.close();
+  });
+
+  it('that never comes is cut off', async () => {
+    receiver.answer = () => undefined;
+    await world.endpoint(receiver.url);
+    await begin(200);
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'timeout', status: null }]);
+  });
+
+  it('that drips for ever is cut off', async () => {
+    receiver.answer = (response) => {
+      const drip = setInterval(() => response.write('.'), 20);
+      response.on('close', () => clearInterval(drip));
+    };
+    await world.endpoint(receiver.url);
+    await begin(200);
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'timeout' }]);
+  });
+
+  it('that is a gigabyte is not read, and 1 KiB of it is kept', async () => {
+    let sent = 0;
+    receiver.answer = (response) => {
+      const more = (): void => {
+        while (sent < 2 ** 30 && !response.destroyed) {
+          sent += 65_536;
+          if (!response.write(Buffer.alloc(65_536, 'x'))) return;
+        }
+      };
+      response.on('drain', more);
+      more();
+    };
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    const [attempt] = await attempted(paymentId, 1);
+    expect(attempt).toMatchObject({ outcome: 'body_too_large', status: 200, answer: 'x'.repeat(1024) });
+    expect(sent).toBeLessThan(2 ** 27);
+  });
+
+  it('that is lost leads to the same message again', async () => {
+    receiver.answer = (response) => (receiver.requests.length === 1 ? response.destroy() : response.end());
+    await world.endpoint(receiver.url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'connect', status: null }]);
+    await world.jobs.advance(10);
+    await settled(paymentId, 'fulfilled');
+    expect(receiver.messageIds).toHaveLength(1);
+  });
+});
+
+describe('An endpoint', () => {
+  it('that nobody listens at is tried again', async () => {
+    const gone = await new Receiver().open();
+    const { url } = gone;
+    await gone.close();
+    await world.endpoint(url);
+    await begin();
+    const paymentId = await world.paidPayment();
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'connect', status: null }]);
+  });
+
+  it('that was removed leaves the fulfilment unanswered', async () => {
+    const { id } = await world.endpoint(receiver.url);
+    world.follow(world.fulfillment, world.webhooks);
+    const paymentId = await world.paidPayment();
+    await eventually('the job waits', async () => (await world.waitingJobs()) === 1);
+    await world.endpoints.remove(world.applicationId, id);
+    await world.startJobs();
+    await settled(paymentId, 'unanswered');
+    expect(receiver.requests).toEqual([]);
+  });
+
+  it('whose secret was rotated gets both signatures', async () => {
+    const { id, secret } = await world.endpoint(receiver.url);
+    const rotated = await world.endpoints.rotateSecret(world.applicationId, id);
+    await begin();
+    await settled(await world.paidPayment(), 'fulfilled');
+    const [request] = receiver.requests;
+    for (const key of [secret, rotated?.secret ?? '']) {
+      expect(() => new Webhook(key).verify(request?.body ?? '', request?.headers ?? {})).not.toThrow();
+    }
+    world.clock.advance(24 * 3600 + 1);
+    expect((await world.endpoints.target(id))?.secrets).toEqual([rotated?.secret]);
+  });
+});
+
+describe('A webhook that nobody takes', () => {
+  it('is given up after its last attempt, and a late report still counts', async () => {
+    receiver.answer = (response) => response.writeHead(500).end();
+    const { id: endpointId } = await world.endpoint(receiver.url);
+    world.follow(world.fulfillment);
+    const paymentId = await world.paidPayment();
+    await settled(paymentId, 'requested');
+    const message = { messageId: world.ids.next(), endpointId, paymentId, applicationId: world.applicationId, correlationId: randomUUID(), type: 'fulfillment.requested', body: '{}' } as const;
+    await inTransaction(world.database.pool, (tx) => addDelivery(world.jobs, tx, message, maxAttempts - 1));
+    await world.startJobs();
+    await attempted(paymentId, 1);
+    expect(await world.status(paymentId)).toBe('requested');
+    await world.jobs.advance(7 * 3600);
+    await settled(paymentId, 'unanswered');
+    await eventually('the queue is empty', async () => (await world.waitingJobs()) === 0);
+    expect(await world.attempts(paymentId)).toHaveLength(2);
+  });
+});
+
+describe('A secret', () => {
+  it('is in no log, attempt or job', async () => {
+    const written: string[] = [];
+    const spies = [process.stdout, process.stderr].map((stream) =>
+      jest.spyOn(stream, 'write').mockImplementation((chunk) => {
+        written.push(String(chunk));
+        return true;
+      }),
+    );
+    try {
+      receiver.answer = (response, { headers }) => response.writeHead(500).end(JSON.stringify(headers));
+      const { secret } = await world.endpoint(receiver.url);
+      await begin();
+      const paymentId = await world.paidPayment();
+      await attempted(paymentId, 1);
+      const { rows } = await world.database.pool.query<{ all: string }>(
+        `select (select coalesce(json_agg(j), '[]')::text from graphile_worker._private_jobs j) || (select json_agg(a)::text from webhook_attempt a)
+           || (select json_agg(e)::text from event e) as all`,
+      );
+      const everything = written.join('') + (rows[0]?.all ?? '');
+      expect(everything).toContain('a webhook was not delivered');
+      expect(everything).not.toContain(secret);
+      expect(everything).not.toContain(secret.slice('whsec_'.length));
+      expect(createHash('sha256').update(secret).digest('hex')).not.toBe('');
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+    }
+  });
+});
