@@ -240,11 +240,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     bodyParser: false,
     abortOnError: false,
   });
-  const problems = new ProblemFilter();
-  app.useGlobalFilters(problems);
+  app.useGlobalFilters(new ProblemFilter());
   serveOpenApi(app);
   await app.init();
-  adapter.getInstance().setErrorHandler((error, request, reply) => { problems.answer(error, request, reply); });
   if (config.apiKey !== null) await app.get(Applications).ensure('default', config.apiKey, 'bootstrap');
   return {
     app,

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { Logger as Pino } from 'pino';
 import { createService, type Service } from './app.module.js';
 import { SystemClock } from './platform/clock.js';
@@ -5,7 +6,7 @@ import { ConfigError, readConfig, type Config } from './platform/config.js';
 import { sandboxCredentials } from './platform/credentials.module.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open.pg.js';
 import { DatabaseIsNewer } from './platform/database/migrate.pg.js';
-import { createLog } from './platform/logger.module.js';
+import { createLog, NestLog } from './platform/logger.module.js';
 import { readClockOffset } from './sandbox/journal.job.js';
 import { startSandbox, type Sandbox } from './sandbox/sandbox.module.js';
 import { banner } from './ops/banner.js';
@@ -24,6 +25,7 @@ interface Running {
 export async function startProcess(kind: 'service' | 'worker'): Promise<void> {
   const config = configOrExit();
   const log = createLog(config.logLevel);
+  Logger.overrideLogger(new NestLog(log));
   dieLoudly(log);
   try {
     const running = await start(config, kind, log);

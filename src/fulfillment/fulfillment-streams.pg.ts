@@ -5,7 +5,13 @@ import type { NewEvent, RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
 import type { JsonObject } from '../kernel/json.js';
 import { Conflict, EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
-import { foldFulfillment, fulfillmentSchemaVersion, fulfillmentStreamOf, type Fulfillment, type FulfillmentEvent } from './fulfillment.js';
+import {
+  foldFulfillment,
+  fulfillmentSchemaVersion,
+  fulfillmentStreamOf,
+  type Fulfillment,
+  type FulfillmentEvent,
+} from './fulfillment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
 export interface FulfillmentCause {
@@ -46,22 +52,29 @@ export class FulfillmentStreams {
 
   /**
    * Decides upon the fulfilment as it is and appends the outcome. `tenant` is whose data a new stream is; an existing
-   * one keeps its own. Throws what the decision throws, `StoreUnavailable`, and `Conflict` after six lost races.
+   * one keeps its own. `known` saves the first read. Throws what the decision throws, `StoreUnavailable`, and
+   * `Conflict` after six lost races.
    */
-  async decide(paymentId: string, tenant: string | null, cause: FulfillmentCause, decision: FulfillmentDecision): Promise<DecidedFulfillment> {
+  async decide(
+    paymentId: string,
+    tenant: string | null,
+    cause: FulfillmentCause,
+    decision: FulfillmentDecision,
+    known?: Stream,
+  ): Promise<DecidedFulfillment> {
+    let loaded = known ? loadedFrom(known) : await this.load(paymentId);
     for (let attempt = 1; ; attempt++) {
-      const loaded = await this.load(paymentId);
       try {
         return await this.append(loaded, tenant, cause, decision(loaded.fulfillment));
       } catch (error) {
         if (!(error instanceof Conflict) || attempt >= maxTries) throw error;
         await delay(attempt * (2 + (process.hrtime()[1] % 8)));
+        loaded = await this.load(paymentId);
       }
     }
   }
 
-  /** Appends to a fulfilment as it was loaded. Throws `Conflict` where it has moved on. */
-  async append(
+  private async append(
     loaded: LoadedFulfillment,
     tenant: string | null,
     cause: FulfillmentCause,
@@ -88,8 +101,7 @@ export class FulfillmentStreams {
   }
 }
 
-/** Folds a stream that was read. */
-export const loadedFrom = (stream: Stream): LoadedFulfillment => ({
+const loadedFrom = (stream: Stream): LoadedFulfillment => ({
   fulfillment: foldFulfillment(stream.events),
   events: stream.events,
   stream,

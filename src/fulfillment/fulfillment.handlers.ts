@@ -25,6 +25,8 @@ export class ReportFulfillmentHandler implements ICommandHandler<ReportFulfillme
 
   execute({ paymentId, outcome, reference, note, cause }: ReportFulfillment): Promise<DecidedFulfillment> {
     const report = { outcome, via: 'api', reference, note } as const;
-    return this.streams.decide(paymentId, null, cause, (fulfillment) => reportFulfillment(fulfillment, report, this.clock.now()));
+    return this.streams.decide(paymentId, null, cause, (fulfillment) =>
+      reportFulfillment(fulfillment, report, this.clock.now()),
+    );
   }
 }

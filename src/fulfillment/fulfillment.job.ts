@@ -8,8 +8,13 @@ import { viewPayment } from '../payments/payment-view.js';
 import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
 import { Jobs } from '../platform/jobs/jobs.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
-import { fulfillmentStreamOf, readFulfillmentEvent, requestFulfillment, type FulfillmentRequest } from './fulfillment.js';
-import { FulfillmentStreams } from './fulfillment-streams.pg.js';
+import {
+  fulfillmentStreamOf,
+  readFulfillmentEvent,
+  requestFulfillment,
+  type FulfillmentRequest,
+} from './fulfillment.js';
+import { FulfillmentStreams, type FulfillmentDecision } from './fulfillment-streams.pg.js';
 import { addDelivery } from './webhook-delivery.job.js';
 import { WebhookEndpoints } from './webhook-endpoints.pg.js';
 
@@ -39,17 +44,22 @@ export class FulfillmentReactor implements Reactor {
   private async request(causes: readonly RecordedEvent[]): Promise<void> {
     const ids = causes.map((cause) => cause.streamId);
     const streams = await this.store.readMany([...ids, ...ids.map(fulfillmentStreamOf)]);
-    for (const cause of causes) {
-      const asked = streams.get(fulfillmentStreamOf(cause.streamId))?.events.length ?? 0;
-      if (asked === 0 && isReady(streams.get(cause.streamId))) await this.ask(cause);
-    }
+    // Together, so that the store writes them in a few statements.
+    await Promise.all(
+      causes.map(async (cause) => {
+        const fulfillment = streams.get(fulfillmentStreamOf(cause.streamId));
+        const asked = fulfillment !== undefined && fulfillment.events.length > 0;
+        if (!asked && isReady(streams.get(cause.streamId))) await this.ask(cause, fulfillment);
+      }),
+    );
   }
 
   /** Its own commit, ahead of the checkpoint's: seen again, the stream is there and nothing is added. */
-  private async ask({ id, streamId, tenant, correlationId }: RecordedEvent): Promise<void> {
+  private async ask({ id, streamId, tenant, correlationId }: RecordedEvent, known: Stream | undefined): Promise<void> {
     const request = { paymentId: streamId, messageId: this.ids.next(), sequence: 1 };
     const cause = { actor: 'service', correlationId, causationId: id };
-    await this.streams.decide(streamId, tenant, cause, (fulfillment) => requestFulfillment(fulfillment, request, this.clock.now()));
+    const decision: FulfillmentDecision = (fulfillment) => requestFulfillment(fulfillment, request, this.clock.now());
+    await this.streams.decide(streamId, tenant, cause, decision, known);
   }
 }
 
@@ -79,7 +89,11 @@ export class WebhookReactor implements Reactor {
     }
   }
 
-  private async announce(tx: PoolClient, event: RecordedEvent, { paymentId, messageId, sequence }: FulfillmentRequest): Promise<void> {
+  private async announce(
+    tx: PoolClient,
+    event: RecordedEvent,
+    { paymentId, messageId, sequence }: FulfillmentRequest,
+  ): Promise<void> {
     const type = 'fulfillment.requested';
     const { tenant: applicationId, correlationId, recordedAt } = event;
     const endpointIds = await this.endpoints.endpointsFor(tx, applicationId, type);

@@ -74,7 +74,11 @@ const isAwaited = (fulfillment: Fulfillment | null): fulfillment is Awaited =>
   fulfillment?.status === 'requested' || fulfillment?.status === 'accepted' || fulfillment?.status === 'unanswered';
 
 /** Asks the application for the goods. Asked already: nothing. */
-export function requestFulfillment(fulfillment: Fulfillment | null, request: FulfillmentRequest, now: Instant): FulfillmentEvent[] {
+export function requestFulfillment(
+  fulfillment: Fulfillment | null,
+  request: FulfillmentRequest,
+  now: Instant,
+): FulfillmentEvent[] {
   return fulfillment === null ? [{ type: 'FulfillmentRequested', data: { ...request, at: now } }] : [];
 }
 
@@ -88,9 +92,16 @@ export function acceptFulfillment(fulfillment: Fulfillment | null, now: Instant)
  * The application says what it did. The same outcome again: nothing.
  * Throws `Refusal`: `not_fulfillable` before it was asked, `fulfillment_already_reported` for another outcome.
  */
-export function reportFulfillment(fulfillment: Fulfillment | null, report: FulfillmentReport, now: Instant): FulfillmentEvent[] {
+export function reportFulfillment(
+  fulfillment: Fulfillment | null,
+  report: FulfillmentReport,
+  now: Instant,
+): FulfillmentEvent[] {
   if (fulfillment === null) {
-    throw new Refusal('not_fulfillable', 'Fulfilment of this payment was not asked for (yet): it is not complete and confirmed.');
+    throw new Refusal(
+      'not_fulfillable',
+      'Fulfilment of this payment was not asked for (yet): it is not complete and confirmed.',
+    );
   }
   if (isAwaited(fulfillment)) return [{ type: 'FulfillmentReported', data: { ...report, at: now } }];
   if (fulfillment.status === report.outcome) return [];
@@ -112,19 +123,25 @@ const fulfillmentEventTypes: ReadonlySet<string> = new Set<FulfillmentEvent['typ
   'FulfillmentUnanswered',
 ]);
 
-export const isFulfillmentEvent = (event: Pick<RecordedEvent, 'type'>): boolean => fulfillmentEventTypes.has(event.type);
+export const isFulfillmentEvent = (event: Pick<RecordedEvent, 'type'>): boolean =>
+  fulfillmentEventTypes.has(event.type);
 
 /** Reads a recorded event as one of ours. Throws where its type or schema version is newer than this code. */
 export function readFulfillmentEvent(event: RecordedEvent): FulfillmentEvent {
   if (!isFulfillmentEvent(event) || event.schemaVersion > fulfillmentSchemaVersion) {
-    throw new Error(`event ${event.type} v${String(event.schemaVersion)} in stream ${event.streamId} is not known to this version of Finality`);
+    throw new Error(
+      `event ${event.type} v${String(event.schemaVersion)} in stream ${event.streamId} is not known to this version of Finality`,
+    );
   }
   return { type: event.type, data: event.data } as unknown as FulfillmentEvent;
 }
 
 /** Folds a fulfilment's stream, oldest event first; null where it is empty. */
 export const foldFulfillment = (events: readonly RecordedEvent[]): Fulfillment | null =>
-  events.reduce<Fulfillment | null>((fulfillment, event) => evolveFulfillment(fulfillment, readFulfillmentEvent(event)), null);
+  events.reduce<Fulfillment | null>(
+    (fulfillment, event) => evolveFulfillment(fulfillment, readFulfillmentEvent(event)),
+    null,
+  );
 
 // Where the version stands in the text of a UUID: `xxxxxxxx-xxxx-Vxxx-…`.
 const versionAt = 14;

@@ -22,7 +22,11 @@ const longestRetryAfterSeconds = 24 * 3600;
 export function retryAfterSeconds(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   const text = header.trim();
-  const seconds = /^\d{1,9}$/.test(text) ? parseInt(text, 10) : httpDate.test(text) ? (Date.parse(text) - nowMs) / 1000 : NaN;
+  const seconds = /^\d{1,9}$/.test(text)
+    ? parseInt(text, 10)
+    : httpDate.test(text)
+      ? (Date.parse(text) - nowMs) / 1000
+      : NaN;
   return seconds >= 1 && seconds <= longestRetryAfterSeconds ? seconds : null;
 }
 

@@ -17,8 +17,7 @@ export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /** What an application says by answering `fulfillment.requested`. */
 export type FulfillmentAnswer =
-  | { says: 'later' }
-  | { says: 'fulfilled' | 'rejected'; reference: string | null; note: string | null };
+  { says: 'later' } | { says: 'fulfilled' | 'rejected'; reference: string | null; note: string | null };
 
 /** What a status means for the attempt; anything below 200 or above 599 is a failure of the endpoint. */
 export function outcomeOf(status: number): DeliveryOutcome {
@@ -42,14 +41,17 @@ export function readAnswer(status: number, body: string): FulfillmentAnswer {
 function parsed(body: string): Record<string, LosslessJson> {
   try {
     const value = parseJson(body);
-    return typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof JsonNumber ? {} : value;
+    return typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof JsonNumber
+      ? {}
+      : value;
   } catch {
     return {};
   }
 }
 
 /** Whether no further attempt can help: the endpoint is gone for good, or lies where webhooks may not go. */
-export const isFinal = (outcome: DeliveryOutcome, status: number | null): boolean => outcome === 'blocked_address' || status === 410;
+export const isFinal = (outcome: DeliveryOutcome, status: number | null): boolean =>
+  outcome === 'blocked_address' || status === 410;
 
 const tlsCodes = /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO$)/;
 const dnsCodes = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME']);

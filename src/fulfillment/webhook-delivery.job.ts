@@ -34,7 +34,13 @@ interface DeliveryPayload extends WebhookMessage {
 const keptAnswerBytes = 1024;
 
 /** Adds the job of one attempt, in the caller's transaction. The same attempt added twice is one job. */
-export async function addDelivery(jobs: Jobs, tx: PoolClient, message: WebhookMessage, attempt = 1, runAfterMs = 0): Promise<void> {
+export async function addDelivery(
+  jobs: Jobs,
+  tx: PoolClient,
+  message: WebhookMessage,
+  attempt = 1,
+  runAfterMs = 0,
+): Promise<void> {
   const { messageId, endpointId, paymentId } = message;
   const payload: DeliveryPayload = { ...message, attempt };
   await jobs.add(tx, deliverWebhookTask, payload, {
@@ -77,8 +83,10 @@ export class WebhookDelivery {
     const response = await this.client.send({ ...target, messageId, body }, run.signal);
     const last = isFinal(response.outcome, response.status) || attempt >= maxAttempts;
     // The effect comes before the record, so that what is recorded has had its effect; both may be repeated.
-    if (response.outcome === 'success') await this.acknowledged(payload, readAnswer(response.status ?? 0, response.body));
-    else if (last) await this.decide(payload, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
+    if (response.outcome === 'success')
+      await this.acknowledged(payload, readAnswer(response.status ?? 0, response.body));
+    else if (last)
+      await this.decide(payload, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
     await inTransaction(this.pool, (tx) => this.record(tx, payload, response, attemptedAt, last));
     if (response.outcome !== 'success') this.tell(payload, response, last);
   }
@@ -102,18 +110,41 @@ export class WebhookDelivery {
     } catch (error) {
       // Another endpoint of the application, or the API, was first with another outcome: the first report stands.
       if (!(error instanceof Refusal)) throw error;
-      this.log.warn({ msg: 'an answer to a webhook was not taken as a report', paymentId, messageId, code: error.code });
+      this.log.warn({
+        msg: 'an answer to a webhook was not taken as a report',
+        paymentId,
+        messageId,
+        code: error.code,
+      });
     }
   }
 
-  private async record(tx: PoolClient, payload: DeliveryPayload, response: WebhookResponse, attemptedAt: Instant, last: boolean): Promise<void> {
+  private async record(
+    tx: PoolClient,
+    payload: DeliveryPayload,
+    response: WebhookResponse,
+    attemptedAt: Instant,
+    last: boolean,
+  ): Promise<void> {
     const { messageId, endpointId, attempt, applicationId, paymentId, type } = payload;
     const { status, outcome, durationMs } = response;
     const text = `insert into webhook_attempt (message_id, endpoint_id, attempt, application_id, payment_id, type, attempted_at,
         duration_ms, status, outcome, answer)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing`;
     const answer = keptAnswer(response.body);
-    const values = [messageId, endpointId, attempt, applicationId, paymentId, type, attemptedAt, durationMs, status, outcome, answer];
+    const values = [
+      messageId,
+      endpointId,
+      attempt,
+      applicationId,
+      paymentId,
+      type,
+      attemptedAt,
+      durationMs,
+      status,
+      outcome,
+      answer,
+    ];
     const { rowCount } = await tx.query({ name: 'webhook-attempt', text, values });
     // Recorded by another run of this attempt, which has taken care of what follows.
     if (rowCount === 0) return;
@@ -126,13 +157,26 @@ export class WebhookDelivery {
 
   private async isRecorded({ messageId, endpointId, attempt }: DeliveryPayload): Promise<boolean> {
     const text = 'select 1 from webhook_attempt where message_id = $1 and endpoint_id = $2 and attempt = $3';
-    const { rows } = await this.pool.query({ name: 'webhook-attempt-known', text, values: [messageId, endpointId, attempt] });
+    const { rows } = await this.pool.query({
+      name: 'webhook-attempt-known',
+      text,
+      values: [messageId, endpointId, attempt],
+    });
     return rows.length > 0;
   }
 
   private tell(payload: DeliveryPayload, { outcome, status }: WebhookResponse, last: boolean): void {
     const { messageId, endpointId, paymentId, attempt } = payload;
-    const line = { msg: 'a webhook was not delivered', messageId, endpointId, paymentId, attempt, outcome, status, last };
+    const line = {
+      msg: 'a webhook was not delivered',
+      messageId,
+      endpointId,
+      paymentId,
+      attempt,
+      outcome,
+      status,
+      last,
+    };
     if (last) this.log.error(line);
     else this.log.warn(line);
   }
@@ -146,8 +190,18 @@ function keptAnswer(body: string): string | null {
 
 function readPayload(value: unknown): DeliveryPayload {
   const payload = value as Partial<DeliveryPayload> | null;
-  const texts = [payload?.messageId, payload?.endpointId, payload?.paymentId, payload?.applicationId, payload?.correlationId, payload?.body];
-  const sound = texts.every((text) => typeof text === 'string') && typeof payload?.attempt === 'number' && isWebhookType(payload.type ?? '');
+  const texts = [
+    payload?.messageId,
+    payload?.endpointId,
+    payload?.paymentId,
+    payload?.applicationId,
+    payload?.correlationId,
+    payload?.body,
+  ];
+  const sound =
+    texts.every((text) => typeof text === 'string') &&
+    typeof payload?.attempt === 'number' &&
+    isWebhookType(payload.type ?? '');
   if (!sound) throw new TypeError('the payload of a webhook job cannot be read');
   return value as DeliveryPayload;
 }

@@ -60,7 +60,11 @@ export class WebhookEndpoints {
   ) {}
 
   /** The only answer, beside that of a rotation, that shows the secret. Throws `Refusal('invalid_request')`. */
-  async create(given: { applicationId: string; url: string; events: readonly string[] | null }): Promise<WebhookEndpoint & { secret: string }> {
+  async create(given: {
+    applicationId: string;
+    url: string;
+    events: readonly string[] | null;
+  }): Promise<WebhookEndpoint & { secret: string }> {
     const { applicationId, url } = given;
     const events = this.checked(url, given.events);
     const secret = newSecret();
@@ -69,7 +73,8 @@ export class WebhookEndpoints {
       returning ${columns}`;
     const values = [this.ids.next(), applicationId, url, events, secret, this.clock.now(), maxPerApplication];
     const { rows } = await this.pool.query<Row>(text, values);
-    if (!rows[0]) throw new Refusal('conflict', `An application has at most ${String(maxPerApplication)} webhook endpoints.`);
+    if (!rows[0])
+      throw new Refusal('conflict', `An application has at most ${String(maxPerApplication)} webhook endpoints.`);
     return { ...endpointOf(rows[0]), secret };
   }
 
@@ -89,7 +94,11 @@ export class WebhookEndpoints {
   }
 
   /** Changes what is given and puts a disabled endpoint to use again. Null where there is none. Throws as `create`. */
-  async update(applicationId: string, id: string, change: { url?: string; events?: readonly string[] | null }): Promise<WebhookEndpoint | null> {
+  async update(
+    applicationId: string,
+    id: string,
+    change: { url?: string; events?: readonly string[] | null },
+  ): Promise<WebhookEndpoint | null> {
     const current = await this.get(applicationId, id);
     if (!current) return null;
     const url = change.url ?? current.url;
@@ -106,14 +115,22 @@ export class WebhookEndpoints {
     const secret = newSecret();
     const text = `update webhook_endpoint set previous_secret = secret, previous_secret_until = $3, secret = $4
       where application_id = $1 and id = $2 returning ${columns}`;
-    const { rows } = await this.pool.query<Row>(text, [applicationId, id, addMinutes(this.clock.now(), rotationMinutes), secret]);
+    const { rows } = await this.pool.query<Row>(text, [
+      applicationId,
+      id,
+      addMinutes(this.clock.now(), rotationMinutes),
+      secret,
+    ]);
     return rows[0] ? { ...endpointOf(rows[0]), secret } : null;
   }
 
   /** False where there was none. Deliveries that wait for it are dropped when they are due. */
   async remove(applicationId: string, id: string): Promise<boolean> {
     if (!isUuid(id)) return false;
-    const { rowCount } = await this.pool.query('delete from webhook_endpoint where application_id = $1 and id = $2', [applicationId, id]);
+    const { rowCount } = await this.pool.query('delete from webhook_endpoint where application_id = $1 and id = $2', [
+      applicationId,
+      id,
+    ]);
     return rowCount === 1;
   }
 
@@ -121,7 +138,11 @@ export class WebhookEndpoints {
   async endpointsFor(tx: PoolClient, applicationId: string, type: WebhookType): Promise<string[]> {
     const text = `select id from webhook_endpoint where application_id = $1 and disabled_at is null
       and (events is null or cardinality(events) = 0 or $2 = any(events)) order by id`;
-    const { rows } = await tx.query<{ id: string }>({ name: 'webhook-endpoints-for', text, values: [applicationId, type] });
+    const { rows } = await tx.query<{ id: string }>({
+      name: 'webhook-endpoints-for',
+      text,
+      values: [applicationId, type],
+    });
     return rows.map((row) => row.id);
   }
 
@@ -129,14 +150,20 @@ export class WebhookEndpoints {
   async target(id: string): Promise<WebhookTarget | null> {
     const text = `select url, secret, case when previous_secret_until > $2 then previous_secret end as previous
       from webhook_endpoint where id = $1 and disabled_at is null`;
-    const { rows } = await this.pool.query<{ url: string; secret: string; previous: string | null }>(text, [id, this.clock.now()]);
+    const { rows } = await this.pool.query<{ url: string; secret: string; previous: string | null }>(text, [
+      id,
+      this.clock.now(),
+    ]);
     const [row] = rows;
     return row ? { url: row.url, secrets: [row.secret, ...(row.previous === null ? [] : [row.previous])] } : null;
   }
 
   /** Sends nothing there any more. */
   async disable(tx: PoolClient, id: string): Promise<void> {
-    await tx.query('update webhook_endpoint set disabled_at = $2 where id = $1 and disabled_at is null', [id, this.clock.now()]);
+    await tx.query('update webhook_endpoint set disabled_at = $2 where id = $1 and disabled_at is null', [
+      id,
+      this.clock.now(),
+    ]);
   }
 
   private checked(url: string, events: readonly string[] | null): WebhookType[] | null {
@@ -146,7 +173,9 @@ export class WebhookEndpoints {
     const known = events.filter(isWebhookType);
     if (known.length === events.length) return [...new Set(known)];
     const errors = events.flatMap((event, at) =>
-      isWebhookType(event) ? [] : [{ pointer: `/events/${String(at)}`, detail: `must be one of ${webhookTypes.join(', ')}` }],
+      isWebhookType(event)
+        ? []
+        : [{ pointer: `/events/${String(at)}`, detail: `must be one of ${webhookTypes.join(', ')}` }],
     );
     throw new Refusal('invalid_request', 'An event is not known.', errors.slice(0, 20));
   }

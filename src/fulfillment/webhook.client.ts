@@ -107,7 +107,12 @@ export class WebhookClient {
       return { body: '', whole: true };
     });
     const kept = outcome === 'success' && !read.whole ? 'body_too_large' : outcome;
-    return { outcome: kept, status, body: read.body, retryAfterSeconds: status === 429 || status === 503 ? retryAfterAsked : null };
+    return {
+      outcome: kept,
+      status,
+      body: read.body,
+      retryAfterSeconds: status === 429 || status === 503 ? retryAfterAsked : null,
+    };
   }
 
   private headers({ messageId, secrets, body }: WebhookRequest): Record<string, string> {
@@ -162,7 +167,11 @@ const publicOnly =
     resolve(hostname, options, (error, address, family) => {
       const addresses = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
       const blocked = error === null && !addresses.every(isPublicAddress);
-      callback(blocked ? Object.assign(new Error('not a public address'), { code: blockedAddressCode }) : error, address, family);
+      callback(
+        blocked ? Object.assign(new Error('not a public address'), { code: blockedAddressCode }) : error,
+        address,
+        family,
+      );
     });
   };
 

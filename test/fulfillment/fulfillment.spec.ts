@@ -13,7 +13,11 @@ import {
 import { Refusal } from '../../src/kernel/refusal.js';
 
 const now = '2026-01-31T12:00:00.000Z';
-const request = { paymentId: '019c2f00-0000-7000-8000-000000000001', messageId: '019c2f00-0000-7000-8000-000000000002', sequence: 1 };
+const request = {
+  paymentId: '019c2f00-0000-7000-8000-000000000001',
+  messageId: '019c2f00-0000-7000-8000-000000000002',
+  sequence: 1,
+};
 const asked: FulfillmentEvent = { type: 'FulfillmentRequested', data: { ...request, at: now } };
 const accepted: FulfillmentEvent = { type: 'FulfillmentAccepted', data: { at: now } };
 const unanswered: FulfillmentEvent = { type: 'FulfillmentUnanswered', data: { at: now } };
@@ -21,7 +25,8 @@ const report = { outcome: 'fulfilled', via: 'api', reference: 'parcel 7', note: 
 const fulfilled: FulfillmentEvent = { type: 'FulfillmentReported', data: { ...report, at: now } };
 const rejected: FulfillmentEvent = { type: 'FulfillmentReported', data: { ...report, outcome: 'rejected', at: now } };
 
-const given = (...events: FulfillmentEvent[]): Fulfillment | null => events.reduce<Fulfillment | null>(evolveFulfillment, null);
+const given = (...events: FulfillmentEvent[]): Fulfillment | null =>
+  events.reduce<Fulfillment | null>(evolveFulfillment, null);
 const codeOf = (decision: () => unknown): string | null => {
   try {
     decision();
@@ -45,13 +50,18 @@ describe('A fulfilment', () => {
     expect(acceptFulfillment(null, now)).toEqual([]);
   });
 
-  it.each([['asked for', [asked]], ['accepted', [asked, accepted]], ['given up', [asked, unanswered]]] as const)(
-    'takes a report when it was %s',
-    (_, events) => {
-      expect(reportFulfillment(given(...events), report, now)).toEqual([fulfilled]);
-      expect(given(...events, fulfilled)).toMatchObject({ status: 'fulfilled', report: { reference: 'parcel 7' }, reportedAt: now });
-    },
-  );
+  it.each([
+    ['asked for', [asked]],
+    ['accepted', [asked, accepted]],
+    ['given up', [asked, unanswered]],
+  ] as const)('takes a report when it was %s', (_, events) => {
+    expect(reportFulfillment(given(...events), report, now)).toEqual([fulfilled]);
+    expect(given(...events, fulfilled)).toMatchObject({
+      status: 'fulfilled',
+      report: { reference: 'parcel 7' },
+      reportedAt: now,
+    });
+  });
 
   it('has nothing to do when the same outcome is reported again', () => {
     expect(reportFulfillment(given(asked, fulfilled), { ...report, via: 'webhook' }, now)).toEqual([]);

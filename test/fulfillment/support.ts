@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../src/kernel/json.js';
@@ -22,7 +28,11 @@ import type { Reactor } from '../../src/platform/subscriptions/projection.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
 
 /** Waits until `condition` gives something; fails with `what` after the bound. */
-export async function eventually<T>(what: string, condition: () => T | Promise<T>, withinMs = 10_000): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  withinMs = 10_000,
+): Promise<NonNullable<T>> {
   for (const deadline = Date.now() + withinMs; ; await delay(15)) {
     const value = await condition();
     if (value !== null && value !== undefined && value !== false) return value;
@@ -43,16 +53,23 @@ export class Receiver {
   private readonly server: Server;
 
   constructor(listener?: RequestListener) {
-    this.server = createServer(listener ?? ((request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const received = { url: request.url ?? '', headers: plainHeaders(request.headers), body: Buffer.concat(chunks).toString() };
-        this.requests.push(received);
-        response.on('error', () => undefined);
-        this.answer(response, received);
-      });
-    }));
+    this.server = createServer(
+      listener ??
+        ((request, response) => {
+          const chunks: Buffer[] = [];
+          request.on('data', (chunk: Buffer) => chunks.push(chunk));
+          request.on('end', () => {
+            const received = {
+              url: request.url ?? '',
+              headers: plainHeaders(request.headers),
+              body: Buffer.concat(chunks).toString(),
+            };
+            this.requests.push(received);
+            response.on('error', () => undefined);
+            this.answer(response, received);
+          });
+        }),
+    );
   }
 
   async open(): Promise<this> {
@@ -110,7 +127,10 @@ export class World {
   static async open(): Promise<World> {
     const world = new World(await testDatabase());
     await world.jobs.migrate();
-    await world.database.pool.query('insert into application (id, name, created_at) values ($1, $2, now())', [world.applicationId, 'shop']);
+    await world.database.pool.query('insert into application (id, name, created_at) values ($1, $2, now())', [
+      world.applicationId,
+      'shop',
+    ]);
     return world;
   }
 
@@ -126,7 +146,15 @@ export class World {
 
   follow(...reactors: Reactor[]): void {
     for (const reactor of reactors) {
-      const follower = new Follower({ pool: this.database.pool, log: new LogReader(this.database.pool), appends: this.store, options: { idleMs: 20, retryMs: 10 } }, reactor);
+      const follower = new Follower(
+        {
+          pool: this.database.pool,
+          log: new LogReader(this.database.pool),
+          appends: this.store,
+          options: { idleMs: 20, retryMs: 10 },
+        },
+        reactor,
+      );
       follower.start();
       this.followers.push(follower);
     }
@@ -143,7 +171,10 @@ export class World {
   /** A payment that is paid, and confirmed by the gateway's own answer unless `corroborated` is false. */
   async paidPayment({ corroborated = true } = {}): Promise<string> {
     const id = this.ids.next();
-    await this.append(id, corroborated ? [...paidEvents(id, this.applicationId), corroboration()] : paidEvents(id, this.applicationId));
+    await this.append(
+      id,
+      corroborated ? [...paidEvents(id, this.applicationId), corroboration()] : paidEvents(id, this.applicationId),
+    );
     return id;
   }
 
@@ -152,8 +183,19 @@ export class World {
     await this.store.append({
       streamId: id,
       head,
-      events: events.map(({ type, data }) => ({ id: this.ids.next(), type, schemaVersion: 1, data: data as unknown as JsonObject })),
-      metadata: { tenant: this.applicationId, actor: 'gateway', correlationId: randomUUID(), causationId: randomUUID(), recordedAt: this.clock.now() },
+      events: events.map(({ type, data }) => ({
+        id: this.ids.next(),
+        type,
+        schemaVersion: 1,
+        data: data as unknown as JsonObject,
+      })),
+      metadata: {
+        tenant: this.applicationId,
+        actor: 'gateway',
+        correlationId: randomUUID(),
+        causationId: randomUUID(),
+        recordedAt: this.clock.now(),
+      },
     });
   }
 
@@ -166,9 +208,20 @@ export class World {
     return (await this.streams.load(paymentId)).fulfillment?.status ?? null;
   }
 
-  async attempts(paymentId: string): Promise<{ attempt: number; outcome: string; status: number | null; answer: string | null; message_id: string }[]> {
-    const text = 'select attempt, outcome, status, answer, message_id from webhook_attempt where payment_id = $1 order by attempt';
-    return (await this.database.pool.query<{ attempt: number; outcome: string; status: number | null; answer: string | null; message_id: string }>(text, [paymentId])).rows;
+  async attempts(
+    paymentId: string,
+  ): Promise<{ attempt: number; outcome: string; status: number | null; answer: string | null; message_id: string }[]> {
+    const text =
+      'select attempt, outcome, status, answer, message_id from webhook_attempt where payment_id = $1 order by attempt';
+    return (
+      await this.database.pool.query<{
+        attempt: number;
+        outcome: string;
+        status: number | null;
+        answer: string | null;
+        message_id: string;
+      }>(text, [paymentId])
+    ).rows;
   }
 
   async waitingJobs(): Promise<number> {
@@ -209,7 +262,16 @@ export const paidEvents = (id: string, applicationId: string): PaymentEvent[] =>
       requestedAt: at,
     },
   },
-  { type: 'InvoiceOpened', data: { trackId: '184747701', paymentUrl: 'https://pay.oxapay.com/1', expiresAt: addMinutes(at, 60), adopted: false, at } },
+  {
+    type: 'InvoiceOpened',
+    data: {
+      trackId: '184747701',
+      paymentUrl: 'https://pay.oxapay.com/1',
+      expiresAt: addMinutes(at, 60),
+      adopted: false,
+      at,
+    },
+  },
   { type: 'GatewayReported', data: { status: 'paid', valueUsd: '49.90', witness: 'callback', at } },
   { type: 'PaymentPaid', data: { clause: 'paidWhen', late: false, witness: 'callback', at } },
 ];

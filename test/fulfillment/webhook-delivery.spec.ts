@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { maxAttempts } from '../../src/fulfillment/retry-schedule.js';
@@ -22,7 +22,8 @@ const begin = async (timeoutMs?: number): Promise<void> => {
   await world.startJobs(timeoutMs);
 };
 
-const settled = (paymentId: string, status: string) => eventually(`the fulfilment is ${status}`, async () => (await world.status(paymentId)) === status);
+const settled = (paymentId: string, status: string) =>
+  eventually(`the fulfilment is ${status}`, async () => (await world.status(paymentId)) === status);
 const attempted = (paymentId: string, count: number) =>
   eventually(`${String(count)} attempts`, async () => {
     const rows = await world.attempts(paymentId);
@@ -40,7 +41,10 @@ describe('A payment that is paid and confirmed', () => {
     expect(receiver.requests).toHaveLength(1);
     const [request] = receiver.requests;
     const told = new Webhook(secret).verify(request?.body ?? '', request?.headers ?? {});
-    expect(told).toMatchObject({ type: 'fulfillment.requested', data: { id: paymentId, status: 'paid', fulfillable: true, amount: '49.90', sequence: 1 } });
+    expect(told).toMatchObject({
+      type: 'fulfillment.requested',
+      data: { id: paymentId, status: 'paid', fulfillable: true, amount: '49.90', sequence: 1 },
+    });
     expect(request?.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Finality/0.1.0' });
     expect(await world.story(paymentId)).toEqual(['FulfillmentRequested', 'FulfillmentReported']);
     expect(await world.attempts(paymentId)).toMatchObject([{ attempt: 1, outcome: 'success', status: 200 }]);
@@ -81,12 +85,15 @@ describe('The answer of an application', () => {
   });
 
   it('may reject, with its reasons', async () => {
-    receiver.answer = (response) => response.end(JSON.stringify({ outcome: 'rejected', note: 'sold out', reference: 7 }));
+    receiver.answer = (response) =>
+      response.end(JSON.stringify({ outcome: 'rejected', note: 'sold out', reference: 7 }));
     await world.endpoint(receiver.url);
     await begin();
     const paymentId = await world.paidPayment();
     await settled(paymentId, 'rejected');
-    expect((await world.streams.load(paymentId)).fulfillment).toMatchObject({ report: { via: 'webhook', note: 'sold out', reference: null } });
+    expect((await world.streams.load(paymentId)).fulfillment).toMatchObject({
+      report: { via: 'webhook', note: 'sold out', reference: null },
+    });
   });
 
   it('an error is tried again with the same id', async () => {
@@ -120,7 +127,9 @@ describe('The answer of an application', () => {
     await begin();
     const paymentId = await world.paidPayment();
     await attempted(paymentId, 1);
-    const due = await eventually('only the next attempt waits', async () => ((await world.waitingJobs()) === 1 ? world.jobs.nextDue() : null));
+    const due = await eventually('only the next attempt waits', async () =>
+      (await world.waitingJobs()) === 1 ? world.jobs.nextDue() : null,
+    );
     expect(Math.abs(Date.parse(due) - Date.now() - 7_200_000)).toBeLessThan(30_000);
   });
 
@@ -130,7 +139,10 @@ describe('The answer of an application', () => {
     await begin();
     const paymentId = await world.paidPayment();
     await settled(paymentId, 'unanswered');
-    await eventually('the endpoint is disabled', async () => (await world.endpoints.get(world.applicationId, id))?.disabledAt);
+    await eventually(
+      'the endpoint is disabled',
+      async () => (await world.endpoints.get(world.applicationId, id))?.disabledAt,
+    );
     const second = await world.paidPayment();
     await eventually('it is asked for', async () => (await world.status(second)) === 'requested');
     await eventually('the queue is empty', async () => (await world.waitingJobs()) === 0);
@@ -242,7 +254,15 @@ describe('A webhook that nobody takes', () => {
     world.follow(world.fulfillment);
     const paymentId = await world.paidPayment();
     await settled(paymentId, 'requested');
-    const message = { messageId: world.ids.next(), endpointId, paymentId, applicationId: world.applicationId, correlationId: randomUUID(), type: 'fulfillment.requested', body: '{}' } as const;
+    const message = {
+      messageId: world.ids.next(),
+      endpointId,
+      paymentId,
+      applicationId: world.applicationId,
+      correlationId: randomUUID(),
+      type: 'fulfillment.requested',
+      body: '{}',
+    } as const;
     await inTransaction(world.database.pool, (tx) => addDelivery(world.jobs, tx, message, maxAttempts - 1));
     await world.startJobs();
     await attempted(paymentId, 1);
@@ -277,7 +297,6 @@ describe('A secret', () => {
       expect(everything).toContain('a webhook was not delivered');
       expect(everything).not.toContain(secret);
       expect(everything).not.toContain(secret.slice('whsec_'.length));
-      expect(createHash('sha256').update(secret).digest('hex')).not.toBe('');
     } finally {
       for (const spy of spies) spy.mockRestore();
     }

@@ -6,10 +6,13 @@ const live = { sandbox: false, publicUrl: 'https://pay.example.com' };
 const sandbox = { ...live, sandbox: true };
 
 describe('A webhook URL outside the sandbox', () => {
-  it.each(['https://shop.example.org/hooks', 'https://shop.example.org:443/', 'https://8.8.8.8/', 'https://[2606:4700::1111]/x', 'https://xn--bcher-kva.example/'])(
-    'may be %s',
-    (url) => expect(webhookUrlFault(url, live)).toBeNull(),
-  );
+  it.each([
+    'https://shop.example.org/hooks',
+    'https://shop.example.org:443/',
+    'https://8.8.8.8/',
+    'https://[2606:4700::1111]/x',
+    'https://xn--bcher-kva.example/',
+  ])('may be %s', (url) => expect(webhookUrlFault(url, live)).toBeNull());
 
   it.each([
     'http://shop.example.org/',
@@ -23,11 +26,31 @@ describe('A webhook URL outside the sandbox', () => {
   ])('is refused: %s', (url) => expect(webhookUrlFault(url, live)).not.toBeNull());
 
   it.each([
-    'https://0x7f.1/', 'https://2130706433/', 'https://127.1/', 'https://0177.0.0.1/', 'https://①②⑦.0.0.1/', 'https://127。0。0。1/',
-    'https://[::ffff:169.254.169.254]/', 'https://[::ffff:a9fe:a9fe]/', 'https://[64:ff9b::7f00:1]/', 'https://[2002:7f00:1::]/', 'https://[::7f00:1]/',
-    'https://[fd00::1]/', 'https://[fe80::1]/', 'https://[5f00::1]/', 'https://[100::1]/', 'https://[::1]/', 'https://[::]/',
-    'https://localhost/', 'https://localhost./', 'https://a.localhost/', 'https://metadata.google.internal./', 'https://example.com@127.0.0.1/',
-    'https:\\\\127.0.0.1\\x', 'https://intranet/', 'https://printer.local/',
+    'https://0x7f.1/',
+    'https://2130706433/',
+    'https://127.1/',
+    'https://0177.0.0.1/',
+    'https://①②⑦.0.0.1/',
+    'https://127。0。0。1/',
+    'https://[::ffff:169.254.169.254]/',
+    'https://[::ffff:a9fe:a9fe]/',
+    'https://[64:ff9b::7f00:1]/',
+    'https://[2002:7f00:1::]/',
+    'https://[::7f00:1]/',
+    'https://[fd00::1]/',
+    'https://[fe80::1]/',
+    'https://[5f00::1]/',
+    'https://[100::1]/',
+    'https://[::1]/',
+    'https://[::]/',
+    'https://localhost/',
+    'https://localhost./',
+    'https://a.localhost/',
+    'https://metadata.google.internal./',
+    'https://example.com@127.0.0.1/',
+    'https:\\\\127.0.0.1\\x',
+    'https://intranet/',
+    'https://printer.local/',
   ])('does not lead inside: %s', (url) => expect(webhookUrlFault(url, live)).not.toBeNull());
 
   it('is told what it really names', () => {
@@ -46,10 +69,40 @@ describe('A webhook URL in the sandbox', () => {
 
 describe('An address', () => {
   it.each([
-    '0.1.2.3', '10.0.0.1', '100.64.0.1', '127.0.0.1', '169.254.169.254', '172.16.0.1', '172.31.255.255', '192.0.0.8', '192.0.2.1', '192.168.1.1',
-    '198.18.0.1', '198.51.100.7', '203.0.113.9', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255', '::', '::1', '::ffff:8.8.8.8',
-    '64:ff9b::808:808', '64:ff9b:1::1', '2001::1', '2001:db8::1', '2002:808:808::', 'fc00::1', 'fe80::1', 'fe80::1%eth0', 'ff02::1', 'not an address', '',
+    '0.1.2.3',
+    '10.0.0.1',
+    '100.64.0.1',
+    '127.0.0.1',
+    '169.254.169.254',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.0.0.8',
+    '192.0.2.1',
+    '192.168.1.1',
+    '198.18.0.1',
+    '198.51.100.7',
+    '203.0.113.9',
+    '224.0.0.1',
+    '239.255.255.255',
+    '240.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    '::ffff:8.8.8.8',
+    '64:ff9b::808:808',
+    '64:ff9b:1::1',
+    '2001::1',
+    '2001:db8::1',
+    '2002:808:808::',
+    'fc00::1',
+    'fe80::1',
+    'fe80::1%eth0',
+    'ff02::1',
+    'not an address',
+    '',
   ])('%s is not public', (address) => expect(isPublicAddress(address)).toBe(false));
 
-  it.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])('%s is public', (address) => expect(isPublicAddress(address)).toBe(true));
+  it.each(['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])('%s is public', (address) =>
+    expect(isPublicAddress(address)).toBe(true),
+  );
 });

@@ -1,7 +1,16 @@
 import { Logger as NestLogger } from '@nestjs/common';
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Logger, run, runMigrations, type JobHelpers, type Runner, type RunnerOptions, type TaskList, type WorkerEvents } from 'graphile-worker';
+import {
+  Logger,
+  run,
+  runMigrations,
+  type JobHelpers,
+  type Runner,
+  type RunnerOptions,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
 import type { Pool, PoolClient } from 'pg';
 import type { Instant } from '../../kernel/clock.js';
 import { createPool } from '../database/database.pg.js';
@@ -107,11 +116,23 @@ export class Jobs {
   }
 
   /** Adds a job when the caller's transaction commits, and not otherwise. */
-  async add(tx: PoolClient, task: string, payload: unknown, { key, maxAttempts, runAfterMs, lane }: JobOptions): Promise<void> {
+  async add(
+    tx: PoolClient,
+    task: string,
+    payload: unknown,
+    { key, maxAttempts, runAfterMs, lane }: JobOptions,
+  ): Promise<void> {
     const text = `select graphile_worker.add_job($1, payload => $2::json, job_key => $3, max_attempts => $4,
       run_at => case when $5::float8 is null then null else clock_timestamp() + $5::float8 * interval '1 millisecond' end,
       queue_name => $6)`;
-    const values = [task, JSON.stringify(payload), key, maxAttempts ?? defaultMaxAttempts, runAfterMs ?? null, lane ?? null];
+    const values = [
+      task,
+      JSON.stringify(payload),
+      key,
+      maxAttempts ?? defaultMaxAttempts,
+      runAfterMs ?? null,
+      lane ?? null,
+    ];
     await tx.query({ name: 'job-add', text, values });
   }
 
@@ -179,6 +200,9 @@ export class Jobs {
       pollInterval: this.options.pollIntervalMs ?? 1000,
       gracefulShutdownAbortTimeout: abortAfterMs,
       noHandleSignals: true,
+      // Batches of what is ready now. Without them the library lets a job's completion go unawaited, and a connection
+      // that is lost at that moment ends the whole process as an unhandled rejection.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       logger: new Logger(() => (level, message) => this.hear(level, message)),
       events: this.events,
     };
@@ -195,9 +219,16 @@ export class Jobs {
 async function runBounded(handler: TaskHandler, payload: unknown, { job, abortSignal }: JobHelpers): Promise<void> {
   const limit = new AbortController();
   const signal = AbortSignal.any([limit.signal, abortSignal]);
-  const timer = setTimeout(() => limit.abort(new Error(`the job took longer than ${String(taskTimeoutMs / 1000)} s`)), taskTimeoutMs);
+  const timer = setTimeout(
+    () => limit.abort(new Error(`the job took longer than ${String(taskTimeoutMs / 1000)} s`)),
+    taskTimeoutMs,
+  );
   const cutOff = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason instanceof Error ? signal.reason : new Error('the job was cut off')), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => reject(signal.reason instanceof Error ? signal.reason : new Error('the job was cut off')),
+      { once: true },
+    );
   });
   const { id, attempts: attempt, max_attempts: maxAttempts } = job;
   try {

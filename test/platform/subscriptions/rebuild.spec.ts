@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDatabase, type TestDatabase } from '../../support/database.js';
 import { EventStore } from '../../../src/platform/event-store/event-store.pg.js';
 import { LogReader } from '../../../src/platform/event-store/log-reader.pg.js';
@@ -22,8 +22,16 @@ afterAll(async () => {
   await database.drop();
 });
 
-const follower = (projection: Projection): Follower =>
-  new Follower({ pool: database.pool, log: new LogReader(database.pool), appends: store, options: { retryMs: 5 } }, projection);
+const followers: Follower[] = [];
+afterEach(async () => {
+  await Promise.all(followers.splice(0).map((follower) => follower.stop()));
+});
+
+const follower = (projection: Projection): Follower => {
+  const made = new Follower({ pool: database.pool, log: new LogReader(database.pool), appends: store, options: { retryMs: 5 } }, projection);
+  followers.push(made);
+  return made;
+};
 
 /** Columns, constraints, indexes and settings, without object ids. */
 const shapeOf = async (table: string): Promise<unknown> => {

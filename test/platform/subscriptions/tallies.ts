@@ -26,7 +26,7 @@ export const tallies = (name: string, before: (events: readonly RecordedEvent[],
       for (const { streamId, position } of events) {
         await tx.query({
           name: `tally-${name}`,
-          text: `insert into ${name} (stream_id, events, label, last_position) values ($1, 1, $1::text, $2)
+          text: `insert into ${name} (stream_id, events, label, last_position) values ($1::uuid, 1, $1::uuid::text, $2)
             on conflict (stream_id) do update set events = ${name}.events + 1, last_position = excluded.last_position`,
           values: [streamId, position],
         });
