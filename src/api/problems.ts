@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiResponse } from '@nestjs/swagger';
 import { refusals, type RefusalCode } from '../kernel/refusal.js';
 import { problemType } from '../platform/http/problem.js';
-import { ProblemAnswer } from './answers.js';
+import type { ProblemAnswer } from './answers.js';
 
 /** Documents the refusals of a route in the OpenAPI document, one response for each status. */
 export function Refuses(...codes: RefusalCode[]): MethodDecorator & ClassDecorator {

@@ -32,7 +32,7 @@ export function readAnswer(status: number, body: string): FulfillmentAnswer {
   const answer = parsed(body);
   const field = (name: string, most: number): string | null => {
     const value = answer[name];
-    return typeof value === 'string' && value !== '' ? [...value].slice(0, most).join('') : null;
+    return typeof value === 'string' && value !== '' ? Array.from(value).slice(0, most).join('') : null;
   };
   const says = answer['outcome'] === 'rejected' ? 'rejected' : 'fulfilled';
   return { says, reference: field('reference', 200), note: field('note', 1000) };

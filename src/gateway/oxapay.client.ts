@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { HttpService } from '@nestjs/axios';
+import type { HttpService } from '@nestjs/axios';
 import { AxiosError, type AxiosRequestConfig } from 'axios';
 
 import { msOf, type Instant } from '../kernel/clock.js';

@@ -22,7 +22,7 @@ export class HealthController {
 
   @Get('ready')
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<{ status: string; checks: Record<string, string> }> {
-    const result = await this.health.check([() => this.database()]).catch((error: { getResponse(): HealthCheckResult }) => error.getResponse());
+    const result = await this.health.check([() => this.database()]).catch(resultOf);
     const checks = Object.fromEntries(Object.entries(result.details).map(([name, { status }]) => [name, status]));
     const ready = Object.values(checks).every((status) => status === 'up');
     if (!ready) void reply.status(503);

@@ -143,7 +143,9 @@ export class ApplyUnmatched {
 
   /** Returns how many were applied to the payment that holds the track id. */
   async apply(trackId: string, cause: Cause): Promise<number> {
-    const open = await this.store.openMessages(callbackSource, trackId);
+    const kept = await this.store.openMessages(callbackSource, trackId);
+    // What is in quarantine was not believed when it came, and is not now.
+    const open = kept.filter((message) => message.status === 'unmatched');
     const holder = open.length > 0 ? await this.store.streamOf(trackKeyScope, trackId) : null;
     if (holder === null) return 0;
     for (const { body, digest, receivedAt } of open) {

@@ -43,7 +43,7 @@ export class NestLog implements LoggerService {
     const texts = rest.filter((part) => typeof part === 'string');
     const context = texts.at(-1);
     const stack = texts.length > 1 ? texts[0] : undefined;
-    const fields = message instanceof Error ? { err: message } : typeof message === 'object' ? message : { msg: String(message) };
+    const fields = message instanceof Error ? { err: message } : typeof message === 'object' ? message : { msg: typeof message === 'string' ? message : inspect(message) };
     this.pino[level]({ context, ...(stack === undefined ? {} : { stack }), ...fields });
   }
 }

@@ -158,7 +158,7 @@ export class Callbacks {
 async function readStart(response: http.IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     const bytes = Buffer.from(chunk);
     chunks.push(bytes);
     size += bytes.length;

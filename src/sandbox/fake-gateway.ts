@@ -1,6 +1,6 @@
 import { msOf } from '../kernel/clock.js';
 import type { SystemClock } from '../platform/clock.js';
-import { Decimal, plain } from './amounts.js';
+import { plain, type Decimal } from './amounts.js';
 import { printJson } from './envelope.js';
 import { depositAddress, senderAddress, transactionHash } from './identity.js';
 import {

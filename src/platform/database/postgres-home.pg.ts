@@ -27,8 +27,9 @@ const exists = async (path: string): Promise<boolean> => (await stat(path).catch
 const textOf = (path: string): Promise<string | null> =>
   readFile(path, 'utf8').then(
     (text) => text.trim(),
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    (error: unknown) => {
+      const code = error instanceof Error && 'code' in error ? error.code : null;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
       throw error;
     },
   );

@@ -34,7 +34,8 @@ const utcTimestamp = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,3}))?\+00$/;
 export function instantOf(text: string): Instant {
   const parts = utcTimestamp.exec(text);
   if (parts) return `${parts[1]}T${parts[2]}.${(parts[3] ?? '').padEnd(3, '0')}Z`;
-  const date: unknown = pg.types.getTypeParser(timestamptz)(text);
+  const parse = pg.types.getTypeParser(timestamptz) as (text: string) => unknown;
+  const date = parse(text);
   if (date instanceof Date) return date.toISOString();
   throw new TypeError(`not a finite timestamp: ${text}`);
 }
@@ -48,7 +49,7 @@ export const storedTypes: pg.CustomTypesConfig = {
     if (oid === bigint) return Number;
     if (oid === timestamptz) return instantOf;
     if (oid === json) return (text: string) => text;
-    return format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text');
+    return (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text')) as unknown;
   },
 };
 

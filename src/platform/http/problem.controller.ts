@@ -18,7 +18,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     if (problem.status === 503) void reply.header('retry-after', '30');
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (problem['retryAfter'] !== undefined) void reply.header('retry-after', String(problem['retryAfter']));
+    if (typeof problem['retryAfter'] === 'number') void reply.header('retry-after', String(problem['retryAfter']));
     void reply.status(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
   }
 

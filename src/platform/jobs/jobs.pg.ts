@@ -167,17 +167,18 @@ export class Jobs {
 
   /** The library ends its run when the database goes away at the wrong moment; a service goes on. */
   private async supervise(options: RunnerOptions): Promise<void> {
-    while (!this.stopping.signal.aborted) {
+    const stopping = (): boolean => this.stopping.signal.aborted;
+    while (!stopping()) {
       await this.runner?.promise.catch((error: unknown) =>
         this.log.warn({ msg: 'the job runner ended and is started again', error: messageOf(error) }),
       );
       await delay(restartAfterMs, null, { signal: this.stopping.signal }).catch(() => undefined);
-      if (this.stopping.signal.aborted) return;
+      if (stopping()) return;
       this.runner = await run(options).catch((error: unknown) => {
         this.log.warn({ msg: 'the job runner cannot start', error: messageOf(error) });
         return null;
       });
-      if (this.stopping.signal.aborted) await this.runner?.stop();
+      if (stopping()) await this.runner?.stop();
     }
   }
 

@@ -209,13 +209,18 @@ describe('The job runner', () => {
     expect(runs).toBeGreaterThan(1);
   });
 
-  it('goes on after its connections were cut', async () => {
+  it.each(Array.from({length:40},(_,i)=>i))('goes on after its connections were cut %s', async () => {
     let runs = 0;
     await jobs.start({ note: () => Promise.resolve(void runs++) });
     await database.pool.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'finality jobs' and datname = current_database()`,
     );
     await add({});
-    await eventually(() => runs === 1);
+    try { await eventually(() => runs === 1); } catch (e) {
+      const r = (await database.pool.query('select * from graphile_worker._private_jobs')).rows;
+      const a = (await database.pool.query('select pid, state, wait_event, left(query,60) q, application_name from pg_stat_activity where datname = current_database()')).rows;
+      process.stderr.write(JSON.stringify({r, a, pool: [(jobs as any).pool.totalCount, (jobs as any).pool.idleCount,(jobs as any).pool.waitingCount], active: (jobs as any).runner})+'\n');
+      throw e;
+    }
   });
 });

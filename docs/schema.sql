@@ -1,0 +1,183 @@
+-- Generated from the migrations by `npm run docs`. Do not edit.
+
+create table api_key (
+  hash bytea not null,
+  application_id uuid not null,
+  hint text not null,
+  created_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint api_key_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint api_key_application_id_fkey FOREIGN KEY (application_id) REFERENCES application(id),
+  constraint api_key_pkey PRIMARY KEY (hash)
+);
+
+create table application (
+  id uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null,
+  constraint application_pkey PRIMARY KEY (id),
+  constraint application_name_key UNIQUE (name)
+);
+
+create table event (
+  position bigint generated always as identity not null,
+  stream_id uuid not null,
+  version integer not null,
+  event_id uuid not null,
+  type text not null,
+  schema_version smallint not null,
+  recorded_at timestamp with time zone not null,
+  tenant uuid not null,
+  actor text not null,
+  correlation_id uuid not null,
+  causation_id uuid not null,
+  data json not null,
+  hash bytea not null,
+  constraint event_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint event_version_check CHECK ((version > 0)),
+  constraint event_pkey PRIMARY KEY (stream_id, version)
+) with (autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX event_position ON public.event USING btree ("position");
+CREATE TRIGGER event_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+create table idempotency_key (
+  application_id uuid not null,
+  key text not null,
+  request_hash bytea not null,
+  locked_until timestamp with time zone,
+  status integer,
+  body text,
+  created_at timestamp with time zone not null,
+  constraint idempotency_key_pkey PRIMARY KEY (application_id, key)
+);
+CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
+
+create table inbox (
+  stream_id uuid not null,
+  digest bytea not null,
+  id uuid not null,
+  source text not null,
+  subject text,
+  status text not null,
+  reason text,
+  body bytea not null,
+  received_at timestamp with time zone not null,
+  last_received_at timestamp with time zone not null,
+  receipts integer default 1 not null,
+  constraint inbox_digest_check CHECK ((octet_length(digest) = 32)),
+  constraint inbox_status_check CHECK ((status = ANY (ARRAY['applied'::text, 'unmatched'::text, 'matched'::text, 'quarantined'::text]))),
+  constraint inbox_pkey PRIMARY KEY (stream_id, digest)
+) with (fillfactor=90);
+CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
+
+create table look (
+  stream_id uuid not null,
+  due_at timestamp with time zone not null,
+  constraint look_pkey PRIMARY KEY (stream_id)
+) with (fillfactor=80);
+CREATE INDEX look_due ON public.look USING btree (due_at);
+
+create table migration (
+  id integer default nextval('migration_id_seq'::regclass) not null,
+  timestamp bigint not null,
+  name character varying not null,
+  constraint PK_3043fc6b8af7c99b8b98830094f PRIMARY KEY (id)
+);
+
+create table order_view (
+  application_id uuid not null,
+  order_id text not null,
+  status text not null,
+  complete boolean not null,
+  fulfillment text not null,
+  due numeric not null,
+  currency text not null,
+  received numeric,
+  payments uuid[] not null,
+  first_payment_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint order_view_pkey PRIMARY KEY (application_id, order_id)
+) with (fillfactor=75);
+CREATE INDEX order_view_age ON public.order_view USING btree (application_id, first_payment_id);
+
+create table payment_view (
+  payment_id uuid not null,
+  application_id uuid not null,
+  order_id text not null,
+  status text not null,
+  labels text[] not null,
+  track_id text,
+  customer_id text,
+  email text,
+  amount numeric not null,
+  currency text not null,
+  received numeric,
+  fulfillable boolean not null,
+  fulfillment text not null,
+  created_at timestamp with time zone not null,
+  version integer not null,
+  state json not null,
+  constraint payment_view_pkey PRIMARY KEY (payment_id)
+) with (fillfactor=75);
+CREATE INDEX payment_view_application ON public.payment_view USING btree (application_id, payment_id);
+CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
+CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);
+
+create table stream_key (
+  scope text not null,
+  key text not null,
+  stream_id uuid not null,
+  constraint stream_key_pkey PRIMARY KEY (scope, key)
+);
+
+create table subscription (
+  name text not null,
+  position bigint default 0 not null,
+  error text,
+  failures integer default 0 not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint subscription_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+
+create table webhook_attempt (
+  message_id uuid not null,
+  endpoint_id uuid not null,
+  attempt integer not null,
+  application_id uuid not null,
+  payment_id uuid not null,
+  type text not null,
+  attempted_at timestamp with time zone not null,
+  duration_ms integer not null,
+  status integer,
+  outcome text not null,
+  answer text,
+  constraint webhook_attempt_attempt_check CHECK ((attempt > 0)),
+  constraint webhook_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'http_3xx'::text, 'http_4xx'::text, 'http_5xx'::text, 'timeout'::text, 'connect'::text, 'tls'::text, 'dns'::text, 'blocked_address'::text, 'body_too_large'::text]))),
+  constraint webhook_attempt_pkey PRIMARY KEY (message_id, endpoint_id, attempt)
+);
+CREATE INDEX webhook_attempt_application ON public.webhook_attempt USING btree (application_id, attempted_at);
+CREATE INDEX webhook_attempt_payment ON public.webhook_attempt USING btree (payment_id);
+
+create table webhook_endpoint (
+  id uuid not null,
+  application_id uuid not null,
+  url text not null,
+  events text[],
+  secret text not null,
+  previous_secret text,
+  previous_secret_until timestamp with time zone,
+  disabled_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint webhook_endpoint_application_id_fkey FOREIGN KEY (application_id) REFERENCES application(id),
+  constraint webhook_endpoint_pkey PRIMARY KEY (id)
+);
+CREATE INDEX webhook_endpoint_application ON public.webhook_endpoint USING btree (application_id);
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'events are append-only: % on % is refused', lower(tg_op), tg_table_name using errcode = 'restrict_violation';
+end
+$function$;

@@ -1,0 +1,3 @@
+import { runCli } from './ops/cli.module.js';
+
+process.exitCode = await runCli(process.argv, process.env);

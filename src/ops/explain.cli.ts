@@ -1,0 +1,22 @@
+import { explain } from '../payments/explanation.js';
+import type { Report } from './cli.module.js';
+import type { Workspace } from './workspace.pg.js';
+
+/** The same explanation as `GET /v1/payments/{id}/explanation`. */
+export async function explainPayment(workspace: Workspace, id: string): Promise<Report> {
+  const { payment, events } = await workspace.payment(id);
+  const explanation = explain(payment, events);
+  const { complete, blockedBy, waitingOn, missing, deadline, rule, sentence } = explanation;
+  const rows: [string, string | null][] = [
+    ['status', payment.status],
+    ['complete', complete ? 'yes' : 'no'],
+    ['blocked by', blockedBy],
+    ['waiting on', waitingOn],
+    ['missing', missing && `${missing.amount} ${missing.currency}`],
+    ['deadline', deadline],
+    ['rule', `${rule.policy} v${String(rule.version)}, ${rule.clause}`],
+    ['evidence', `${String(explanation.evidence.length)} events`],
+  ];
+  const facts = rows.filter(([, value]) => value !== null).map(([name, value]) => `  ${name.padEnd(12)}${value ?? ''}`);
+  return { ok: true, json: explanation, text: [sentence, '', ...facts].join('\n') };
+}

@@ -1,0 +1,49 @@
+import type { Pool } from 'pg';
+import { Refusal } from '../kernel/refusal.js';
+import { isUuid } from '../kernel/ids.js';
+import { SystemClock } from '../platform/clock.js';
+import type { Config } from '../platform/config.js';
+import { createPool } from '../platform/database/database.pg.js';
+import { findRunningEmbeddedPostgres } from '../platform/database/embedded-postgres.pg.js';
+import { openDatabase } from '../platform/database/open.pg.js';
+import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
+import { RandomIds } from '../platform/ids.js';
+
+/** What a command works with. */
+export interface Workspace {
+  config: Config;
+  /** The environment as it was given, for commands that look at what is not set. */
+  env: Readonly<Record<string, string | undefined>>;
+  databaseUrl: string;
+  pool: Pool;
+  store: EventStore;
+  /** Throws `Refusal` where there is no such payment. */
+  payment(id: string): Promise<LoadedPayment>;
+  close(): Promise<void>;
+}
+
+/** Opens the database that the service uses: the one given, the embedded one that runs, or the embedded one started for this command. */
+export async function openWorkspace(config: Config, env: Workspace['env']): Promise<Workspace> {
+  const running = config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
+  const database = running === null ? await openDatabase(config, () => undefined) : { url: running, close: async () => undefined };
+  const pool = createPool(database.url, { max: 3, applicationName: 'finality cli' });
+  const store = new EventStore({ url: database.url, maxConnections: 2 });
+  const streams = new PaymentStreams(store, new SystemClock(), new RandomIds());
+  return {
+    config,
+    env,
+    databaseUrl: database.url,
+    pool,
+    store,
+    payment: (id) => {
+      if (!isUuid(id)) throw new Refusal('not_found', `"${id.slice(0, 64)}" is not a payment id (a UUID).`);
+      return streams.load(id);
+    },
+    close: async () => {
+      await store.close();
+      await pool.end();
+      await database.close();
+    },
+  };
+}
