@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Res, ServiceUnavailableException } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService, type HealthCheckResult, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { FastifyReply } from 'fastify';
@@ -38,4 +38,10 @@ export class HealthController {
       return check.down();
     }
   }
+}
+
+/** A check that fails comes as an exception with the same result inside. */
+function resultOf(error: unknown): HealthCheckResult {
+  if (!(error instanceof ServiceUnavailableException)) throw error;
+  return error.getResponse() as HealthCheckResult;
 }

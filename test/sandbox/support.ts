@@ -8,7 +8,6 @@ export const merchantKey = 'SANDBX-MRCHNT-000000-000001';
 export const payoutKey = 'SANDBX-PAYOUT-000000-000001';
 
 /** An answer as the tests read it; the shapes are the gateway's. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Json = any;
 
 export interface Reply {

@@ -1,0 +1,284 @@
+import { describe, expect, it } from '@jest/globals';
+import { cancel, giveUp, invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from '../../src/payments/decisions.js';
+import { isFulfillable, labelsOf, progressOf, type PaymentEvent } from '../../src/payments/payment.js';
+import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
+
+const confirmed = (worth: string, changes = {}) => transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
+
+describe('An open payment', () => {
+  it('shows a transfer as soon as the gateway sees it, and becomes paid when the gateway has settled it', () => {
+    const history = given(...open()).when(report('paying', [transfer('50')]));
+    history.then('GatewayReported', 'TransferDetected', 'AmountAssessed');
+    expect(progressOf(history.payment())).toBe('detected');
+    history.when(report('paid', [confirmed('50')])).then('GatewayReported', 'TransferUpdated', { type: 'PaymentPaid' });
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { received: '50', delta: '0' } });
+    expect(progressOf(history.payment())).toBe('settled');
+  });
+
+  it('becomes paid by a callback that came alone, before any other', () => {
+    given(...open()).when(report('paid', [confirmed('50')])).then('GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid');
+  });
+
+  it('does nothing about a claim that it knows', () => {
+    given(...open()).when(report('paying', [transfer('50')])).when(report('paying', [transfer('50')])).nothing();
+    given(...open()).when(report('paid', [confirmed('50')])).when(report('paid', [confirmed('50')])).nothing();
+  });
+
+  it('is not moved back by a claim that comes late', () => {
+    const paid = given(...open()).when(report('paid', [confirmed('50')]));
+    paid.when(report('paying', [transfer('50')])).nothing();
+    paid.when(report('expired', [])).nothing();
+    paid.when(report('waiting')).nothing();
+  });
+
+  it('keeps money that a stale claim tells of, without believing the stale status', () => {
+    const paid = given(...open()).when(report('paid', [confirmed('50')]));
+    paid.when(report('paying', [transfer('5', { txHash: 'another-transfer' })])).then('TransferDetected', 'AmountAssessed', { type: 'ReviewOpened', data: { reasons: ['overpaid'], at: inTime } });
+    expect(paid.payment().status).toBe('paid');
+  });
+
+  it('may be fulfilled only once the gateway itself confirms its callback', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')]));
+    expect(isFulfillable(history.payment())).toBe(false);
+    history.when(report('paid', [confirmed('50')]), 'poll').then('PaymentCorroborated');
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
+  it('is paid and confirmed at once where a poll finds it paid', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')]), 'poll');
+    history.then('GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid', 'PaymentCorroborated');
+  });
+
+  it('waits while the gateway lags behind its own callback, and asks a person when it never catches up', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')]));
+    history.when(report('waiting'), 'poll', inTime).nothing();
+    history.when(report('waiting'), 'poll', '2026-01-01T12:21:00.000Z').then({ type: 'ReviewOpened', data: { reasons: ['gateway_conflict'], at: '2026-01-01T12:21:00.000Z' } });
+    expect(labelsOf(history.payment())).toContain('gateway_conflict');
+    expect(isFulfillable(history.payment())).toBe(false);
+  });
+
+  it('expires when the gateway says so and no money came', () => {
+    const history = given(...open()).when(report('expired'), 'poll', tooLate).then('GatewayReported', 'PaymentExpired');
+    expect(progressOf(history.payment())).toBe('closed');
+    history.when(report('expired'), 'poll', tooLate).nothing();
+  });
+});
+
+describe('A short payment', () => {
+  it('shows what is missing while there is time, and is completed by a second transfer', () => {
+    const first = transfer('30');
+    const history = given(...open()).when(report('paying', [first]));
+    expect(progressOf(history.payment())).toBe('partially_paid');
+    expect(labelsOf(history.payment())).toEqual([]);
+    history.when(report('paid', [confirmed('30'), confirmed('20')]));
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { received: '50' } });
+    expect(labelsOf(history.payment())).toEqual(['multiple_transfers']);
+  });
+
+  it('expires short where the policy rejects', () => {
+    const history = given(...open()).when(report('underpaid', [confirmed('30')]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'expired', money: { received: '30', delta: '-20', review: null } });
+    expect(labelsOf(history.payment())).toEqual(['underpaid']);
+  });
+
+  it('waits for a person where the policy says review', () => {
+    const history = given(...open({ underpayment: { tolerancePercent: '0', then: 'review' } })).when(report('underpaid', [confirmed('30')]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['underpaid'] } } });
+    expect(progressOf(history.payment())).toBe('in_review');
+  });
+
+  it('is complete within its tolerance, and says so', () => {
+    const history = given(...open({ underpayment: { tolerancePercent: '2', then: 'reject' } })).when(report('paid', [confirmed('49')]), 'poll');
+    expect(history.payment().status).toBe('paid');
+    expect(labelsOf(history.payment())).toEqual(['within_tolerance']);
+  });
+
+  it('is not believed when the gateway calls it paid beyond the tolerance', () => {
+    const history = given(...open()).when(report('paid', [confirmed('30')]));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['paid_short'] } } });
+  });
+});
+
+describe('An overpaid payment', () => {
+  it('is paid, and the person who looks at the excess does not hold up the goods', () => {
+    const history = given(...open()).when(report('paid', [confirmed('55')]), 'poll');
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { delta: '5', review: { reasons: ['overpaid'] } } });
+    expect(labelsOf(history.payment())).toEqual(['overpaid']);
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
+  it('is left alone where the policy keeps the excess', () => {
+    const history = given(...open({ overpayment: { tolerancePercent: '0', then: 'keep' } })).when(report('paid', [confirmed('55')]), 'poll');
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { review: null } });
+  });
+});
+
+describe('Late money', () => {
+  const late = (worth: string) => confirmed(worth, { seenAt: tooLate });
+
+  it('opens a review where the policy says so, and leaves the status expired', () => {
+    const history = given(...open()).when(report('expired'), 'poll', tooLate).when(report('expired', [late('50')]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons: ['late_payment'] } } });
+    expect(labelsOf(history.payment())).toEqual(['late']);
+  });
+
+  it('completes the payment where the policy accepts it', () => {
+    const history = given(...open({ latePayment: { window: 'PT72H', then: 'accept' } }))
+      .when(report('expired'), 'poll', tooLate)
+      .when(report('expired', [late('50')]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'paid', late: true, clause: 'latePayment' });
+  });
+
+  it('comes to the same whether the money or the expiry is heard of first', () => {
+    const before = given(...open()).when(report('paying', [late('50')]), 'callback', tooLate).when(report('expired', [late('50')]), 'poll', tooLate).payment();
+    const after = given(...open()).when(report('expired'), 'poll', tooLate).when(report('expired', [late('50')]), 'poll', tooLate).payment();
+    expect([before.status, labelsOf(before), progressOf(before)]).toEqual([after.status, labelsOf(after), progressOf(after)]);
+  });
+
+  it('is for a person when it comes after the window, whatever the policy', () => {
+    const history = given(...open({ latePayment: { window: 'PT72H', then: 'accept' } }))
+      .when(report('expired'), 'poll', tooLate)
+      .when(report('expired', [confirmed('50', { seenAt: muchTooLate })]), 'poll', muchTooLate);
+    expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons: ['late_outside_window'] } } });
+  });
+
+  it('is not late money when it was seen in time and only confirmed after the deadline', () => {
+    const history = given(...open()).when(report('paying', [transfer('50')])).when(report('paid', [confirmed('50')]), 'callback', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'paid', late: false });
+  });
+
+  it('opens a review when enough money is there although the gateway closed the payment', () => {
+    const history = given(...open()).when(report('expired', [confirmed('50')]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['expired_with_money'] } } });
+  });
+});
+
+describe('The three rules of paidWhen', () => {
+  it('detected: complete at first sight of the whole amount', () => {
+    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('30')]));
+    expect(history.payment().status).toBe('pending');
+    history.when(report('paying', [transfer('30'), transfer('20')]));
+    expect(history.payment().status).toBe('paid');
+  });
+
+  it('detected: a poll that sees the same transfers is confirmation enough', () => {
+    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('50')]));
+    history.when(report('paying', [transfer('50', { valueUsd: null })], { valueUsd: null }), 'poll').then('PaymentCorroborated');
+  });
+
+  it('confirmations: complete when transfers worth the amount have that many each', () => {
+    const rules = { paidWhen: { rule: 'confirmations' as const, count: 3 } };
+    const history = given(...open(rules)).when(report('paying', [transfer('30', { confirmations: 5 }), transfer('20', { confirmations: 2 })]));
+    expect(history.payment().status).toBe('pending');
+    history.when(report('paying', [transfer('30', { confirmations: 6 }), transfer('20', { confirmations: 3 })]));
+    expect(history.payment().status).toBe('paid');
+  });
+
+  it('confirmations: the gateway calling it paid does not stand in for missing ones', () => {
+    const history = given(...open({ paidWhen: { rule: 'confirmations', count: 50 } })).when(report('paid', [confirmed('50')]));
+    expect(history.payment().status).toBe('pending');
+  });
+
+  it('settled: neither sight nor confirmations suffice before the gateway says so', () => {
+    const history = given(...open()).when(report('paying', [transfer('50', { confirmations: 500 })]));
+    expect(history.payment().status).toBe('pending');
+  });
+});
+
+describe('Claims that contradict what we asked for', () => {
+  it.each([
+    ['another amount', { amount: '5' }, 'amount_mismatch'],
+    ['another currency', { currency: 'EUR' }, 'currency_mismatch'],
+  ])('open a review when the gateway speaks of %s', (_what, changes, reason) => {
+    const history = given(...open()).when(report('paid', [confirmed('50')], changes));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: [reason] } } });
+    expect(labelsOf(history.payment())).toContain('gateway_conflict');
+  });
+
+  it('compare amounts by value, not by spelling', () => {
+    expect(given(...open()).when(report('paid', [confirmed('50')], { amount: '50.00' })).payment().status).toBe('paid');
+  });
+
+  it('hold up fulfilment when they come after the payment was paid', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')]), 'poll');
+    history.when(report('paid', [confirmed('50')], { amount: '5' }));
+    expect(history.payment().status).toBe('paid');
+    expect(isFulfillable(history.payment())).toBe(false);
+  });
+});
+
+describe('The gateway\'s other words', () => {
+  it('manual acceptance completes a short payment, and says that it was one', () => {
+    const history = given(...open()).when(report('underpaid', [confirmed('30')]), 'poll', tooLate).when(report('manual_accept', [confirmed('30')]), 'poll', tooLate);
+    expect(history.payment().status).toBe('paid');
+    expect(labelsOf(history.payment())).toEqual(['underpaid', 'manually_accepted']);
+  });
+
+  it('a refund is a fact beside the status', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')]), 'poll').when(report('refunded', [confirmed('50')]), 'poll');
+    expect(history.payment().status).toBe('paid');
+    expect(labelsOf(history.payment())).toEqual(['refunded']);
+    expect(isFulfillable(history.payment())).toBe(false);
+  });
+
+  it('a refund of what was never paid is for a person', () => {
+    const history = given(...open()).when(report('refunded'));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['refunded_unpaid'] } } });
+  });
+
+  it('money without a known worth waits for the gateway\'s verdict, which then decides', () => {
+    const unknown = transfer('0.5', { currency: 'ETH', valueUsd: null });
+    const history = given(...open()).when(report('paying', [unknown], { valueUsd: null }));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { received: null } });
+    history.when(report('paid', [{ ...unknown, status: 'confirmed' }], { valueUsd: null }), 'poll');
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { received: null } });
+  });
+});
+
+describe('A payment that is being opened', () => {
+  const created = foldAll([{ type: 'PaymentRequested', data: terms() }]);
+  const invoice = { trackId: '1', paymentUrl: null, expiresAt: tooLate };
+
+  it('opens once, whoever comes second', () => {
+    const events = invoiceOpened(created, invoice, false, inTime);
+    expect(events).toHaveLength(1);
+    const [event] = events;
+    expect(invoiceOpened(foldAll([{ type: 'PaymentRequested', data: terms() }, event as PaymentEvent]), invoice, true, inTime)).toEqual([]);
+  });
+
+  it('fails when the gateway refuses it, and stays created while the outcome is not known', () => {
+    expect(invoiceRefused(created, { field: 'amount', detail: 'too low' }, inTime)).toMatchObject([{ type: 'InvoiceRefused' }]);
+    const [delayed] = invoiceDelayed(created, 'unknown', 'no answer', inTime);
+    const after = foldAll([{ type: 'PaymentRequested', data: terms() }, delayed as PaymentEvent]);
+    expect(after).toMatchObject({ status: 'created', opening: { outcome: 'unknown' } });
+    expect(invoiceDelayed(after, 'unknown', 'again', inTime)).toEqual([]);
+    expect(retryInvoice(after, inTime)).toMatchObject([{ type: 'InvoiceRetried', data: { attempt: 2 } }]);
+  });
+});
+
+describe('Cancelling', () => {
+  it('closes a payment that no money was seen for, once', () => {
+    const events = open();
+    const [cancelled] = cancel(foldAll(events), inTime);
+    const after = foldAll([...events, cancelled as PaymentEvent]);
+    expect(after).toMatchObject({ status: 'failed', reason: 'cancelled' });
+    expect(cancel(after, inTime)).toEqual([]);
+  });
+
+  it('is refused once money was seen', () => {
+    const { payment } = given(...open()).when(report('paying', [transfer('1')]));
+    expect(() => cancel(payment(), inTime)).toThrow(expect.objectContaining({ code: 'money_was_seen' }));
+  });
+
+  it('leaves money that comes afterwards to a person', () => {
+    const events = open();
+    const history = given(...events, ...cancel(foldAll(events), inTime)).when(report('paid', [confirmed('50')]));
+    expect(history.payment()).toMatchObject({ status: 'failed', money: { review: { reasons: ['money_after_cancel'] } } });
+  });
+});
+
+it('A payment that nobody will look at any more is given to a person', () => {
+  const payment = given(...open()).when(report('paying', [transfer('50')])).payment();
+  if (payment.status !== 'pending') throw new Error('not pending');
+  expect(giveUp(payment, tooLate)).toMatchObject([{ type: 'ReviewOpened', data: { reasons: ['no_final_word'] } }]);
+});
