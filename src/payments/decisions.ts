@@ -116,12 +116,20 @@ function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
   const { conclusion, clause, late, reasons } = judge(factsOf(payment));
   const events: PaymentEvent[] = [];
   if (conclusion === 'paid') {
-    events.push({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } });
+    events.push({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } }, ...withdrawReview(payment, claim));
   }
   if (conclusion === 'expire' && payment.status === 'pending') {
     events.push({ type: 'PaymentExpired', data: { clause, at: claim.now } });
   }
   return [...events, ...openReview(payment, reasons, claim)];
+}
+
+/** Being paid settles what a person was asked about money that was missing or late; not what contradicts itself. */
+const settledByPayment: ReadonlySet<ReviewReason> = new Set(['underpaid', 'paid_short', 'late_payment', 'expired_with_money', 'worth_unknown', 'no_final_word']);
+
+function withdrawReview(payment: Reportable, claim: Claim): PaymentEvent[] {
+  const reasons = payment.money.review?.reasons.filter((reason) => settledByPayment.has(reason)) ?? [];
+  return reasons.length > 0 ? [{ type: 'ReviewWithdrawn', data: { reasons, at: claim.now } }] : [];
 }
 
 /** A contradiction that turns up after `paid` cannot take that back; it holds up what has not been delivered. */
@@ -171,7 +179,7 @@ function reviewExcess(payment: Reportable, claim: Claim): PaymentEvent[] {
 
 function openReview(payment: Reportable, reasons: readonly ReviewReason[], claim: { now: Instant }): PaymentEvent[] {
   const open = payment.money.review?.reasons ?? [];
-  const added = reasons.filter((reason) => !open.includes(reason));
+  const added = [...new Set(reasons)].filter((reason) => !open.includes(reason));
   return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
 }
 

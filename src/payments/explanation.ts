@@ -36,7 +36,7 @@ export function explain(payment: Payment, events: readonly RecordedEvent[]): Exp
 
 const proof: ReadonlySet<string> = new Set([
   'InvoiceOpened', 'InvoiceRefused', 'InvoiceDelayed', 'GatewayReported', 'TransferDetected', 'TransferUpdated', 'AmountAssessed',
-  'ContradictionFound', 'PaymentPaid', 'PaymentCorroborated', 'PaymentExpired', 'PaymentCancelled', 'ReviewOpened',
+  'ContradictionFound', 'PaymentPaid', 'PaymentCorroborated', 'PaymentExpired', 'PaymentCancelled', 'ReviewOpened', 'ReviewWithdrawn',
 ]);
 const proves = (type: string): boolean => proof.has(type);
 
@@ -116,6 +116,7 @@ const reviewWords: Readonly<Record<ReviewReason, string>> = {
   late_payment: 'money arrived after the deadline',
   late_outside_window: 'money arrived after the window for late payment',
   expired_with_money: 'the gateway closed it although enough money is there',
+  worth_unknown: "nobody said what the late money is worth in the payment's currency",
   money_after_cancel: 'money arrived after it was cancelled',
   refunded_unpaid: 'the gateway refunds a payment that was never paid',
   gateway_failed: 'the gateway reports a failure that its documentation does not define',

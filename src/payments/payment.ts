@@ -56,7 +56,9 @@ export type PaymentEvent =
   | { type: 'PaymentCorroborated'; data: { at: Instant } }
   | { type: 'PaymentExpired'; data: { clause: string; at: Instant } }
   | { type: 'PaymentCancelled'; data: { at: Instant } }
-  | { type: 'ReviewOpened'; data: { reasons: ReviewReason[]; at: Instant } };
+  | { type: 'ReviewOpened'; data: { reasons: ReviewReason[]; at: Instant } }
+  /** Reasons for a review that later money or the gateway's word have settled. */
+  | { type: 'ReviewWithdrawn'; data: { reasons: ReviewReason[]; at: Instant } };
 
 export interface Invoice {
   trackId: string;
@@ -215,6 +217,10 @@ function evolveMoney(money: Money, event: PaymentEvent): Money {
       const reasons = [...new Set([...(money.review?.reasons ?? []), ...event.data.reasons])];
       return { ...money, review: { reasons, openedAt: money.review?.openedAt ?? event.data.at } };
     }
+    case 'ReviewWithdrawn': {
+      const reasons = money.review?.reasons.filter((reason) => !event.data.reasons.includes(reason)) ?? [];
+      return { ...money, review: money.review && reasons.length > 0 ? { ...money.review, reasons } : null };
+    }
     default:
       return money;
   }
@@ -247,6 +253,7 @@ const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'PaymentExpired',
   'PaymentCancelled',
   'ReviewOpened',
+  'ReviewWithdrawn',
 ]);
 
 /** The schema version that this code writes; a later one refuses the stream rather than guess at it. */

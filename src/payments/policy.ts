@@ -96,6 +96,7 @@ export const reviewReasons = [
   'late_payment',
   'late_outside_window',
   'expired_with_money',
+  'worth_unknown',
   'money_after_cancel',
   'refunded_unpaid',
   'gateway_failed',
@@ -293,10 +294,12 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   const late = facts.transfers.filter((transfer) => counted(transfer) && !inTime.includes(transfer));
   const end = addSeconds(facts.deadline, durationSeconds(window) ?? 0);
   if (late.length === 0 && !settled(facts.gatewayStatus)) return open ? judgeInTime(facts, inTime) : ended();
-  if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, 'late_outside_window');
-  if (then !== 'accept') return lateReview(facts, 'late_payment');
+  if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, inTime, 'late_outside_window');
+  if (then !== 'accept') return lateReview(facts, inTime, 'late_payment');
   const seen = sufficiency(facts.transfers, facts);
-  if (seen === 'short') return lateButShort(facts);
+  if (seen === 'short') return lateButShort(facts, inTime);
+  // The gateway gives no verdict on what it has closed, so nobody but a person can say what this money is worth.
+  if (seen === 'unknown' && !settled(facts.gatewayStatus) && (!open || gatewayEnded(facts))) return lateReview(facts, inTime, 'worth_unknown');
   const met = ruleMet(facts, facts.transfers);
   // A gateway that closed the invoice may never call it paid, so confirmed money is settled enough here.
   const confirmed = facts.transfers.filter(counted).every((transfer) => transfer.status === 'confirmed');
@@ -304,18 +307,21 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   return accepted ? verdict({ conclusion: 'paid', clause, late: true }) : { ...met, late: true };
 }
 
-/** A person decides about the money; where the gateway has ended the payment too, its status says so at once. */
-function lateReview(facts: Facts, reason: ReviewReason): Verdict {
-  const found = review('merchant', 'latePayment', [reason], true);
-  return facts.closed === null && gatewayEnded(facts) ? { ...found, conclusion: 'expire' } : found;
-}
-
 const gatewayEnded = (facts: Facts): boolean => facts.gatewayStatus === 'expired' || facts.gatewayStatus === 'underpaid';
 
-function lateButShort(facts: Facts): Verdict {
+/** A person decides about the late money; what the money in time comes to is concluded beside it. */
+function lateReview(facts: Facts, inTime: readonly Transfer[], reason: ReviewReason): Verdict {
+  const found = review('merchant', 'latePayment', [reason], true);
+  if (facts.closed !== null || !gatewayEnded(facts)) return found;
+  const ended = judgeEnded(facts, inTime);
+  return { ...found, conclusion: ended.conclusion, reasons: [...ended.reasons, reason] };
+}
+
+/** Late money is accepted, and there is still too little. */
+function lateButShort(facts: Facts, inTime: readonly Transfer[]): Verdict {
   if (facts.closed === null && !gatewayEnded(facts)) return { ...waiting('amount_missing', 'payer', 'underpayment'), late: true };
-  if (facts.policy.rules.underpayment.then === 'review') return review('merchant', 'underpayment', ['underpaid'], true);
-  return { ...expireShort(facts), late: true };
+  if (facts.policy.rules.underpayment.then !== 'review') return { ...expireShort(facts), late: true };
+  return lateReview(facts, inTime, 'underpaid');
 }
 
 function judgeCancelled(facts: Facts): Verdict {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 /** The whole configuration of a process. It comes from the environment only and never changes while it runs. */
@@ -38,7 +39,7 @@ export function readConfig(env: Env): Config {
   const port = integer(env, 'PORT', 3000, 0, 65_535);
   return {
     port,
-    host: text(env, 'HOST') ?? '127.0.0.1',
+    host: host(env),
     publicUrl: publicUrl(env, gateway, port),
     databaseUrl: databaseUrl(env),
     dataDir: resolve(text(env, 'DATA_DIR') ?? '.finality'),
@@ -47,7 +48,7 @@ export function readConfig(env: Env): Config {
     oxapayBaseUrl: url(env, 'OXAPAY_BASE_URL', 'https://api.oxapay.com/v1'),
     merchantKeys: keys(env, 'OXAPAY_MERCHANT_API_KEY', gateway),
     payoutKeys: keys(env, 'OXAPAY_PAYOUT_API_KEY', gateway),
-    apiKey: secret(env, 'API_KEY', 32, gateway),
+    apiKey: apiKey(env, gateway),
     opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
     logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),
     rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', 6000, 1, 100_000_000),
@@ -79,10 +80,25 @@ function choice<const T extends string>(env: Env, name: string, allowed: readonl
 
 function url(env: Env, name: string, fallback: string): string {
   const value = text(env, name) ?? fallback;
-  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) {
-    throw new ConfigError(`${name} must be an http or https URL.`);
+  if (!isBaseUrl(value)) {
+    throw new ConfigError(`${name} must be an http or https URL without a user, a query or a fragment.`);
   }
   return value.replace(/\/+$/, '');
+}
+
+/** Whether paths can be put behind it. */
+function isBaseUrl(value: string): boolean {
+  if (!URL.canParse(value) || /[?#\s]/.test(value)) return false;
+  const { protocol, username, password } = new URL(value);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
+
+const hostName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i;
+
+function host(env: Env): string {
+  const value = text(env, 'HOST') ?? '127.0.0.1';
+  if (isIP(value) === 0 && !hostName.test(value)) throw new ConfigError('HOST must be an IP address or a host name.');
+  return value;
 }
 
 function publicUrl(env: Env, gateway: Config['gateway'], port: number): string {
@@ -100,6 +116,9 @@ function databaseUrl(env: Env): string | null {
   return value;
 }
 
+// What can stand in a header as it is.
+const headerToken = /^[\x21-\x7e]+$/;
+
 /** Keys verify signatures: an empty or trivial one would let anybody sign. */
 function keys(env: Env, name: string, gateway: Config['gateway']): string[] {
   const value = text(env, name);
@@ -108,10 +127,17 @@ function keys(env: Env, name: string, gateway: Config['gateway']): string[] {
     return [];
   }
   const list = value.split(',').map((key) => key.trim());
-  if (list.some((key) => key.length < 8 || /^(undefined|null)$/i.test(key))) {
-    throw new ConfigError(`${name} must be one or more keys of at least 8 characters, separated by commas.`);
+  if (list.some((key) => key.length < 8 || !headerToken.test(key) || /^(undefined|null)$/i.test(key))) {
+    throw new ConfigError(`${name} must be one or more keys of at least 8 characters (ASCII, no spaces), separated by commas.`);
   }
   return list;
+}
+
+/** Callers send it in a header, so it has to fit there. */
+function apiKey(env: Env, gateway: Config['gateway']): string | null {
+  const value = secret(env, 'API_KEY', 32, gateway);
+  if (value !== null && !headerToken.test(value)) throw new ConfigError('API_KEY must be ASCII without spaces.');
+  return value;
 }
 
 function secret(env: Env, name: string, least: number, gateway: Config['gateway']): string | null {

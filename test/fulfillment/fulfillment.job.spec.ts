@@ -94,7 +94,7 @@ describe('The fulfilment saga', () => {
     expect(await world.story(paymentId)).toEqual(['FulfillmentRequested']);
   });
 
-  it('does not ask for what is held by a review', async () => {
+  it('does not ask for what is held by a review, until the review is withdrawn', async () => {
     const paymentId = await world.paidPayment({ corroborated: false });
     await world.append(paymentId, [
       { type: 'ReviewOpened', data: { reasons: ['gateway_conflict'], at: '2026-01-31T12:00:00.000Z' } },
@@ -102,6 +102,11 @@ describe('The fulfilment saga', () => {
     ]);
     await react(world.fulfillment);
     expect(await world.story(paymentId)).toEqual([]);
+    await world.append(paymentId, [
+      { type: 'ReviewWithdrawn', data: { reasons: ['gateway_conflict'], at: '2026-01-31T12:30:00.000Z' } },
+    ]);
+    await react(world.fulfillment);
+    expect(await world.story(paymentId)).toEqual(['FulfillmentRequested']);
   });
 
   it('asks nothing of the database for events that do not concern it', async () => {

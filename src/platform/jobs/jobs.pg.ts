@@ -55,6 +55,9 @@ const unlockEveryMs = 10_000;
 const abortAfterMs = 6000;
 const killAfterMs = 9000;
 const restartAfterMs = 1000;
+const longestRestartMs = 10_000;
+/** Looks for work, per worker, that may fail in a row before the runner is started anew. */
+const failedLooksPerWorker = 3;
 const defaultMaxAttempts = 25;
 
 /**
@@ -69,6 +72,7 @@ export class Jobs {
   private runner: Runner | null = null;
   private supervision: Promise<void> | null = null;
   private ticks: NodeJS.Timeout | null = null;
+  private failedLooks = 0;
   private readonly stopping = new AbortController();
 
   constructor(private readonly options: JobsOptions) {
@@ -78,10 +82,7 @@ export class Jobs {
       applicationName: 'finality jobs',
       onError: (error) => this.log.warn({ msg: 'a connection of the job queue died', error: error.message }),
     });
-    this.events.on('job:error', ({ job, error }) => {
-      const { id, task_identifier: task, attempts, max_attempts: of } = job;
-      this.log.warn({ msg: 'a job failed', task, job: String(id), attempt: attempts, of, error: messageOf(error) });
-    });
+    this.listen();
   }
 
   /** Creates or updates the queue's own tables. Safe to run by several processes at once. */
@@ -92,9 +93,8 @@ export class Jobs {
   /** Begins to take jobs of these tasks; jobs of other tasks stay for processes that know them. */
   async start(tasks: Readonly<Record<string, TaskHandler>>): Promise<void> {
     if (this.supervision) throw new Error('the jobs have been started already');
-    const options = this.runnerOptions(tasks);
-    this.runner = await run(options);
-    this.supervision = this.supervise(options);
+    this.runner = await run(this.runnerOptions(tasks));
+    this.supervision = this.supervise(tasks);
     this.ticks = setInterval(() => void this.unlockQuietly(), unlockEveryMs);
     this.ticks.unref();
   }
@@ -165,20 +165,45 @@ export class Jobs {
     return rows[0]?.due ?? null;
   }
 
+  private listen(): void {
+    this.events.on('job:error', ({ job, error }) => {
+      const { id, task_identifier: task, attempts, max_attempts: of } = job;
+      this.log.warn({ msg: 'a job failed', task, job: String(id), attempt: attempts, of, error: messageOf(error) });
+    });
+    const found = (): void => void (this.failedLooks = 0);
+    this.events.on('job:start', found);
+    this.events.on('worker:getJob:empty', found);
+    this.events.on('worker:getJob:error', ({ error }) => this.lookFailed(error));
+  }
+
+  /**
+   * The library keeps the outcome of its first question to the database, also where that was an error: a connection
+   * lost at that moment leaves a runner that never finds a job again. A new one asks anew.
+   */
+  private lookFailed(error: unknown): void {
+    this.failedLooks += 1;
+    if (this.failedLooks < failedLooksPerWorker * this.concurrency) return;
+    this.failedLooks = 0;
+    this.log.warn({ msg: 'jobs cannot be looked for; the runner is started again', error: messageOf(error) });
+    this.runner?.stop().catch(() => undefined);
+  }
+
   /** The library ends its run when the database goes away at the wrong moment; a service goes on. */
-  private async supervise(options: RunnerOptions): Promise<void> {
-    const stopping = (): boolean => this.stopping.signal.aborted;
-    while (!stopping()) {
+  private async supervise(tasks: Readonly<Record<string, TaskHandler>>): Promise<void> {
+    const { signal } = this.stopping;
+    for (let pause = restartAfterMs; !signal.aborted;) {
       await this.runner?.promise.catch((error: unknown) =>
         this.log.warn({ msg: 'the job runner ended and is started again', error: messageOf(error) }),
       );
-      await delay(restartAfterMs, null, { signal: this.stopping.signal }).catch(() => undefined);
-      if (stopping()) return;
-      this.runner = await run(options).catch((error: unknown) => {
+      await delay(pause, null, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      // New options each time: the library remembers what it has learnt by them.
+      this.runner = await run(this.runnerOptions(tasks)).catch((error: unknown) => {
         this.log.warn({ msg: 'the job runner cannot start', error: messageOf(error) });
         return null;
       });
-      if (stopping()) await this.runner?.stop();
+      pause = this.runner ? restartAfterMs : Math.min(pause * 2, longestRestartMs);
+      if (this.stopping.signal.aborted) await this.runner?.stop();
     }
   }
 

@@ -209,18 +209,16 @@ describe('The job runner', () => {
     expect(runs).toBeGreaterThan(1);
   });
 
-  it.each(Array.from({length:40},(_,i)=>i))('goes on after its connections were cut %s', async () => {
-    let runs = 0;
-    await jobs.start({ note: () => Promise.resolve(void runs++) });
-    await database.pool.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'finality jobs' and datname = current_database()`,
-    );
-    await add({});
-    try { await eventually(() => runs === 1); } catch (e) {
-      const r = (await database.pool.query('select * from graphile_worker._private_jobs')).rows;
-      const a = (await database.pool.query('select pid, state, wait_event, left(query,60) q, application_name from pg_stat_activity where datname = current_database()')).rows;
-      process.stderr.write(JSON.stringify({r, a, pool: [(jobs as any).pool.totalCount, (jobs as any).pool.idleCount,(jobs as any).pool.waitingCount], active: (jobs as any).runner})+'\n');
-      throw e;
-    }
-  });
+  it.each([1, 2, 3, 4, 5])(
+    'goes on after its connections were cut at its start (the library kept the first error for good), %i',
+    async () => {
+      let runs = 0;
+      await jobs.start({ note: () => Promise.resolve(void runs++) });
+      await database.pool.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'finality jobs' and datname = current_database()`,
+      );
+      await add({});
+      await eventually(() => runs === 1);
+    },
+  );
 });
