@@ -126,7 +126,7 @@ function platform({ config, databaseUrl, clock, log }: ServiceOptions): Provider
     },
     { provide: EventStore, useFactory: () => new EventStore({ url: databaseUrl }) },
     { provide: LogReader, useFactory: (pool: Pool) => new LogReader(pool), inject: [DatabasePool] },
-    { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 5 }) },
+    { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 10 }) },
     { provide: Applications, useFactory: (pool: Pool, ids: Ids) => new Applications(pool, clock, ids), inject: [DatabasePool, Ids] },
     { provide: IdempotencyKeys, useFactory: (pool: Pool) => new IdempotencyKeys(pool, clock), inject: [DatabasePool] },
     { provide: RateLimit, useFactory: () => new RateLimit(config.rateLimit, clock) },

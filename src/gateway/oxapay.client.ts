@@ -74,7 +74,6 @@ type Attempt<T> = { value: T | null } | { error: GatewayUnavailable; again: bool
 export class OxaPayGateway extends PaymentGateway {
   private readonly options: Required<OxaPayOptions>;
   private readonly questions: Connection;
-  private paymentUrlStart: string | null = null;
 
   constructor(
     private readonly http: HttpService,
@@ -101,9 +100,7 @@ export class OxaPayGateway extends PaymentGateway {
     // A fresh connection each time: on a kept one, a reset cannot be told from an answer that was lost.
     const connection = connectionTo(this.options.baseUrl, { keepAlive: false, connectMs: this.options.connectMs });
     try {
-      const invoice = this.openedInvoice(await this.send(call, connection, this.options.createMs));
-      this.learnPaymentUrl(invoice);
-      return invoice;
+      return this.openedInvoice(await this.send(call, connection, this.options.createMs));
     } catch (error) {
       if (isOfThePort(error)) throw error;
       const reason = this.reasonOf(error);
@@ -115,15 +112,12 @@ export class OxaPayGateway extends PaymentGateway {
   }
 
   /**
-   * Built from what an invoice made earlier by this process looked like: the address holds the merchant's number
+   * Built like the address of an earlier invoice: it holds the merchant's number
    * (`https://pay.oxapay.com/<number>/<track id>`), which nothing but such an answer tells.
    */
-  override paymentUrl(trackId: string): string | null {
-    return this.paymentUrlStart === null || !isId(trackId) ? null : `${this.paymentUrlStart}${trackId}`;
-  }
-
-  private learnPaymentUrl({ paymentUrl, trackId }: OpenedInvoice): void {
-    if (paymentUrl.endsWith(`/${trackId}`)) this.paymentUrlStart = paymentUrl.slice(0, -trackId.length);
+  override paymentUrl(trackId: string, earlier: { trackId: string; paymentUrl: string } | null): string | null {
+    if (!earlier?.paymentUrl.endsWith(`/${earlier.trackId}`) || !isId(trackId)) return null;
+    return earlier.paymentUrl.slice(0, -earlier.trackId.length) + trackId;
   }
 
   override readCallback(body: Buffer): GatewayReport | null {

@@ -12,6 +12,9 @@ export abstract class InvoiceSettings {
   abstract readonly callbackUrl: string;
 }
 
+/** Whether the gateway refuses our key rather than the payment: the caller cannot mend that, and it says nothing of the payment. */
+const refusesUs = (refused: GatewayRefused): boolean => refused.httpStatus === 401 || refused.httpStatus === 403;
+
 /** How long after a try its invoice may still turn up in the gateway's list; longer than any try can take. */
 const settleSeconds = 30;
 const pagesAtMost = 50;
@@ -39,11 +42,11 @@ export class InvoiceOpener {
       const invoice = await this.gateway.openInvoice(this.request(terms));
       return await this.record(terms.id, invoice, false, cause);
     } catch (error) {
-      if (error instanceof GatewayRefused) {
+      if (error instanceof GatewayRefused && !refusesUs(error)) {
         const refusal = { field: error.field, detail: error.message };
         return this.streams.decide(terms.id, cause, (payment) => invoiceRefused(payment, refusal, this.clock.now()));
       }
-      const outcome = error instanceof GatewayUnavailable ? 'unavailable' : 'unknown';
+      const outcome = error instanceof GatewayUnavailable || error instanceof GatewayRefused ? 'unavailable' : 'unknown';
       const detail = error instanceof Error ? error.message : 'no answer';
       this.log.warn({ msg: 'invoice not opened', paymentId: terms.id, outcome, detail });
       return this.streams.decide(terms.id, cause, (payment) => invoiceDelayed(payment, outcome, detail, this.clock.now()));
@@ -88,7 +91,7 @@ export class InvoiceOpener {
   private async adopt(payment: Payment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const { terms } = payment;
     const expiresAt = found.expiresAt ?? addMinutes(found.createdAt ?? this.clock.now(), terms.lifetimeMinutes);
-    const invoice = { trackId: found.trackId, paymentUrl: this.gateway.paymentUrl(found.trackId), expiresAt };
+    const invoice = { trackId: found.trackId, paymentUrl: this.gateway.paymentUrl(found.trackId, await this.streams.lastInvoice()), expiresAt };
     return this.record(terms.id, invoice, true, cause);
   }
 

@@ -12,8 +12,8 @@ export abstract class PaymentGateway {
    */
   abstract openInvoice(request: InvoiceRequest): Promise<OpenedInvoice>;
 
-  /** Where a payer pays the invoice with this track id; null where the gateway's address for it is not known yet. */
-  abstract paymentUrl(trackId: string): string | null;
+  /** Where a payer pays the invoice with this track id, told by an `earlier` one of the same account; null where it cannot be told. */
+  abstract paymentUrl(trackId: string, earlier: { trackId: string; paymentUrl: string } | null): string | null;
 
   /** What the gateway says of one payment now; null where it does not know it. Throws `GatewayUnavailable`. */
   abstract findPayment(trackId: string): Promise<GatewayReport | null>;

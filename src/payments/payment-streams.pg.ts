@@ -5,7 +5,7 @@ import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js'
 import { Ids } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { Conflict, EventStore, type InboxMessage, type KeyClaim, type Stream } from '../platform/event-store/event-store.pg.js';
-import { foldPayment, paymentSchemaVersion, type Payment, type PaymentEvent } from './payment.js';
+import { foldPayment, paymentSchemaVersion, readPaymentEvent, type Payment, type PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
 export interface Cause {
@@ -49,6 +49,14 @@ export class PaymentStreams {
   async find(id: string): Promise<LoadedPayment | null> {
     const stream = await this.store.read(id);
     return stream.events.length === 0 ? null : { payment: foldPayment(stream.events), events: stream.events, stream };
+  }
+
+  /** An invoice that was opened lately and whose address is known: it tells what such addresses look like. */
+  async lastInvoice(): Promise<{ trackId: string; paymentUrl: string } | null> {
+    const newest = await this.store.newest('InvoiceOpened' satisfies PaymentEvent['type']);
+    const event = newest && readPaymentEvent(newest);
+    if (event?.type !== 'InvoiceOpened' || event.data.paymentUrl === null) return null;
+    return { trackId: event.data.trackId, paymentUrl: event.data.paymentUrl };
   }
 
   /** Begins a payment's stream and claims its keys. Throws `KeyTaken` where another stream holds one. */

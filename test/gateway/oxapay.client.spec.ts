@@ -121,13 +121,14 @@ describe('opening an invoice', () => {
     expect(server.received).toHaveLength(0);
   });
 
-  it('then knows where other invoices are paid', async () => {
+  it('knows from one invoice where others are paid', async () => {
     const gateway = gatewayAt(baseUrl);
-    expect(gateway.paymentUrl('300')).toBeNull();
     server.reply = answer(200, sample('published-api-generate-invoice-sdk-test'));
-    await gateway.openInvoice(request);
-    expect(gateway.paymentUrl('300')).toBe('https://pay.oxapay.com/13355044/300');
-    expect(gateway.paymentUrl('../300')).toBeNull();
+    const earlier = await gateway.openInvoice(request);
+    expect(gateway.paymentUrl('300', earlier)).toBe('https://pay.oxapay.com/13355044/300');
+    expect(gateway.paymentUrl('../300', earlier)).toBeNull();
+    expect(gateway.paymentUrl('300', null)).toBeNull();
+    expect(gateway.paymentUrl('300', { ...earlier, paymentUrl: 'https://pay.oxapay.com/elsewhere' })).toBeNull();
   });
 
   it.each([

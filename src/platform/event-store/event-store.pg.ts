@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { RecordedEvent } from '../../kernel/event.js';
 import { createPool } from '../database/database.pg.js';
 import { noStream, StoreUnavailable, type Append, type Appended, type InboxMessage, type Stream } from './append.js';
 import { holderOf } from './append-outcome.pg.js';
@@ -53,6 +54,11 @@ export class EventStore {
   /** Several streams in one query; a stream without events is in the map too. Throws `StoreUnavailable`. */
   readMany(streamIds: readonly string[]): Promise<Map<string, Stream>> {
     return this.ask(() => this.reader.readMany(streamIds));
+  }
+
+  /** The newest event of a type among the last 10,000 positions of the log; null where there is none. Throws `StoreUnavailable`. */
+  newest(type: string): Promise<RecordedEvent | null> {
+    return this.ask(() => this.reader.newest(type));
   }
 
   /** The stream that holds a key. Throws `StoreUnavailable`. */

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { RecordedEvent } from '../../kernel/event.js';
 import { isUuid } from '../../kernel/ids.js';
 import type { Stream } from './append.js';
 import { eventColumns, eventOf, storedTypes, type EventRow } from './event-row.pg.js';
@@ -11,6 +12,13 @@ const one = {
 const many = {
   name: 'read-streams',
   text: `select ${eventColumns}, hash from event where stream_id = any($1::uuid[]) order by stream_id, version`,
+  types: storedTypes,
+};
+
+const newest = {
+  name: 'read-newest',
+  text: `select ${eventColumns} from event where type = $1 and position > (select last_value from event_position_seq) - 10000
+    order by position desc limit 1`,
   types: storedTypes,
 };
 
@@ -45,6 +53,11 @@ export class StreamReader {
       // Not at once, so that the reads of one turn of the event loop share a query.
       queueMicrotask(() => this.pump());
     });
+  }
+
+  async newest(type: string): Promise<RecordedEvent | null> {
+    const { rows } = await this.pool.query<EventRow>({ ...newest, values: [type] });
+    return rows[0] ? eventOf(rows[0]) : null;
   }
 
   async readMany(streamIds: readonly string[]): Promise<Map<string, Stream>> {
