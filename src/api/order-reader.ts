@@ -5,6 +5,7 @@ import { Follower } from '../platform/subscriptions/follower.pg.js';
 import { Orders } from '../read-models/orders.pg.js';
 import { answerEntry, answerOrder } from './answers.js';
 import { limitOf, listOf, readCursor, type List, type OrdersQuery, type PaymentsQuery } from './queries.js';
+import { hasControls } from './rules.js';
 import { ApiSettings } from './settings.js';
 
 const waitAtMostMs = 2000;
@@ -39,7 +40,7 @@ export class OrderReader {
 
   async order(applicationId: string, orderId: string, minPosition?: string) {
     await this.reach(minPosition);
-    const order = await this.orders.order(applicationId, orderId);
+    const order = hasControls(orderId) ? null : await this.orders.order(applicationId, orderId);
     if (!order) throw new Refusal('not_found', 'There is no order with this id.');
     const payments = await this.orders.paymentsOf(applicationId, orderId);
     return answerOrder(order, payments.map((entry) => answerEntry(entry, this.settings.publicUrl)));

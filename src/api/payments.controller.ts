@@ -24,7 +24,7 @@ import { answerEvent, answerPayment, EventListAnswer, ExplanationAnswer, Payment
 import { Refuses } from './problems.js';
 import { AsOfQuery, PaymentsQuery } from './queries.js';
 import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
-import { bodyPipe, queryPipe } from './validation.js';
+import { bodyPipe, NoFields, queryPipe } from './validation.js';
 import { ApiSettings } from './settings.js';
 
 @ApiTags('payments')
@@ -107,6 +107,7 @@ export class PaymentsController {
 
   @Post(':id/cancel')
   @HttpCode(200)
+  @UseGuards(NoFields)
   @ApiOperation({ summary: 'Close a payment that no money was seen for' })
   @ApiOkResponse({ type: PaymentAnswer })
   @Refuses('not_found', 'money_was_seen', 'not_cancellable', 'conflict')
@@ -117,6 +118,7 @@ export class PaymentsController {
 
   @Post(':id/reconcile')
   @HttpCode(200)
+  @UseGuards(NoFields)
   @ApiOperation({ summary: 'Ask the gateway now' })
   @ApiOkResponse({ type: PaymentAnswer })
   @Refuses('not_found', 'gateway_unavailable')
@@ -188,8 +190,9 @@ const causeOf = (caller: Application, request: FastifyRequest): Cause => ({
 });
 
 /** Clauses that an inline policy leaves out are those of the default one. */
-function pinned(policy: CreatePaymentRequest['policy']): PinnedPolicy {
-  if (policy === undefined || typeof policy === 'string') return defaultPolicy;
+function pinned(policy: CreatePaymentRequest['policy'] | null): PinnedPolicy {
+  // null is what a field that was left out may be sent as.
+  if (policy === undefined || policy === null || typeof policy === 'string') return defaultPolicy;
   const { rules } = defaultPolicy;
   const { paidWhen, underpayment, overpayment, latePayment } = policy;
   return {

@@ -2,10 +2,8 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { NoControls } from './rules.js';
+import { IsInstant, IsVersionOrInstant, NoControls } from './rules.js';
 
-const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?(?:Z|[+-]\d{2}:\d{2})$/;
-const instantRule = { message: 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z' };
 const limitRule = { message: 'must be a whole number from 1 to 100' };
 const limitPattern = /^(?:[1-9]\d?|100)$/;
 const positionPattern = /^\d{1,15}$/;
@@ -37,10 +35,10 @@ export class PaymentsQuery extends PageQuery {
   @ApiPropertyOptional() @IsOptional() @IsString() @MaxLength(128) @NoControls()
   customerId?: string;
 
-  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z' }) @IsOptional() @IsString() @Matches(instant, instantRule)
+  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z' }) @IsOptional() @IsInstant()
   createdFrom?: string;
 
-  @ApiPropertyOptional() @IsOptional() @IsString() @Matches(instant, instantRule)
+  @ApiPropertyOptional() @IsOptional() @IsInstant()
   createdTo?: string;
 
   @ApiPropertyOptional({ description: 'Part of an order id, track id, customer id or e-mail, or a payment id' })
@@ -64,9 +62,7 @@ export class OrderQuery {
 
 export class AsOfQuery {
   @ApiPropertyOptional({ description: 'An RFC 3339 time, or an event version: `1` is after the first event' })
-  @IsOptional() @IsString() @Matches(/^(?:[1-9]\d{0,8}|\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?(?:Z|[+-]\d{2}:\d{2}))$/, {
-    message: 'must be an RFC 3339 time or an event version',
-  })
+  @IsOptional() @IsVersionOrInstant()
   asOf?: string;
 }
 

@@ -1,21 +1,23 @@
 import { Counter, type Registry } from 'prom-client';
 
-export type CallbackResult = 'applied' | 'duplicate' | 'unmatched' | 'quarantined' | 'rejected';
+/** What became of a callback; `rejected` leaves nothing else behind, `unavailable` asks for a repeat. */
+export type CallbackResult = 'applied' | 'duplicate' | 'unmatched' | 'quarantined' | 'rejected' | 'unavailable';
 
-/** How many callbacks came, by what became of them. A rejected one leaves nothing else behind. */
+/** How many callbacks came, by what became of them and why. */
 export class CallbackCounts {
-  private readonly counter: Counter<'result'>;
+  private readonly counter: Counter<'result' | 'reason'>;
 
   constructor(registry: Registry) {
     this.counter = new Counter({
       name: 'finality_callbacks_received_total',
-      help: 'Callbacks of the gateway by what became of them',
-      labelNames: ['result'],
+      help: 'Callbacks of the gateway by what became of them, and why',
+      labelNames: ['result', 'reason'],
       registers: [registry],
     });
   }
 
-  count(result: CallbackResult): void {
-    this.counter.inc({ result });
+  /** `reason` is one of a closed list; null where the result says it all. */
+  count(result: CallbackResult, reason: string | null): void {
+    this.counter.inc({ result, reason: reason ?? 'none' });
   }
 }

@@ -1,7 +1,8 @@
-import { Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Logger, Param, Post, Req, Res, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fitsType, verifyCallback, type SignerKind } from '../gateway/signature.js';
 import { contentOf, readCallback, type CallbackReading } from '../gateway/wire.js';
 import { Refusal } from '../kernel/refusal.js';
@@ -15,15 +16,27 @@ export abstract class CallbackKeys {
   abstract readonly payout: readonly string[];
 }
 
+const base = 'v1/callbacks/oxapay';
+
+/** The gateway is told to come again rather than left waiting; whatever was stored meanwhile makes its repeat harmless. */
+const answerWithinMs = 1900;
+
 @ApiTags('callbacks')
-@Controller('v1/callbacks/oxapay')
-export class CallbacksController {
+@Controller(base)
+export class CallbacksController implements OnModuleInit {
+  private readonly log = new Logger('callbacks');
+
   constructor(
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(CallbackKeys) private readonly keys: CallbackKeys,
     @Inject(RateLimit) private readonly limit: RateLimit,
     @Inject(CallbackCounts) private readonly counts: CallbackCounts,
+    @Inject(HttpAdapterHost) private readonly server: HttpAdapterHost,
   ) {}
+
+  onModuleInit(): void {
+    countUnread(this.server.httpAdapter.getInstance<FastifyInstance>(), this.counts);
+  }
 
   @Post(':account')
   @HttpCode(200)
@@ -35,25 +48,74 @@ export class CallbacksController {
   async receive(@Param('account') account: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     if (account !== 'default') throw new Refusal('not_found', 'There is no gateway account of this name.');
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const signer = verifyCallback(body, request.headers['hmac'], this.keys);
-    const reading = signer && readCallback(body);
-    if (!signer || !reading || !fits(signer, reading)) {
-      this.counts.count('rejected');
-      this.limit.spend('refused', request.ip);
-      throw new Refusal('unauthorized', 'The signature is not valid.');
-    }
-    const { result } = await this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading)));
-    this.counts.count(result);
+    const { result, reason } = await this.take(body, this.authentic(body, request));
+    this.counts.count(result, reason);
+    if (result === 'quarantined') this.log.warn({ msg: 'a callback was set aside', reason });
     void reply.header('content-type', 'text/plain').send('ok');
+  }
+
+  /** What a callback says that carries a good signature. Throws a refusal that is the same for every other. */
+  private authentic(body: Buffer, request: FastifyRequest): CallbackReading {
+    const signature = request.headers['hmac'];
+    const signer = verifyCallback(body, signature, this.keys);
+    const reading = signer && readCallback(body);
+    if (signer && reading && fits(signer, reading)) return reading;
+    this.counts.count('rejected', signer ? 'wrong_key' : signature ? 'wrong_signature' : 'no_signature');
+    this.limit.spend('refused', request.ip);
+    throw new Refusal('unauthorized', 'The signature is not valid.');
+  }
+
+  private async take(body: Buffer, reading: CallbackReading): Promise<Intake> {
+    try {
+      return await withinTime(this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading))));
+    } catch (error) {
+      this.counts.count('unavailable', null);
+      throw error;
+    }
   }
 }
 
 /** A payout's callback is signed with the payout key, every other with the merchant's: neither key speaks for the other. */
-const fits = (signer: SignerKind, reading: CallbackReading): boolean =>
-  reading.kind === 'unreadable' || fitsType(signer, reading.kind);
+function fits(signer: SignerKind, reading: CallbackReading): boolean {
+  const kind = reading.kind === 'unreadable' ? reading.about : reading.kind;
+  return kind === null || fitsType(signer, kind);
+}
 
 function evidence(reading: CallbackReading): ApplyGatewayEvent['reading'] {
   if (reading.kind === 'payment') return { ...reading, content: contentOf(reading.report) };
   if (reading.kind === 'payout') return { kind: 'payout', trackId: reading.report.trackId, content: JSON.stringify(reading.report) };
   return reading;
+}
+
+async function withinTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Refusal('service_unavailable', 'It is not known whether this was stored; please repeat the request.'));
+    }, answerWithinMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const unread = new Map([
+  [413, 'too_large'],
+  [415, 'compressed'],
+]);
+
+/** Counts those that never reach the handler, because nobody reads their bodies to the end. */
+function countUnread(server: FastifyInstance, counts: CallbackCounts): void {
+  const isCallback = (request: FastifyRequest): boolean => request.routeOptions.url?.startsWith(`/${base}/`) ?? false;
+  server.addHook('onResponse', (request, reply, done) => {
+    const reason = unread.get(reply.statusCode);
+    if (reason !== undefined && isCallback(request)) counts.count('rejected', reason);
+    done();
+  });
+  server.addHook('onRequestAbort', (request, done) => {
+    if (isCallback(request)) counts.count('rejected', 'incomplete');
+    done();
+  });
 }

@@ -6,6 +6,7 @@ import {
   type LosslessJson,
   type LosslessObject,
 } from '../kernel/json.js';
+import { decimalsOf } from '../kernel/money.js';
 import {
   gatewayStatuses,
   type GatewayReport,
@@ -42,6 +43,8 @@ export type CallbackReading =
       reason: WireFault;
       /** Whom it seems to be about, where that much can be told: worth a question to the gateway, and nothing more. */
       trackId: string | null;
+      /** Which key has to have signed it, where its type can be told. */
+      about: 'payment' | 'payout' | null;
     };
 
 /** Reads the bytes of a callback whose signature was verified. Any bytes give a reading; it never throws. */
@@ -51,7 +54,8 @@ export function readCallback(raw: Uint8Array): CallbackReading {
     body = parseJson(decodeUtf8(raw));
     return readBody(objectOf(body, 'body'));
   } catch (error) {
-    return { kind: 'unreadable', reason: faultOf(error), trackId: guessTrackId(body) };
+    const trackId = body === null ? soleTrackId(raw) : guessTrackId(body);
+    return { kind: 'unreadable', reason: faultOf(error), trackId, about: guessKind(body) };
   }
 }
 
@@ -88,17 +92,46 @@ function readBody(body: LosslessObject): CallbackReading {
     throw new WireError('legacy_format', 'body');
   }
   if (typeOf(body) === 'payout') return { kind: 'payout', report: readPayout(body) };
-  return { kind: 'payment', report: readReport(body, callbackTransfer) };
+  const report = readReport(body, callbackTransfer);
+  checkAmount(body, report);
+  return { kind: 'payment', report };
+}
+
+/** Those that nobody asks a certain amount for: their top-level amount may be 0. */
+const openEnded: ReadonlySet<string> = new Set(['static_address', 'payment_link', 'donation']);
+
+/** An amount that nobody can have asked for (none at all, or finer than the currency is) throws `WireError`. */
+function checkAmount(body: LosslessObject, { type, amount, currency }: GatewayReport): void {
+  const nothing = amount === null && decimalOf(body, 'amount') !== null && !openEnded.has(type);
+  const decimals = amount?.split('.')[1]?.length ?? 0;
+  if (nothing || decimals > decimalsOf(currency ?? '')) throw new WireError('absurd_number', 'amount');
 }
 
 /** The type in one spelling; empty where there is none. Types that we have never heard of are kept. */
 const typeOf = (body: LosslessObject): string => wordOf(textOf(body, 'type') ?? '');
 
+const isObject = (body: LosslessJson): body is LosslessObject =>
+  body !== null && typeof body === 'object' && !Array.isArray(body) && !(body instanceof JsonNumber);
+
 function guessTrackId(body: LosslessJson): string | null {
-  if (body === null || typeof body !== 'object' || Array.isArray(body) || body instanceof JsonNumber) return null;
+  if (!isObject(body)) return null;
   const value = body['track_id'] ?? body['trackId'];
   const text = value instanceof JsonNumber ? value.text : value;
   return typeof text === 'string' && isId(text) && !text.startsWith('-') ? text : null;
+}
+
+const trackIdMember = /"track_id"[ \t\r\n]*:[ \t\r\n]*"?([0-9A-Za-z_-]{1,64})(?=["\s,}])/g;
+
+/** The same for bytes that are not JSON: the one id that is written there as it would be in JSON. */
+function soleTrackId(raw: Uint8Array): string | null {
+  const [id, ...more] = new Set([...Buffer.from(raw).toString('latin1').matchAll(trackIdMember)].map((match) => match[1]));
+  return more.length === 0 && id !== undefined && isId(id) ? id : null;
+}
+
+function guessKind(body: LosslessJson): 'payment' | 'payout' | null {
+  const type = isObject(body) ? body['type'] : null;
+  if (typeof type !== 'string' || type === '') return null;
+  return wordOf(type) === 'payout' ? 'payout' : 'payment';
 }
 
 /** Reads a payment as the gateway answers it to a question: no worth in dollars, but the terms. Throws `WireError`. */

@@ -66,7 +66,7 @@ export function expectProblem(answer: AnyAnswer, code: RefusalCode, pointers?: s
   expect(headerOf(answer, 'content-type')).toMatch(/^application\/problem\+json(;|$)/);
   const { detail, errors } = answer.body as { detail: unknown; errors?: { pointer: string; detail: string }[] };
   expect(typeof detail).toBe('string');
-  expect(JSON.stringify(answer.body)).not.toMatch(/\.[jt]s\b|node_modules|\bat \w+\.|select |insert into|syntax error at|TypeError/i);
+  expect(JSON.stringify(answer.body)).not.toMatch(/\.[jt]s\b|node_modules|\n\s+at |select |insert into|syntax error at|TypeError/i);
   if (pointers) expect([...new Set((errors ?? []).map((error) => error.pointer))].sort()).toEqual([...pointers].sort());
 }
 

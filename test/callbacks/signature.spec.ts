@@ -27,7 +27,7 @@ afterAll(async () => {
 /** The whole of a refusal: whatever is wrong with a signature, this is all that anybody learns of it. */
 const refused = {
   status: 401,
-  type: 'application/problem+json',
+  type: 'application/problem+json; charset=utf-8',
   text: JSON.stringify({
     type: 'urn:finality:problem:unauthorized',
     title: 'No valid API key was sent',

@@ -1,4 +1,4 @@
-import { createParamDecorator, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, Inject, Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../kernel/refusal.js';
 import { Applications, type Application } from './applications.pg.js';
@@ -12,6 +12,8 @@ type Calling = FastifyRequest & { application?: Application };
 /** Lets a request in that carries an application's key, and remembers whose it was. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
+  private readonly logger = new Logger('http');
+
   constructor(
     @Inject(Applications) private readonly applications: Applications,
     @Inject(RateLimit) private readonly limit: RateLimit,
@@ -20,6 +22,7 @@ export class ApiKeyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Calling>();
     if (keyInQuery.test(request.url)) {
+      this.logger.warn({ msg: 'an API key was sent in a URL, so it has leaked', requestId: request.id, address: request.ip });
       throw new Refusal('key_in_url', 'Send the key as `Authorization: Bearer <api key>`; one in a URL ends up in logs, so replace this key.');
     }
     const key = bearer.exec(request.headers.authorization ?? '')?.[1];

@@ -2,6 +2,7 @@ import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../kernel/refusal.js';
 import { problemOf, refusalOf } from './problem.js';
+import { limitHeaders } from './rate-limit.controller.js';
 
 /** Turns whatever was thrown into a problem document; what nobody expected becomes a 500 that tells an id and no more. */
 @Catch()
@@ -18,7 +19,9 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     if (problem.status === 503) void reply.header('retry-after', '30');
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (typeof problem['retryAfter'] === 'number') void reply.header('retry-after', String(problem['retryAfter']));
+    const { retryAfter, limit } = problem;
+    if (typeof retryAfter === 'number') void reply.header('retry-after', String(retryAfter));
+    if (typeof retryAfter === 'number' && typeof limit === 'number') void reply.headers(limitHeaders(limit, 0, retryAfter));
     void reply.status(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
   }
 

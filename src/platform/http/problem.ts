@@ -42,7 +42,7 @@ const byStatus: Readonly<Record<number, [RefusalCode, string]>> = {
   401: ['unauthorized', 'Send a valid key as `Authorization: Bearer <api key>`.'],
   404: ['not_found', 'There is nothing at this address.'],
   405: ['method_not_allowed', 'The route does not take this method.'],
-  408: ['request_timeout', 'The request took longer than 10 s to arrive.'],
+  408: ['request_timeout', 'A request has to arrive within 10 s.'],
   413: ['body_too_large', 'The body may be 64 KiB at most.'],
   415: ['unsupported_media_type', 'Send JSON with `Content-Type: application/json`, in UTF-8 and not compressed.'],
   429: ['rate_limited', 'Slow down and try again after the time in Retry-After.'],

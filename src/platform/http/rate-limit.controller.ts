@@ -7,6 +7,13 @@ const windowSeconds = 60;
 const refusedAtMost = 300;
 const trackedAtMost = 50_000;
 
+/** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */
+export const limitHeaders = (limit: number, remaining: number, reset: number): Record<string, string> => ({
+  'ratelimit-limit': String(limit),
+  'ratelimit-remaining': String(remaining),
+  'ratelimit-reset': String(reset),
+});
+
 /**
  * Counts requests in windows of a minute, per process: by application where the key is good, by address where it is not.
  * Good signatures of the gateway are never counted: a limit there would lose money.
@@ -30,9 +37,9 @@ export class RateLimit {
     this.counts.set(`${kind}:${who}`, used);
     const reset = windowSeconds - (seconds % windowSeconds);
     if (used > most) {
-      throw new Refusal('rate_limited', `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`, [], { retryAfter: reset });
+      throw new Refusal('rate_limited', `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`, [], { retryAfter: reset, limit: most });
     }
-    return { 'ratelimit-limit': String(most), 'ratelimit-remaining': String(most - used), 'ratelimit-reset': String(reset) };
+    return limitHeaders(most, most - used, reset);
   }
 
   private turn(window: number): void {

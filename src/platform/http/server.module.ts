@@ -1,18 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { v7 } from 'uuid';
 import { JsonError, JsonNumber, parseJson, type LosslessJson } from '../../kernel/json.js';
 import { Refusal } from '../../kernel/refusal.js';
 import { problemOf } from './problem.js';
 
 export const bodyLimit = 64 * 1024;
-const arrivalLimitMs = 10_000;
+/** Together with the pause between two checks this never holds a connection longer than 10 s. */
+const arrivalLimitMs = 9_500;
+const arrivalCheckMs = 500;
 
 /**
- * The HTTP server: every time and size is bounded, bodies are handed over as bytes (`rawPaths`) or parsed by the one
- * strict JSON parser.
+ * The HTTP server: every time and size is bounded, bodies are handed over as bytes, whatever type they claim to have
+ * (routes under `rawPaths`), or parsed by the one strict JSON parser.
  */
 export function createAdapter(rawPaths: string): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -22,25 +24,55 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
       requestTimeout: arrivalLimitMs,
       headersTimeout: arrivalLimitMs,
       // Node looks for slow requests every 30 s by default, which would make the limit above four times as long.
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: arrivalCheckMs,
       maxHeaderSize: 16 * 1024,
     },
     keepAliveTimeout: 72_000,
     genReqId: () => v7(),
-    routerOptions: { maxParamLength: 200 },
+    // An order id of 128 characters outside ASCII, percent-encoded.
+    routerOptions: { maxParamLength: 128 * 12 },
+    frameworkErrors: refuseAddress,
     clientErrorHandler: refuseUnreadable,
   });
-  takeBodies(adapter.getInstance(), rawPaths);
+  tellMethods(adapter.getInstance());
+  takeBodies(adapter.getInstance(), (request) => request.routeOptions.url?.startsWith(rawPaths) ?? false);
   return adapter;
 }
 
-function takeBodies(fastify: FastifyInstance, rawPaths: string): void {
+/** Tells a method that a route does not take from an address where nothing is. */
+function tellMethods(fastify: FastifyInstance): void {
+  const routes: { pattern: RegExp; methods: string[] }[] = [];
+  fastify.addHook('onRoute', ({ url, method }) => {
+    if (url !== '*') routes.push({ pattern: patternOf(url), methods: [method].flat() });
+  });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const [path = ''] = request.is404 ? request.url.split('?') : [];
+    const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.methods));
+    if (methods.size === 0) {
+      done();
+      return;
+    }
+    void reply.header('allow', [...methods].join(', '));
+    done(new Refusal('method_not_allowed', `This address takes ${[...methods].join(' and ')}.`));
+  });
+}
+
+/** A route's pattern (`/v1/payments/:id`) as a regular expression over a whole path. */
+const patternOf = (url: string): RegExp =>
+  new RegExp(`^${url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+').replaceAll('*', '.*')}$`);
+
+function takeBodies(fastify: FastifyInstance, isRaw: (request: FastifyRequest) => boolean): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
-    done(request.headers['content-encoding'] ? unsupported() : undefined);
+    if (request.headers['content-encoding']) {
+      done(unsupported());
+      return;
+    }
+    if (isRaw(request)) request.headers['content-type'] = 'application/octet-stream';
+    done();
   });
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
-    if (request.url.startsWith(rawPaths)) done(null, body);
+    if (isRaw(request)) done(null, body);
     else parseBody(request, body, done);
   });
 }
@@ -50,13 +82,16 @@ const unsupported = (): Refusal =>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
+const otherCharset = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(?:;|$))/i;
+
+const isJson = (contentType: string): boolean => jsonType.test(contentType) && !otherCharset.test(contentType);
 
 function parseBody(request: FastifyRequest, body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
   if (body.length === 0) {
     done(null, undefined);
     return;
   }
-  if (!jsonType.test(request.headers['content-type'] ?? '')) {
+  if (!isJson(request.headers['content-type'] ?? '')) {
     done(unsupported());
     return;
   }
@@ -74,6 +109,12 @@ function plainJson(value: LosslessJson): unknown {
   if (Array.isArray(value)) return value.map(plainJson);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plainJson(member)]));
+}
+
+/** Addresses that no route can be found for: with bytes that are not UTF-8, or a part that is too long. */
+function refuseAddress(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const problem = problemOf(new Refusal('malformed_request', 'The address cannot be read.'));
+  void reply.status(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
 }
 
 /** Requests that never became one: unreadable, with headers too large, or too slow. */

@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestService, until, type TestService } from '../support/service.js';
+
+interface Run {
+  code: number;
+  out: string;
+  err: string;
+}
+
+describe('The command line, beside a running service', () => {
+  let shop: TestService;
+  let id: string;
+  beforeAll(async () => {
+    shop = await startTestService();
+    const { body } = await shop.api('POST', '/v1/payments', { orderId: 'cli-1', amount: '50.00', currency: 'USD' });
+    id = body.id as string;
+    await shop.control('/_sandbox/scenarios/underpaid', { trackId: body.trackId as string });
+    await until(async () => (await shop.api('GET', '/v1/orders/cli-1')).body.received === '30.00');
+  });
+  afterAll(() => shop.close());
+
+  /** Runs the command as a process of its own, as an operator would. */
+  const finality = (...args: string[]): Promise<Run> =>
+    new Promise((resolve) => {
+      const env = { ...process.env, NODE_OPTIONS: '', DATABASE_URL: shop.database.url, SANDBOX_PORT: String(shop.config.sandboxPort) };
+      execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 15_000 }, (error, out, err) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
+      });
+    });
+
+  it('explains a payment in one sentence, as the API does', async () => {
+    const { code, out } = await finality('explain', id);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^30\.00 of 50\.00 USD arrived; 20\.00 USD is missing until \d{4}-/);
+    const api = await shop.api('GET', `/v1/payments/${id}/explanation`);
+    expect(JSON.parse((await finality('explain', id, '--json')).out)).toEqual(api.body);
+  });
+
+  it('shows events and evidence side by side, oldest first', async () => {
+    const { out } = await finality('timeline', id);
+    const kinds = out.trim().split('\n').map((line) => line.split(/\s+/)[1]);
+    expect(kinds[0]).toBe('event');
+    expect(kinds).toContain('evidence');
+    const times = out.trim().split('\n').map((line) => line.slice(0, 24));
+    expect(times).toEqual([...times].sort());
+  });
+
+  it('folds one stream step by step, up to a version', async () => {
+    const { out } = await finality('replay', '--payment', id, '--as-of', '2', '--json');
+    const { steps } = JSON.parse(out) as { steps: { event: string; status: string }[] };
+    expect(steps.map(({ event, status }) => [event, status])).toEqual([['PaymentRequested', 'created'], ['InvoiceOpened', 'pending']]);
+  });
+
+  it('rebuilds the order read model to what it was, after somebody damaged it', async () => {
+    const same = await finality('replay', '--projection', 'orders', '--dry-run');
+    expect([same.code, same.out]).toEqual([0, expect.stringContaining('payment_view: same')]);
+    await shop.database.pool.query(`update payment_view set status = 'paid'`);
+    const differs = await finality('replay', '--projection', 'orders', '--dry-run');
+    expect([differs.code, differs.out]).toEqual([1, expect.stringContaining('payment_view: DIFFERS')]);
+    expect((await finality('replay', '--projection', 'all')).code).toBe(0);
+    const { body } = await shop.api('GET', '/v1/payments?orderId=cli-1');
+    expect(body.items[0]).toMatchObject({ status: 'pending', received: '30.00' });
+    const { body: created } = await shop.api('POST', '/v1/payments', { orderId: 'cli-2', amount: '1.00', currency: 'USD' });
+    const list = await shop.api('GET', `/v1/payments?orderId=cli-2&minPosition=${String(created.position)}`);
+    expect(list.body.items).toHaveLength(1);
+  });
+
+  it('replays nothing that has an outside effect', async () => {
+    const { code, err } = await finality('replay', '--projection', 'fulfillment');
+    expect(code).toBe(1);
+    expect(err).toContain('There is no projection "fulfillment"; there are: orders, all.');
+  });
+
+  it('finds all well, and says what is not', async () => {
+    const well = await finality('doctor');
+    expect(well.out).toContain('fsync on, synchronous_commit on');
+    expect(well.code).toBe(0);
+    await shop.database.pool.query(`update subscription set error = 'a planted failure' where name = 'orders'`);
+    const ill = await finality('doctor', '--json');
+    await shop.database.pool.query(`update subscription set error = null where name = 'orders'`);
+    expect(ill.code).toBe(1);
+    const findings = JSON.parse(ill.out) as { check: string; status: string; detail: string }[];
+    expect(findings.find(({ check }) => check === 'orders')).toMatchObject({ status: 'fail', detail: expect.stringContaining('a planted failure') });
+  });
+
+  it.each([
+    [['explain', 'nonsense'], 1, 'is not a payment id'],
+    [['explain', '01890000-0000-7000-8000-000000000000'], 1, 'There is no payment with this id'],
+    [['explain'], 64, 'missing required argument'],
+    [['replay'], 64, 'give either --projection or --payment'],
+    [['frobnicate'], 64, 'unknown command'],
+  ])('answers %j with exit code %d and a sentence', async (args, exit, sentence) => {
+    const { code, err } = await finality(...args);
+    expect([code, err]).toEqual([exit, expect.stringContaining(sentence)]);
+  });
+});
