@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { JsonObject } from '../kernel/json.js';
 import { showAmount, viewPayment, type PaymentView } from '../payments/payment-view.js';
@@ -45,7 +45,8 @@ export class PaymentListAnswer {
   @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
 }
 
-export class OrderAnswer {
+/** An order in a list: its payments by their ids. */
+export class OrderEntryAnswer {
   @ApiProperty({ example: 'order-1001' }) orderId!: string;
   @ApiProperty({ enum: statuses }) status!: string;
   @ApiProperty({ description: 'Whether the order is paid and confirmed.' }) complete!: boolean;
@@ -54,11 +55,16 @@ export class OrderAnswer {
   @ApiProperty({ example: 'USD' }) currency!: string;
   @ApiProperty({ type: String, nullable: true, example: '49.90' }) received!: string | null;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
-  @ApiProperty({ type: [PaymentAnswer], description: 'Its attempts, oldest first; in lists their ids only.' }) payments!: unknown[];
+  @ApiProperty({ type: String, format: 'uuid', isArray: true, description: 'Ids of its attempts, oldest first.' }) payments!: unknown[];
+}
+
+/** One order with its payments. */
+export class OrderAnswer extends OmitType(OrderEntryAnswer, ['payments']) {
+  @ApiProperty({ type: [PaymentAnswer], description: 'Its attempts, oldest first.' }) payments!: unknown[];
 }
 
 export class OrderListAnswer {
-  @ApiProperty({ type: [OrderAnswer] }) items!: OrderAnswer[];
+  @ApiProperty({ type: [OrderEntryAnswer] }) items!: OrderEntryAnswer[];
   @ApiProperty({ type: String, nullable: true }) nextCursor!: string | null;
 }
 

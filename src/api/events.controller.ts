@@ -15,7 +15,6 @@ const scanAtMost = 5000;
 
 @ApiTags('events')
 @ApiBearerAuth()
-@Refuses('unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable')
 @Controller('v1/events')
 @UseGuards(ApiKeyGuard)
 export class EventsController {

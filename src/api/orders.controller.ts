@@ -10,7 +10,6 @@ import { queryPipe } from './validation.js';
 
 @ApiTags('orders')
 @ApiBearerAuth()
-@Refuses('unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable')
 @Controller('v1/orders')
 @UseGuards(ApiKeyGuard)
 export class OrdersController {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseGuards, UseInterceptors } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiCreatedResponse, ApiExtraModels, ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiCreatedResponse, ApiExtraModels, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
@@ -13,7 +13,7 @@ import { explain, type Explanation } from '../payments/explanation.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { PaymentView } from '../payments/payment-view.js';
-import { foldPayment, type Terms } from '../payments/payment.js';
+import { foldPayment, isFulfillable, type Terms } from '../payments/payment.js';
 import { CancelPayment, Reconcile } from '../payments/payment.handlers.js';
 import { defaultPolicy, type PinnedPolicy } from '../payments/policy.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
@@ -21,7 +21,7 @@ import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
 import { OrderReader } from './order-reader.js';
 import { answerEvent, answerPayment, EventListAnswer, ExplanationAnswer, PaymentAnswer, PaymentListAnswer, ProblemAnswer } from './answers.js';
-import { Refuses } from './problems.js';
+import { ChangesAndRefuses, Refuses } from './problems.js';
 import { AsOfQuery, PaymentsQuery } from './queries.js';
 import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
 import { bodyPipe, NoFields, queryPipe } from './validation.js';
@@ -30,7 +30,6 @@ import { ApiSettings } from './settings.js';
 @ApiTags('payments')
 @ApiBearerAuth()
 @ApiExtraModels(PolicyRequest, ProblemAnswer)
-@Refuses('unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable')
 @Controller('v1/payments')
 @UseGuards(ApiKeyGuard)
 @UseInterceptors(IdempotencyInterceptor)
@@ -51,11 +50,9 @@ export class PaymentsController {
       'Safe to repeat: with the same `Idempotency-Key`, or for the same order on the same terms, the answer is the payment that exists. ' +
       'A 202 means that the gateway has not confirmed the invoice yet; it opens by itself.',
   })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable ASCII characters' })
   @ApiCreatedResponse({ type: PaymentAnswer, description: '`pending`: send the payer to `paymentUrl`' })
   @ApiResponse({ status: 202, type: PaymentAnswer, description: '`created`: the gateway did not answer in time' })
-  @Refuses('malformed_request', 'invalid_idempotency_key', 'order_has_payment', 'request_in_progress', 'body_too_large',
-    'unsupported_media_type', 'invalid_request', 'idempotency_key_reused', 'gateway_refused')
+  @ChangesAndRefuses('order_has_payment', 'gateway_refused')
   async create(
     @Caller() caller: Application,
     @Body(bodyPipe) body: CreatePaymentRequest,
@@ -110,7 +107,7 @@ export class PaymentsController {
   @UseGuards(NoFields)
   @ApiOperation({ summary: 'Close a payment that no money was seen for' })
   @ApiOkResponse({ type: PaymentAnswer })
-  @Refuses('not_found', 'money_was_seen', 'not_cancellable', 'conflict')
+  @ChangesAndRefuses('not_found', 'money_was_seen', 'not_cancellable', 'conflict')
   async cancel(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
     await this.own(caller, id);
     return this.answer(await this.commands.execute<CancelPayment, LoadedPayment>(new CancelPayment(id, causeOf(caller, request))));
@@ -121,7 +118,7 @@ export class PaymentsController {
   @UseGuards(NoFields)
   @ApiOperation({ summary: 'Ask the gateway now' })
   @ApiOkResponse({ type: PaymentAnswer })
-  @Refuses('not_found', 'gateway_unavailable')
+  @ChangesAndRefuses('not_found', 'gateway_unavailable')
   async reconcile(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
     await this.own(caller, id);
     try {
@@ -136,11 +133,11 @@ export class PaymentsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Report what became of the delivery, later than by the answer to the webhook' })
   @ApiOkResponse({ type: PaymentAnswer })
-  @Refuses('not_found', 'not_fulfillable', 'fulfillment_already_reported', 'invalid_request')
+  @ChangesAndRefuses('not_found', 'not_fulfillable', 'fulfillment_already_reported')
   async fulfillment(@Caller() caller: Application, @Param('id') id: string, @Body(bodyPipe) body: FulfillmentRequest, @Req() request: FastifyRequest) {
     const loaded = await this.own(caller, id);
     const { outcome, reference, note } = body;
-    const command = new ReportFulfillment(id, outcome, reference ?? null, note ?? null, causeOf(caller, request));
+    const command = new ReportFulfillment(id, outcome, reference ?? null, note ?? null, causeOf(caller, request), isFulfillable(loaded.payment) ? caller.id : null);
     const { added } = await this.commands.execute<ReportFulfillment, { added: readonly { position: number }[] }>(command);
     const answer = this.answer(loaded);
     return { ...answer, position: added.at(-1)?.position ?? answer.position };

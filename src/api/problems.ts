@@ -1,11 +1,26 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiResponse } from '@nestjs/swagger';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { refusals, type RefusalCode } from '../kernel/refusal.js';
 import { problemType } from '../platform/http/problem.js';
 import type { ProblemAnswer } from './answers.js';
 
-/** Documents the refusals of a route in the OpenAPI document, one response for each status. */
-export function Refuses(...codes: RefusalCode[]): MethodDecorator & ClassDecorator {
+const always = ['unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable'] as const;
+const ofChanges = [
+  'malformed_request', 'invalid_request', 'body_too_large', 'unsupported_media_type', 'invalid_idempotency_key', 'request_in_progress', 'idempotency_key_reused',
+] as const;
+
+/** Documents the refusals of a route that reads: those of every route, and `codes`. */
+export const Refuses = (...codes: RefusalCode[]): MethodDecorator => refusing([...always, ...codes]);
+
+/** Documents a route that changes something: its header, the refusals that this brings, and `codes`. */
+export const ChangesAndRefuses = (...codes: RefusalCode[]): MethodDecorator =>
+  applyDecorators(
+    ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable ASCII characters; a repeat with the same key gets the first answer again' }),
+    refusing([...always, ...ofChanges, ...codes]),
+  );
+
+/** One response for each status: a later decorator for the same status would replace an earlier one. */
+function refusing(codes: readonly RefusalCode[]): MethodDecorator {
   const byStatus = new Map<number, RefusalCode[]>();
   for (const code of codes) {
     const { status } = refusals[code];
@@ -15,15 +30,11 @@ export function Refuses(...codes: RefusalCode[]): MethodDecorator & ClassDecorat
     ApiResponse({
       status,
       description: these.map((code) => `${refusals[code].title} (\`${problemType(code)}\`)`).join('; '),
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemAnswer' }, example: example(these[0] ?? 'internal_error', status) } },
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemAnswer' }, examples: examples(these) } },
     }),
   );
   return applyDecorators(...responses);
 }
 
-const example = (code: RefusalCode, status: number): ProblemAnswer => ({
-  type: problemType(code),
-  title: refusals[code].title,
-  status,
-  detail: 'A sentence that says what to do.',
-});
+const examples = (codes: readonly RefusalCode[]): Record<string, { value: ProblemAnswer }> =>
+  Object.fromEntries(codes.map((code) => [code, { value: { type: problemType(code), ...refusals[code], detail: 'A sentence that says what to do.' } }]));

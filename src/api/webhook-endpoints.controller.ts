@@ -7,7 +7,7 @@ import { Refusal } from '../kernel/refusal.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
-import { Refuses } from './problems.js';
+import { ChangesAndRefuses, Refuses } from './problems.js';
 import { bodyPipe } from './validation.js';
 
 class CreateWebhookEndpointRequest {
@@ -42,7 +42,6 @@ class WebhookEndpointListAnswer {
 
 @ApiTags('webhooks')
 @ApiBearerAuth()
-@Refuses('unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable')
 @Controller('v1/webhook-endpoints')
 @UseGuards(ApiKeyGuard)
 @UseInterceptors(IdempotencyInterceptor)
@@ -52,7 +51,7 @@ export class WebhookEndpointsController {
   @Post()
   @ApiOperation({ summary: 'Register an address for webhooks', description: 'The `secret` in the answer is shown this once. It signs every delivery (Standard Webhooks).' })
   @ApiCreatedResponse({ type: WebhookEndpointAnswer })
-  @Refuses('invalid_request', 'malformed_request', 'conflict')
+  @ChangesAndRefuses('conflict')
   create(@Caller() caller: Application, @Body(bodyPipe) body: CreateWebhookEndpointRequest) {
     return this.endpoints.create({ applicationId: caller.id, url: body.url, events: body.events ?? null });
   }
@@ -60,6 +59,7 @@ export class WebhookEndpointsController {
   @Get()
   @ApiOperation({ summary: 'Your webhook endpoints, oldest first' })
   @ApiOkResponse({ type: WebhookEndpointListAnswer })
+  @Refuses()
   async list(@Caller() caller: Application) {
     return { items: await this.endpoints.list(caller.id), nextCursor: null };
   }
@@ -68,7 +68,7 @@ export class WebhookEndpointsController {
   @HttpCode(204)
   @ApiOperation({ summary: 'Remove a webhook endpoint' })
   @ApiNoContentResponse()
-  @Refuses('not_found')
+  @ChangesAndRefuses('not_found')
   async remove(@Caller() caller: Application, @Param('id') id: string): Promise<void> {
     if (!(await this.endpoints.remove(caller.id, id))) throw new Refusal('not_found', 'There is no webhook endpoint with this id.');
   }

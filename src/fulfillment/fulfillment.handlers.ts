@@ -1,7 +1,8 @@
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../kernel/clock.js';
-import { reportFulfillment, type FulfillmentOutcome } from './fulfillment.js';
+import { Ids } from '../kernel/ids.js';
+import { evolveFulfillment, reportFulfillment, requestFulfillment, type FulfillmentOutcome } from './fulfillment.js';
 import { FulfillmentStreams, type DecidedFulfillment, type FulfillmentCause } from './fulfillment-streams.pg.js';
 
 /** The application reports by the API what became of a payment's goods. Whose payment it is, the caller has checked. */
@@ -12,6 +13,8 @@ export class ReportFulfillment {
     readonly reference: string | null,
     readonly note: string | null,
     readonly cause: FulfillmentCause,
+    /** The application, where the payment may be fulfilled as of now; the report may then come before the request did. */
+    readonly readyFor: string | null,
   ) {}
 }
 
@@ -21,12 +24,16 @@ export class ReportFulfillmentHandler implements ICommandHandler<ReportFulfillme
   constructor(
     @Inject(FulfillmentStreams) private readonly streams: FulfillmentStreams,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
   ) {}
 
-  execute({ paymentId, outcome, reference, note, cause }: ReportFulfillment): Promise<DecidedFulfillment> {
+  execute({ paymentId, outcome, reference, note, cause, readyFor }: ReportFulfillment): Promise<DecidedFulfillment> {
     const report = { outcome, via: 'api', reference, note } as const;
-    return this.streams.decide(paymentId, null, cause, (fulfillment) =>
-      reportFulfillment(fulfillment, report, this.clock.now()),
-    );
+    const request = { paymentId, messageId: this.ids.next(), sequence: 1 };
+    return this.streams.decide(paymentId, readyFor, cause, (fulfillment) => {
+      const now = this.clock.now();
+      const asked = readyFor === null ? [] : requestFulfillment(fulfillment, request, now);
+      return [...asked, ...reportFulfillment(asked.reduce(evolveFulfillment, fulfillment), report, now)];
+    });
   }
 }

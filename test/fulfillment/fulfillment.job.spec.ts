@@ -123,14 +123,18 @@ describe('The fulfilment saga', () => {
 });
 
 describe('A report by the API', () => {
-  const report = (paymentId: string, outcome: 'fulfilled' | 'rejected') =>
-    new ReportFulfillmentHandler(world.streams, world.clock).execute(
-      new ReportFulfillment(paymentId, outcome, 'parcel 7', null, {
-        actor: 'application:a',
-        correlationId: world.ids.next(),
-        causationId: world.ids.next(),
-      }),
-    );
+  const report = (paymentId: string, outcome: 'fulfilled' | 'rejected', readyFor: string | null = null) => {
+    const cause = { actor: 'application:a', correlationId: world.ids.next(), causationId: world.ids.next() };
+    const command = new ReportFulfillment(paymentId, outcome, 'parcel 7', null, cause, readyFor);
+    return new ReportFulfillmentHandler(world.streams, world.clock, world.ids).execute(command);
+  };
+
+  it('may come as soon as the payment is ready, before the request was recorded; both are then recorded once', async () => {
+    const paymentId = await world.paidPayment();
+    await report(paymentId, 'fulfilled', world.ids.next());
+    await react(world.fulfillment);
+    expect(await world.story(paymentId)).toEqual(['FulfillmentRequested', 'FulfillmentReported']);
+  });
 
   it('counts once, and another outcome is refused', async () => {
     const paymentId = await world.paidPayment();

@@ -7,7 +7,7 @@ import { JsonError, JsonNumber, parseJson, type LosslessJson } from '../../kerne
 import { Refusal } from '../../kernel/refusal.js';
 import { problemOf } from './problem.js';
 
-export const bodyLimit = 64 * 1024;
+const bodyLimit = 64 * 1024;
 /** Together with the pause between two checks this never holds a connection longer than 10 s. */
 const arrivalLimitMs = 9_500;
 const arrivalCheckMs = 500;
