@@ -206,7 +206,6 @@ describe('The order in which callbacks come', () => {
     await tells(payment, { status: 'Failed', txs: [] }, []);
     await tells(payment, { status: 'Underpaid', txs: [] }, []);
     expect(await view(payment)).toMatchObject({ status: 'paid', gatewayStatus: 'paid', review: null });
-    await asked(payment);
   });
 
   it('W45: `Paid` after `Expired` is late money, and the policy gives it to a person', async () => {
@@ -265,7 +264,7 @@ describe('After all of it', () => {
   it('the service still serves and has logged no key', async () => {
     expect((await shop.api('GET', '/health/ready')).status).toBe(200);
     const lines = shop.logged.join('');
-    expect(lines).not.toContain('unexpected error');
-    for (const secret of [merchantKey, payoutKey, apiKey]) expect(lines).not.toContain(secret);
+    expect(lines.includes('unexpected error')).toBe(false);
+    for (const secret of [merchantKey, payoutKey, apiKey]) expect(lines.includes(secret)).toBe(false);
   });
 });

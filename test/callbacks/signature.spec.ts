@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { sign, verify } from '../../src/gateway/signature.js';
+import { readConfig } from '../../src/platform/config.js';
 import { apiKey, merchantKey, payoutKey, startTestService, type TestService } from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
 import { acknowledged, kept, openPayment, path, said, statusOf, stored, story, untouched, type OpenPayment } from './support.js';
@@ -150,7 +151,7 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
 
   it('no line of the log holds a key or a signature', () => {
     const lines = shop.logged.join('\n');
-    for (const secret of [merchantKey, oldKey, payoutKey, apiKey, sign(said(payment), merchantKey).slice(0, 32)]) expect(lines).not.toContain(secret);
+    for (const secret of [merchantKey, oldKey, payoutKey, apiKey, sign(said(payment), merchantKey).slice(0, 32)]) expect(lines.includes(secret)).toBe(false);
   });
 });
 
@@ -170,13 +171,15 @@ describe('A service without a usable key does not start', () => {
       child.once('close', (code) => { resolve({ code, said: told }); });
     });
 
-  it('W10: unset, empty, blank, `undefined` or an empty one in a list: it ends with code 78 and one sentence', async () => {
-    const ends = [];
-    for (const key of [undefined, '', '   ', 'undefined', `${merchantKey}, `]) ends.push(await start(key));
-    for (const end of ends) {
-      expect(end).toEqual({ code: 78, said: expect.stringMatching(/^Finality cannot start: OXAPAY_MERCHANT_API_KEY must be [^\n]*\.\n$/) });
-      expect(end.said).not.toContain(merchantKey);
+  it('W10: unset, empty, blank, `undefined`, too short, or one of a list: it ends with code 78 and one sentence', async () => {
+    const ends = await Promise.all([start(undefined), start('   ')]);
+    for (const end of ends) expect(end).toEqual({ code: 78, said: 'Finality cannot start: OXAPAY_MERCHANT_API_KEY must be set with GATEWAY=oxapay.\n' });
+
+    const env = { GATEWAY: 'oxapay', PUBLIC_URL: 'https://pay.example', API_KEY: apiKey, OPS_PASSWORD: 'ops-password-1', OXAPAY_PAYOUT_API_KEY: payoutKey };
+    for (const key of ['', ' ', 'undefined', 'null', 'short', `${merchantKey},`, `${merchantKey}, ,${oldKey}`, ',']) {
+      expect(() => readConfig({ ...env, OXAPAY_MERCHANT_API_KEY: key })).toThrow(new RegExp('^OXAPAY_MERCHANT_API_KEY must be ((?!TESTKE).)*$'));
     }
+    expect(readConfig({ ...env, OXAPAY_MERCHANT_API_KEY: bothKeys }).merchantKeys).toEqual([merchantKey, oldKey]);
   });
 });
 
@@ -198,7 +201,7 @@ describe('Refusals are limited by address', () => {
   it('W13: a flood of forged callbacks is refused and then throttled; good ones go through meanwhile', async () => {
     expect((await forge()).status).toBe(401);
     const counts = new Map<number, number>();
-    let left = 2000;
+    let left = 1000;
     const flood = async (): Promise<void> => {
       while (left-- > 0) {
         const { status } = await forge();
@@ -207,13 +210,13 @@ describe('Refusals are limited by address', () => {
     };
     const times: number[] = [];
     const good = async (): Promise<void> => {
-      for (let n = 0; n < 60; n++) {
+      for (let n = 0; n < 40; n++) {
         const began = performance.now();
         expect(await flooded.callback(said(own, { status: 'Waiting', txs: [], value: `${String(n)}.01` }))).toEqual(acknowledged);
         times.push(performance.now() - began);
       }
     };
-    await Promise.all([...Array.from({ length: 40 }, flood), good()]);
+    await Promise.all([...Array.from({ length: 20 }, flood), good()]);
     expect([...counts.keys()].sort()).toEqual([401, 429]);
     // 300 a minute; the flood may lie across the turn of one.
     expect(counts.get(401)).toBeLessThanOrEqual(600);

@@ -107,6 +107,7 @@ describe('callbacks as published', () => {
       kind: 'unreadable',
       reason: 'missing_field',
       trackId: '120916648',
+      about: 'payment',
     });
     const whole = raw_body.replace('"tx_hash":"sandbox"', '"tx_hash":"sandbox","currency":"BTC","sender_address":null');
     expect(readCallback(Buffer.from(whole))).toEqual({

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { isUnreachable } from '../database/unreachable.js';
 import { Conflict, StoreUnavailable } from '../event-store/append.js';
 import { Refusal, refusals, type RefusalCode } from '../../kernel/refusal.js';
 
@@ -29,7 +30,7 @@ export function problemOf(refusal: Refusal): Problem {
 /** What an error that reached the edge means for the caller; null where it is a fault of ours. */
 export function refusalOf(error: unknown): Refusal | null {
   if (error instanceof Refusal) return error;
-  if (error instanceof StoreUnavailable) {
+  if (error instanceof StoreUnavailable || isUnreachable(error)) {
     return new Refusal('service_unavailable', 'Nothing was stored, or it is not known whether it was; please repeat the request.');
   }
   if (error instanceof Conflict) return new Refusal('conflict', 'The object changed at the same moment; please repeat the request.');
@@ -55,5 +56,6 @@ function fromStatus(status: number): Refusal | null {
   return known ? new Refusal(known[0], known[1]) : null;
 }
 
+/** Fastify's own errors, and those of Node that it has given a status: a request that was broken off, for one. */
 const isFastifyError = (error: unknown): error is { statusCode: number } =>
-  error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number';
+  typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number';
