@@ -42,12 +42,24 @@ const heart = '^src/payments/(payment|policy|decisions|transfers)\\.ts$';
 export default {
   forbidden: [
     ...byRank,
-    rule('kernel-is-alone', 'The kernel imports no package and nothing of Node.', { path: '^src/kernel/' }, { pathNot: '^src/kernel/' }),
+    rule(
+      'kernel-is-alone',
+      'The kernel imports no package and nothing of Node.',
+      { path: '^src/kernel/' },
+      { pathNot: '^src/kernel/' },
+    ),
     rule(
       'decisions-are-pure',
       "The payment's rules know the kernel, each other, the words of the port, and exact decimals.",
       { path: heart },
-      { pathNot: ['^src/kernel/', heart, '^src/payments/payment-gateway\\.ts$', '(^|/)node_modules/(@types/)?big\\.js/'] },
+      {
+        pathNot: [
+          '^src/kernel/',
+          heart,
+          '^src/payments/payment-gateway\\.ts$',
+          '(^|/)node_modules/(@types/)?big\\.js/',
+        ],
+      },
     ),
     rule(
       'neighbours-take-pure-files',
@@ -55,32 +67,81 @@ export default {
       { path: under(['customers', 'fulfillment', 'gateway']) },
       { path: `^src/payments/.*(${withRole})` },
     ),
-    rule('gateway-stores-nothing', 'The gateway adapter never touches the store.', { path: '^src/gateway/' }, { path: ['^src/platform/(event-store|database|subscriptions|jobs)/', database] }),
-    rule('read-models-read', 'A read model imports neither the gateway nor command handlers.', { path: '^src/read-models/' }, { path: ['^src/gateway/', '\\.handlers\\.ts$', '/payments/payment-gateway\\.ts$'] }),
-    rule('api-asks-others', 'The API parses, dispatches, answers: no SQL, no gateway.', { path: '^src/api/' }, { path: ['^src/gateway/', database] }),
-    rule('reconciliation-uses-the-port', 'Reconciliation asks the gateway through its port.', { path: '^src/reconciliation/' }, { path: '^src/gateway/' }),
+    rule(
+      'gateway-stores-nothing',
+      'The gateway adapter never touches the store.',
+      { path: '^src/gateway/' },
+      { path: ['^src/platform/(event-store|database|subscriptions|jobs)/', database] },
+    ),
+    rule(
+      'read-models-read',
+      'A read model imports neither the gateway nor command handlers.',
+      { path: '^src/read-models/' },
+      { path: ['^src/gateway/', '\\.handlers\\.ts$', '/payments/payment-gateway\\.ts$'] },
+    ),
+    rule(
+      'api-asks-others',
+      'The API parses, dispatches, answers: no SQL, no gateway.',
+      { path: '^src/api/' },
+      { path: ['^src/gateway/', database] },
+    ),
+    rule(
+      'reconciliation-uses-the-port',
+      'Reconciliation asks the gateway through its port.',
+      { path: '^src/reconciliation/' },
+      { path: '^src/gateway/' },
+    ),
     rule(
       'sandbox-stands-alone',
       'The fake gateway shares nothing with the adapter but the signature, and knows nothing of payments or the store.',
       { path: '^src/sandbox/' },
-      { path: '^src/(payments|customers|fulfillment|gateway|read-models)/|^src/platform/(event-store|subscriptions|jobs|database)/', pathNot: '^src/gateway/signature\\.ts$' },
+      {
+        path: '^src/(payments|customers|fulfillment|gateway|read-models)/|^src/platform/(event-store|subscriptions|jobs|database)/',
+        pathNot: '^src/gateway/signature\\.ts$',
+      },
     ),
     rule('nobody-imports-a-start', 'main, worker and cli have no logic and no importers.', {}, { path: starts }),
-    rule('nobody-imports-the-composition', 'Only the tops know how the parts are put together.', { path: '^src/', pathNot: tops }, { path: tops }),
+    rule(
+      'nobody-imports-the-composition',
+      'Only the tops know how the parts are put together.',
+      { path: '^src/', pathNot: tops },
+      { path: tops },
+    ),
     rule(
       'pure-files-stay-pure',
       'A file without a role suffix reaches neither disk, network, processes nor the database.',
       { path: '^src/', pathNot: [withRole, tops] },
-      { dependencyTypesNot: ['type-only'], path: ['^(node:)?(fs|fs/promises|http|https|http2|tls|dns|dgram|child_process|worker_threads|cluster)$', database, '(^|/)node_modules/(axios|pino)/'] },
+      {
+        dependencyTypesNot: ['type-only'],
+        path: [
+          '^(node:)?(fs|fs/promises|http|https|http2|tls|dns|dgram|child_process|worker_threads|cluster)$',
+          database,
+          '(^|/)node_modules/(axios|pino)/',
+        ],
+      },
     ),
-    rule('no-cycles', 'Files that need each other are one idea, or have their border in the wrong place.', { path: '^src/' }, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }),
-    rule('packages-are-declared', 'Every package is named in package.json; development packages stay in tests.', { path: '^src/' }, { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev', 'unknown'], pathNot: '(^|/)node_modules/@types/' }),
+    rule(
+      'no-cycles',
+      'Files that need each other are one idea, or have their border in the wrong place.',
+      { path: '^src/' },
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    ),
+    rule(
+      'packages-are-declared',
+      'Every package is named in package.json; development packages stay in tests.',
+      { path: '^src/' },
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev', 'unknown'], pathNot: '(^|/)node_modules/@types/' },
+    ),
     rule('imports-resolve', 'An import leads somewhere.', { path: '^src/' }, { couldNotResolve: true }),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'], mainFields: ['types', 'module', 'main'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+      mainFields: ['types', 'module', 'main'],
+    },
   },
 };

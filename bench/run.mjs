@@ -17,7 +17,10 @@ const say = (line) => process.stderr.write(`  ${line}\n`);
 const machine = async (dataDir) => {
   const database = await startDatabase(dataDir);
   const settings = ['server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers'];
-  const [postgres] = await ask(database.url, `select ${settings.map((name) => `current_setting('${name}') as ${name}`).join(', ')}`);
+  const [postgres] = await ask(
+    database.url,
+    `select ${settings.map((name) => `current_setting('${name}') as ${name}`).join(', ')}`,
+  );
   await database.stop();
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
@@ -30,7 +33,10 @@ const machine = async (dataDir) => {
 };
 
 const measure = async () => {
-  const results = { startedAt: new Date().toISOString(), loadBefore: os.loadavg().map((load) => Math.round(load * 100) / 100) };
+  const results = {
+    startedAt: new Date().toISOString(),
+    loadBefore: os.loadavg().map((load) => Math.round(load * 100) / 100),
+  };
   // Quiet things first: a machine that has just worked hard still writes to its disk.
   if (runs('idle')) results.idle = await measureIdle({ rounds: 2, say });
   const dataDir = await dataDirectory();
@@ -40,7 +46,13 @@ const measure = async () => {
   if (runs('replay')) results.replay = await measureReplay({ dataDir, rounds: 3, say });
   results.machine = await machine(dataDir);
   if (runs('creates')) {
-    results.creates = await measureCreates({ dataDir: await dataDirectory(), rounds: 5, perRound: 1500, connections, say });
+    results.creates = await measureCreates({
+      dataDir: await dataDirectory(),
+      rounds: 5,
+      perRound: 1500,
+      connections,
+      say,
+    });
   }
   return results;
 };
@@ -58,7 +70,11 @@ const rowsOf = ({ callbacks, creates, replay }) => [
   ...(callbacks
     ? [
         rate('callbacks / the same rows inserted', '/s', callbacks),
-        rate('callbacks / signature checked, nothing stored', '/s', { ...callbacks, floor: callbacks.signature, ratio: callbacks.signatureRatio }),
+        rate('callbacks / signature checked, nothing stored', '/s', {
+          ...callbacks,
+          floor: callbacks.signature,
+          ratio: callbacks.signatureRatio,
+        }),
       ]
     : []),
   ...(creates ? [rate('creates / the same rows inserted', '/s', creates)] : []),
@@ -84,7 +100,11 @@ const print = (results) => {
   const rows = rowsOf(results);
   const head = ['case / floor', 'product', 'p50 ms', 'p99 ms', 'floor', 'ratio'];
   if (rows.length > 0) console.log(`\n${table(head, rows)}\n`);
-  console.log(factsOf(results).map((fact) => `- ${fact}`).join('\n'));
+  console.log(
+    factsOf(results)
+      .map((fact) => `- ${fact}`)
+      .join('\n'),
+  );
 };
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => cleanUp().then(() => process.exit(1)));
@@ -94,7 +114,8 @@ try {
   const results = await measure();
   print(results);
   console.log(`- Took ${Math.round((performance.now() - began) / 1000)} s.`);
-  if (wanted.length === 0) await writeFile(new URL('results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
+  if (wanted.length === 0)
+    await writeFile(new URL('results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
 } finally {
   await cleanUp();
 }

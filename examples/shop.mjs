@@ -32,9 +32,12 @@ createServer(async (request, response) => {
     // Over the exact bytes; it refuses forgeries and whatever is older than five minutes.
     const { data } = webhook.verify(Buffer.concat(chunks).toString(), request.headers);
     // The same webhook may come twice, its id tells: deliver once.
-    if (!delivered.has(request.headers['webhook-id'])) console.log(`Delivering ${data.orderId}: ${data.amount} ${data.currency} paid.`);
+    if (!delivered.has(request.headers['webhook-id']))
+      console.log(`Delivering ${data.orderId}: ${data.amount} ${data.currency} paid.`);
     delivered.add(request.headers['webhook-id']);
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{"outcome":"fulfilled","reference":"parcel-1"}');
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end('{"outcome":"fulfilled","reference":"parcel-1"}');
   } catch (error) {
     response.writeHead(error instanceof WebhookVerificationError ? 401 : 500).end();
   }

@@ -111,7 +111,7 @@ export class AppModule {
         PaymentsController, OrdersController, EventsController, WebhookEndpointsController, CallbacksController, StatusController,
         HealthController, MetricsController,
       ],
-      providers: [...platform(options), ...payments(options), ...fulfillment(options), ...edges(options)],
+      providers: [...platform(options), ...payments(options), ...fulfillment(options), ...edges(options), ...background(options)],
     };
   }
 }
@@ -195,7 +195,7 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
 }
 
 function edges(options: ServiceOptions): Provider[] {
-  const { config, clock, log } = options;
+  const { config, log } = options;
   return [
     { provide: ApiSettings, useValue: { publicUrl: config.publicUrl, sandbox: config.gateway === 'sandbox' } satisfies ApiSettings },
     { provide: CallbackKeys, useValue: { merchant: config.merchantKeys, payout: config.payoutKeys } satisfies CallbackKeys },
@@ -208,6 +208,12 @@ function edges(options: ServiceOptions): Provider[] {
       inject: [DatabasePool, LogReader, EventStore],
     },
     OrderReader,
+  ];
+}
+
+/** What works behind the requests, and is stopped with the process. */
+function background({ config, clock, log }: ServiceOptions): Provider[] {
+  return [
     ReconcileJob,
     {
       provide: Background,

@@ -1,6 +1,6 @@
 // Runs the commands of the README's section "Your first payment", as they stand there, and looks whether the payment is
 // fulfilled at the end. Prints one plain line at the end, `N passed, N failed`: one for each block of commands.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -23,7 +23,9 @@ const blocksOf = async (title) => {
 /** The port that the README names, or a free one where something else listens there. */
 const freePort = async (wanted) => {
   const server = createServer();
-  const free = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(wanted, '127.0.0.1', () => resolve(true)));
+  const free = await new Promise((resolve) =>
+    server.once('error', () => resolve(false)).listen(wanted, '127.0.0.1', () => resolve(true)),
+  );
   if (!free) return freePort(0);
   const { port } = server.address();
   server.close();
@@ -47,10 +49,15 @@ fetch('http://' + url, { method: method ?? (body ? 'POST' : 'GET'), headers, bod
 
 /** What every command sees: a data directory of its own, the ports, and a curl. */
 const environment = async (ports) => {
-  const env = { ...process.env, DATA_DIR: join(scratch, 'data'), LOG_LEVEL: 'warn', ...ports, FINALITY_URL: `http://localhost:${ports.PORT}` };
+  const env = {
+    ...process.env,
+    DATA_DIR: join(scratch, 'data'),
+    LOG_LEVEL: 'warn',
+    ...ports,
+    FINALITY_URL: `http://localhost:${ports.PORT}`,
+  };
   for (const name of ['API_KEY', 'DATABASE_URL', 'GATEWAY', 'HOST', 'PUBLIC_URL', 'NODE_OPTIONS']) delete env[name];
-  const [found] = await once(spawn('curl', ['--version'], { stdio: 'ignore' }).on('error', () => undefined), 'close');
-  if (found !== 0) {
+  if (spawnSync('curl', ['--version'], { stdio: 'ignore' }).status !== 0) {
     await writeFile(join(scratch, 'curl'), curl, { mode: 0o755 });
     env.PATH = scratch + delimiter + env.PATH;
   }
@@ -75,7 +82,11 @@ const start = async (block, env, sign) => {
 /** Runs the other blocks in one shell, as a reader would in one terminal; a block that fails ends it. */
 const walk = async (blocks, env) => {
   const text = blocks.flatMap((block, at) => [block, `echo; echo "@block ${at + 1}"`]).join('\n');
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', text], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', text], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   started.push(child);
   let output = '';
   for await (const chunk of child.stdout) {
@@ -87,13 +98,25 @@ const walk = async (blocks, env) => {
 };
 
 /** What a reader would look for in what the commands have printed. */
-const expected = ['"status":"pending"', '"sentence":', '"fulfillment":"fulfilled"', '"status":"paid"', '"fulfillable":true', '"PaymentPaid"', 'PaymentCorroborated'];
+const expected = [
+  '"status":"pending"',
+  '"sentence":',
+  '"fulfillment":"fulfilled"',
+  '"status":"paid"',
+  '"fulfillable":true',
+  '"PaymentPaid"',
+  'PaymentCorroborated',
+];
 
 const main = async () => {
   const blocks = await blocksOf('Your first payment');
   const ports = { PORT: await freePort(3000), SANDBOX_PORT: await freePort(3100), SHOP_PORT: await freePort(4000) };
   const env = await environment(ports);
-  const moved = blocks.map((block) => block.replaceAll('localhost:3000', `localhost:${ports.PORT}`).replaceAll('localhost:3100', `localhost:${ports.SANDBOX_PORT}`));
+  const moved = blocks.map((block) =>
+    block
+      .replaceAll('localhost:3000', `localhost:${ports.PORT}`)
+      .replaceAll('localhost:3100', `localhost:${ports.SANDBOX_PORT}`),
+  );
   const [service, shop, ...rest] = moved;
   if (rest.length < 3) throw new Error('the section "Your first payment" of the README has lost its commands');
   await start(service, env, 'Finality is ready');

@@ -21,7 +21,10 @@ const openPayments = async (service, { apiKey, count, connections, load }) => {
       authorization: `Bearer ${apiKey}`,
     });
   const send = (port, requests) => load.run('sendAll', { port, connections, requests, keepBodies: true });
-  const opened = await send(service.port, Array.from({ length: count }, (_, n) => create(n)));
+  const opened = await send(
+    service.port,
+    Array.from({ length: count }, (_, n) => create(n)),
+  );
   allAnswered('a create', opened.statuses, 201);
   const payments = opened.bodies.map((body) => JSON.parse(body));
   const pay = ({ trackId }) =>
@@ -71,7 +74,9 @@ const floorTasks = async (url, after) => {
   const events = grouped(
     await storedRows(url, 'event', `position > $1 and actor = 'gateway' order by stream_id, version`, [after]),
   );
-  const messages = await storedRows(url, 'inbox', `source = 'callback:default' and stream_id = any($1)`, [[...events.keys()]]);
+  const messages = await storedRows(url, 'inbox', `source = 'callback:default' and stream_id = any($1)`, [
+    [...events.keys()],
+  ]);
   return messages.map((message) => [
     insertOf([['inbox', message], ...events.get(message.stream_id).map((event) => ['event', event])]),
   ]);
@@ -138,7 +143,9 @@ export const measureCallbacks = async ({ dataDir, rounds, perRound, connections,
   const measured = [];
   for (let round = 0; round <= rounds; round++) {
     const result = await measureRound(context, requests.slice(round * perRound, (round + 1) * perRound));
-    say(`callbacks: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`);
+    say(
+      `callbacks: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`,
+    );
     if (round > 0) measured.push(result);
   }
   const stored = await verify(service.url, requests.length);

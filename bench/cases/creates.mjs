@@ -49,7 +49,8 @@ const measureRound = async ({ service, load, inserts, connections }, requests) =
   const product = await load.run('sendAll', { port: service.port, connections, requests });
   if (product.statuses.some((status) => status !== 201)) throw new Error('a create was not answered with 201');
   const tasks = await floorTasks(service.url, at);
-  if (tasks.length !== requests.length) throw new Error(`${tasks.length} payments in the database for ${requests.length} creates`);
+  if (tasks.length !== requests.length)
+    throw new Error(`${tasks.length} payments in the database for ${requests.length} creates`);
   await emptyFloorTables(service.url);
   const floor = await inserts.run('runTasks', { url: service.url, connections, tasks });
   return { product: summary(product), floor: summary(floor) };
@@ -64,7 +65,9 @@ export const measureCreates = async ({ dataDir, rounds, perRound, connections, s
   for (let round = 0; round <= rounds; round++) {
     const requests = Array.from({ length: perRound }, (_, n) => create(round * perRound + n));
     const result = await measureRound({ service, load, inserts, connections }, requests);
-    say(`creates: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`);
+    say(
+      `creates: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`,
+    );
     if (round > 0) measured.push(result);
   }
   await Promise.all([load, inserts, service, gateway].map((process) => process.stop()));

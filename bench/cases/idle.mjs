@@ -18,7 +18,9 @@ export const measureIdle = async ({ rounds, say }) => {
     const dataDir = await dataDirectory();
     first.push(await start(dataDir));
     again.push(await start(dataDir));
-    say(`idle: round ${round + 1}: ready after ${Math.round(first.at(-1).readyMs)} and ${Math.round(again.at(-1).readyMs)} ms`);
+    say(
+      `idle: round ${round + 1}: ready after ${Math.round(first.at(-1).readyMs)} and ${Math.round(again.at(-1).readyMs)} ms`,
+    );
   }
   return {
     firstReadyMs: median(first.map(({ readyMs }) => readyMs)),

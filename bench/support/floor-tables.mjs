@@ -1,7 +1,18 @@
 // The floor writes the product's own bytes into tables of the same shape, without anything of the product's around it.
 import { ask } from './processes.mjs';
 
-const inboxColumns = ['stream_id', 'digest', 'id', 'source', 'subject', 'status', 'reason', 'body', 'received_at', 'last_received_at'];
+const inboxColumns = [
+  'stream_id',
+  'digest',
+  'id',
+  'source',
+  'subject',
+  'status',
+  'reason',
+  'body',
+  'received_at',
+  'last_received_at',
+];
 const eventColumns = [
   'stream_id', 'version', 'event_id', 'type', 'schema_version', 'recorded_at', 'tenant', 'actor', 'correlation_id',
   'causation_id', 'data', 'hash',
@@ -31,7 +42,9 @@ export const insertOf = (rows) => {
     if (last?.name === name) last.tuples.push(`(${marks.join(', ')})`);
     else parts.push({ name, tuples: [`(${marks.join(', ')})`] });
   }
-  const inserts = parts.map(({ name, tuples }) => `insert into floor.${name} (${tables[name].join(', ')}) values ${tuples.join(', ')}`);
+  const inserts = parts.map(
+    ({ name, tuples }) => `insert into floor.${name} (${tables[name].join(', ')}) values ${tuples.join(', ')}`,
+  );
   const last = inserts.pop();
   const before = inserts.map((insert, at) => `w${at} as (${insert})`);
   const text = before.length === 0 ? last : `with ${before.join(', ')} ${last}`;

@@ -1,7 +1,8 @@
 const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
 
 /** The value below which this share of the numbers lies (nearest rank). */
-export const percentile = (numbers, share) => sorted(numbers)[Math.max(0, Math.ceil(numbers.length * share) - 1)] ?? NaN;
+export const percentile = (numbers, share) =>
+  sorted(numbers)[Math.max(0, Math.ceil(numbers.length * share) - 1)] ?? NaN;
 
 export const median = (numbers) => {
   const all = sorted(numbers);
@@ -21,7 +22,8 @@ export const shown = (number) => {
 /** A Markdown table. */
 export const table = (head, rows) => {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
-  const line = (cells) => `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join(' | ')} |`;
+  const line = (cells) =>
+    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join(' | ')} |`;
   const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
   return [line(head), line(rule), ...rows.map(line)].join('\n');
 };

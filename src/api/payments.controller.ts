@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { decimalsOf } from '../kernel/money.js';
-import { Refusal } from '../kernel/refusal.js';
+import { Refusal, type FieldError } from '../kernel/refusal.js';
 import { ReportFulfillment } from '../fulfillment/fulfillment.handlers.js';
 import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { explain, type Explanation } from '../payments/explanation.js';
@@ -155,11 +155,8 @@ export class PaymentsController {
   }
 
   private terms(caller: Application, body: CreatePaymentRequest): Terms {
-    const decimals = body.amount.split('.')[1]?.length ?? 0;
-    if (decimals > decimalsOf(body.currency)) {
-      const detail = `has ${String(decimals)} decimals; ${body.currency} has ${String(decimalsOf(body.currency))}`;
-      throw new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', [{ pointer: '/amount', detail }]);
-    }
+    const errors = faultsTogether(body, this.settings.sandbox);
+    if (errors.length > 0) throw new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', errors);
     return {
       id: this.ids.next(),
       applicationId: caller.id,
@@ -178,6 +175,19 @@ export class PaymentsController {
       requestedAt: this.clock.now(),
     };
   }
+}
+
+/** What no field shows by itself: decimals that the currency has not, and plain http outside sandbox. */
+function faultsTogether({ amount, currency, returnUrl }: CreatePaymentRequest, sandbox: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  const decimals = amount.split('.')[1]?.length ?? 0;
+  if (decimals > decimalsOf(currency)) {
+    errors.push({ pointer: '/amount', detail: `has ${String(decimals)} decimals; ${currency} has ${String(decimalsOf(currency))}` });
+  }
+  if (!sandbox && typeof returnUrl === 'string' && new URL(returnUrl).protocol !== 'https:') {
+    errors.push({ pointer: '/returnUrl', detail: 'must begin with https://' });
+  }
+  return errors;
 }
 
 const causeOf = (caller: Application, request: FastifyRequest): Cause => ({

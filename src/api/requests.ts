@@ -1,8 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
-  IsEmail, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
+  IsEmail, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateIf, ValidateNested,
 } from 'class-validator';
+import { defaultPolicy } from '../payments/policy.js';
 import { IsAmount, IsDuration, IsMetadata, IsPercent, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
 
 class PaidWhen {
@@ -104,7 +105,8 @@ export class CreatePaymentRequest {
     oneOf: [{ type: 'string', example: 'default' }, { $ref: '#/components/schemas/PolicyRequest' }],
     description: 'The name of a policy, or one inline.',
   })
-  @IsOptional() @IsPolicy() @ValidateNested()
+  // The name of a policy has nothing inside to validate.
+  @IsOptional() @ValidateIf((_, policy) => policy !== defaultPolicy.name) @IsPolicy() @ValidateNested()
   @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
   policy?: string | PolicyRequest;
 

@@ -57,8 +57,15 @@ export class NoFields implements CanActivate {
   }
 }
 
+const unreadable = (errors: FieldError[]): Refusal => new Refusal('malformed_request', 'Some query parameters are not acceptable; see errors.', errors);
+
+const parameters = new ValidationPipe({ ...strict, exceptionFactory: (errors) => unreadable(fieldErrors(errors, '', '?')) });
+
 /** Query parameters: the same, as a request that cannot be read. */
-export const queryPipe = new ValidationPipe({
-  ...strict,
-  exceptionFactory: (errors) => new Refusal('malformed_request', 'Some query parameters are not acceptable; see errors.', fieldErrors(errors, '', '?')),
-});
+export const queryPipe: PipeTransform = {
+  transform: (query: object, metadata): unknown => {
+    const inherited = Object.keys(query).filter((name) => name in Object.prototype);
+    if (inherited.length > 0) throw unreadable(inherited.map((name) => ({ pointer: `?${name}`, detail: 'is not a known field' })));
+    return parameters.transform(query, metadata);
+  },
+};

@@ -1,11 +1,12 @@
-import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { PaymentStreams } from '../payments/payment-streams.pg.js';
 import { statusScope } from '../payments/create-invoice.handlers.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { statusPage, statusStyle } from './status.page.js';
 
 const token = /^[A-Za-z0-9_-]{32}$/;
@@ -18,6 +19,7 @@ export class StatusController {
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(RateLimit) private readonly limit: RateLimit,
   ) {}
 
   @Get('status.css')
@@ -27,9 +29,12 @@ export class StatusController {
   }
 
   @Get(':token')
-  async page(@Param('token') given: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+  async page(@Param('token') given: string, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const id = token.test(given) ? await this.store.streamOf(statusScope, given) : null;
-    if (id === null) throw new Refusal('not_found', 'There is no such payment.');
+    if (id === null) {
+      this.limit.spend('refused', request.ip);
+      throw new Refusal('not_found', 'There is no such payment.');
+    }
     const { payment } = await this.streams.load(id);
     void reply
       .header('content-type', 'text/html; charset=utf-8')

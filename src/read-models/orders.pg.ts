@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Column, DataSource, Entity, PrimaryColumn, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
 import type { Instant } from '../kernel/clock.js';
+import { isUuid } from '../kernel/ids.js';
 import type { Payment } from '../payments/payment.js';
 import type { Fulfillment } from '../fulfillment/fulfillment.js';
 
@@ -101,9 +102,7 @@ function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: P
   if (createdTo !== undefined) query.andWhere('p.createdAt < :createdTo', { createdTo });
   if (q !== undefined) {
     const part = `%${q.replace(/[\\%_]/g, '\\$&')}%`;
-    query.andWhere('(p.orderId ilike :part or p.trackId ilike :part or p.customerId ilike :part or p.email ilike :part or p.paymentId::text = :q)', {
-      part,
-      q: q.toLowerCase(),
-    });
+    const id = isUuid(q.toLowerCase()) ? q.toLowerCase() : null;
+    query.andWhere('(p.orderId ilike :part or p.trackId ilike :part or p.customerId ilike :part or p.email ilike :part or p.paymentId = :id)', { part, id });
   }
 }

@@ -149,6 +149,13 @@ describe('Creating a payment', () => {
     await refuses(JSON.stringify(order('refused', { [field]: value })), 'invalid_request', [...pointers]);
   });
 
+  it('takes a policy by its name, and says so where a name is not known', async () => {
+    const { id } = await created(shop, 'by-name', { policy: 'default' });
+    expect((await shop.api('GET', `/v1/payments/${id}`)).body.policy).toMatchObject({ name: 'default', version: 1, rules: { paidWhen: { rule: 'settled' } } });
+    const refused = await shop.api('POST', '/v1/payments', order('refused', { policy: 'gold' }));
+    expect(refused.body.errors).toEqual([{ pointer: '/policy', detail: 'must be the name of a policy ("default") or a policy as an object' }]);
+  });
+
   it('A18 names every field at fault at once', async () => {
     await refuses('{"amount":1,"currency":"usd","lifetimeMinutes":1}', 'invalid_request', ['/amount', '/currency', '/lifetimeMinutes', '/orderId']);
   });

@@ -9,7 +9,15 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a file does to the world stands in its name; there are no other roles. */
 const roles = ['pg', 'client', 'controller', 'handlers', 'job', 'cli', 'module', 'page'];
-const tops = ['app.module.ts', 'background.module.ts', 'process.module.ts', 'main.ts', 'worker.ts', 'cli.ts', 'version.ts'];
+const tops = [
+  'app.module.ts',
+  'background.module.ts',
+  'process.module.ts',
+  'main.ts',
+  'worker.ts',
+  'cli.ts',
+  'version.ts',
+];
 
 interface Source {
   path: string;
@@ -23,7 +31,11 @@ const sources = async (): Promise<Source[]> => {
 };
 
 /** The words between a file's name and its extension: its role, if it has one. */
-const roleOf = (path: string): string[] => path.slice(path.lastIndexOf('/') + 1).split('.').slice(1, -1);
+const roleOf = (path: string): string[] =>
+  path
+    .slice(path.lastIndexOf('/') + 1)
+    .split('.')
+    .slice(1, -1);
 
 describe('The house', () => {
   let files: Source[] = [];
@@ -34,7 +46,9 @@ describe('The house', () => {
   const pathsWhere = (test: (file: Source) => boolean): string[] => files.filter(test).map(({ path }) => path);
 
   it('knows a closed list of roles', () => {
-    expect(pathsWhere(({ path }) => !roleOf(path).every((role) => roles.includes(role)) || roleOf(path).length > 1)).toEqual([]);
+    expect(
+      pathsWhere(({ path }) => !roleOf(path).every((role) => roles.includes(role)) || roleOf(path).length > 1),
+    ).toEqual([]);
   });
 
   it('has a rank for every folder, and at its top only what starts and composes it', () => {
@@ -45,17 +59,22 @@ describe('The house', () => {
 
   it('has no barrels and no folders that could hold anything', () => {
     expect(pathsWhere(({ path }) => /(^|\/)index\.tsx?$/.test(path))).toEqual([]);
-    expect(pathsWhere(({ path }) => /(^|\/)(common|shared|utils?|helpers|interfaces|dto|types)\//.test(path))).toEqual([]);
+    expect(pathsWhere(({ path }) => /(^|\/)(common|shared|utils?|helpers|interfaces|dto|types)\//.test(path))).toEqual(
+      [],
+    );
   });
 
   it('keeps SQL in files that say so', () => {
     const sql = /`\s*(select|insert into|update|delete from|create table) [a-z_"$]|`\s*with [a-z_]+ as /;
-    const allowed = (path: string): boolean => ['pg', 'job', 'cli', 'handlers'].some((role) => roleOf(path).includes(role));
+    const allowed = (path: string): boolean =>
+      ['pg', 'job', 'cli', 'handlers'].some((role) => roleOf(path).includes(role));
     expect(pathsWhere(({ path, text }) => sql.test(text) && !allowed(path))).toEqual([]);
   });
 
   it('writes its SQL in lower case', () => {
-    expect(pathsWhere(({ text }) => /[`'](SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\b/.test(text))).toEqual([]);
+    expect(pathsWhere(({ text }) => /[`'](SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\b/.test(text))).toEqual(
+      [],
+    );
   });
 
   it('asks no file to be understood at more than some 300 lines', () => {
@@ -65,11 +84,14 @@ describe('The house', () => {
   it('hands the clock and chance in wherever something is decided', () => {
     const worldly = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(/;
     const ports = ['platform/clock.ts', 'platform/ids.ts'];
-    expect(pathsWhere(({ path, text }) => roleOf(path).length === 0 && worldly.test(text) && !ports.includes(path))).toEqual([]);
+    expect(
+      pathsWhere(({ path, text }) => roleOf(path).length === 0 && worldly.test(text) && !ports.includes(path)),
+    ).toEqual([]);
   });
 
   it('does nothing on the disk, the network or the database from a file without a role', () => {
-    const worldly = /^import (?!type )[^;]*from '(node:(fs|http|https|child_process|dns|tls)[^']*|pg|graphile-worker|axios)';/m;
+    const worldly =
+      /^import (?!type )[^;]*from '(node:(fs|http|https|child_process|dns|tls)[^']*|pg|graphile-worker|axios)';/m;
     expect(pathsWhere(({ path, text }) => roleOf(path).length === 0 && worldly.test(text))).toEqual([]);
   });
 });

@@ -71,14 +71,17 @@ const copyWithWrongImports = async (): Promise<string> => {
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
   await writeFile(join(copy, 'src/kernel/planted-cycle.ts'), "export * from './money.js';\n");
   for (const [file, imported] of wrong) await appendFile(join(copy, 'src', file), `export * from '${imported}';\n`);
-  await writeFile(join(copy, 'src/platform/planted-type.ts'), "export type { Payment } from '../payments/payment.js';\n");
+  await writeFile(
+    join(copy, 'src/platform/planted-type.ts'),
+    "export type { Payment } from '../payments/payment.js';\n",
+  );
   return copy;
 };
 
 describe('The import rules', () => {
   it('hold for every file of the service', async () => {
     expect((await violationsIn(root)).map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`)).toEqual([]);
-  });
+  }, 60_000);
 
   it('catch an import that goes up, sideways, or out of bounds', async () => {
     const copy = await copyWithWrongImports();
@@ -87,5 +90,5 @@ describe('The import rules', () => {
     const expected = wrong.map(([file, , rule]) => `src/${file}: ${rule}`);
     expect(expected.filter((violation) => !found.includes(violation))).toEqual([]);
     expect(found).toContain('src/platform/planted-type.ts: rank-1-imports-only-down');
-  });
+  }, 60_000);
 });

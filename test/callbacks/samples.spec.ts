@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { apiKey, merchantKey, payoutKey, startTestService, until, type TestService } from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
-import { acknowledged, kept, openPayment, stored, story, untouched } from './support.js';
+import { acknowledged, kept, openPayment, stored, story, untouched, type OpenPayment } from './support.js';
 
 const directory = new URL('../samples/oxapay/', import.meta.url);
-const names = readdirSync(directory).filter((name) => name.includes('-webhook-'));
+const names = readdirSync(directory).filter((name) => name.includes('-webhook-')).sort();
 const bytesOf = (name: string): Buffer => readFileSync(new URL(name, directory));
 const payouts = names.filter((name) => name.includes('payout'));
 const payments = names.filter((name) => !payouts.includes(name));
@@ -28,7 +28,10 @@ it('there are samples of every kind', () => {
 });
 
 describe('Each sample, byte for byte, when nothing is known of its payment', () => {
-  it.each(payments)('%s is kept until its payment appears', async (name) => {
+  const older = 'published-webhook-invoice-paying-older-without-sent_value.json';
+  const newer = 'published-webhook-invoice-paying.json';
+
+  it.each(payments.filter((name) => name !== newer))('%s is kept until its payment appears', async (name) => {
     const body = bytesOf(name);
     const before = await stored(shop.database.pool);
     expect(await shop.callback(body, { key: payoutKey })).toMatchObject({ status: 401 });
@@ -38,6 +41,14 @@ describe('Each sample, byte for byte, when nothing is known of its payment', () 
       expect(await kept(shop.database.pool, body)).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts }]);
     }
     expect(await stored(shop.database.pool)).toEqual({ ...before, messages: before.messages + 1 });
+  });
+
+  it(`${newer} says what ${older} says, and counts as its repeat`, async () => {
+    const before = await stored(shop.database.pool);
+    expect(await shop.callback(bytesOf(newer))).toEqual(acknowledged);
+    expect(await kept(shop.database.pool, bytesOf(newer))).toEqual([]);
+    expect(await kept(shop.database.pool, bytesOf(older))).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts: 3 }]);
+    expect(await stored(shop.database.pool)).toEqual(before);
   });
 
   it.each(payouts)('%s is kept; it is about money that goes out', async (name) => {
@@ -59,10 +70,13 @@ describe('Each sample, byte for byte, when a payment of ours has its track id', 
   });
   afterAll(() => known.close());
 
-  const openAs = (body: Buffer): ReturnType<typeof openPayment> => {
+  const opened = new Map<string, OpenPayment>();
+  const openAs = async (body: Buffer): Promise<OpenPayment> => {
     const { track_id, amount, currency } = JSON.parse(body.toString()) as { track_id: string; amount: number; currency: string };
     gateway.nextTrackId(JSON.stringify(track_id));
-    return openPayment(known, { amount: amount === 0 ? '25' : String(amount), currency });
+    const payment = opened.get(track_id) ?? (await openPayment(known, { amount: amount === 0 ? '25' : String(amount), currency }));
+    opened.set(track_id, payment);
+    return payment;
   };
 
   it.each(payments.filter((name) => !/donation|payment_link/.test(name)))('%s names an order that is not ours: set aside, and the gateway asked', async (name) => {

@@ -20,7 +20,8 @@ export async function openPayment(shop: TestService, terms: { amount?: string; c
   expect(answer.status).toBe(201);
   const { id, trackId } = answer.body as { id: string; trackId: string };
   await until(async () => {
-    const { rows } = await shop.database.pool.query('select 1 from look where stream_id = $1', [id]);
+    // A minute from the opening; before that it is half a minute from the request.
+    const { rows } = await shop.database.pool.query("select 1 from look where stream_id = $1 and due_at > now() + interval '45 seconds'", [id]);
     return rows.length === 1;
   });
   return { id, trackId, amount, currency };

@@ -9,7 +9,7 @@ beforeEach(async () => {
   receiver = await new Receiver().open();
 });
 afterEach(async () => {
-  client?.close();
+  client?.onModuleDestroy();
   await receiver.close();
 });
 

@@ -68,7 +68,7 @@ describe('The JSON parser', () => {
         expect(accepts(text)).toBe(true);
         expect(plain(told.value)).toEqual(JSON.parse(text));
       }),
-      { numRuns: 5000 },
+      { numRuns: 3000 },
     );
   });
 

@@ -9,7 +9,7 @@ export const deadline = '2026-01-01T13:00:00.000Z';
 export const inTime = '2026-01-01T12:10:00.000Z';
 export const tooLate = '2026-01-01T14:00:00.000Z';
 export const muchTooLate = '2026-02-01T14:00:00.000Z';
-export const trackId = '100000001';
+const trackId = '100000001';
 
 export const terms = (rules: Partial<PolicyRules> = {}, changes: Partial<Terms> = {}): Terms => ({
   id: '01890000-0000-7000-8000-000000000001',

@@ -28,7 +28,7 @@ const textOf = (path: string): Promise<string | null> =>
   readFile(path, 'utf8').then(
     (text) => text.trim(),
     (error: unknown) => {
-      const code = error instanceof Error && 'code' in error ? error.code : null;
+      const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
       throw error;
     },

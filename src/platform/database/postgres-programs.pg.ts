@@ -149,7 +149,8 @@ const addLinks = async (native: string): Promise<void> => {
     const link = join(dirname(native), target);
     if (await lstat(link).catch(() => null)) continue;
     await symlink(relative(dirname(target), source), link).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      const exists = typeof error === 'object' && error !== null && 'code' in error && error.code === 'EEXIST';
+      if (!exists) throw error;
     });
   }
 };

@@ -6,8 +6,8 @@ const messages = /^(?:timeout exceeded when trying to connect|Connection termina
 
 /** Whether an error says that the database is away or overloaded, as opposed to refusing what it was asked. */
 export function isUnreachable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (typeof error !== 'object' || error === null) return false;
   const code: unknown = 'code' in error ? error.code : undefined;
   if (typeof code === 'string') return sqlState.test(code) || systemCodes.has(code);
-  return messages.test(error.message);
+  return 'message' in error && typeof error.message === 'string' && messages.test(error.message);
 }

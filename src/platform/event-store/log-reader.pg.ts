@@ -1,6 +1,7 @@
 import type { ClientBase, Pool, QueryResult } from 'pg';
 import type { RecordedEvent } from '../../kernel/event.js';
 import { eventColumns, eventOf, storedTypes, type EventRow } from './event-row.pg.js';
+import { RecentEvents } from './recent-events.js';
 import { Watermark } from './watermark.js';
 
 /*
@@ -19,12 +20,17 @@ const page = {
   types: storedTypes,
 };
 
+/** What one process keeps of the log's end for its followers; a few megabytes. */
+const recentEvents = 2000;
+
 /**
  * Reads the log in the order of its positions, and never past one that an open transaction may still commit: none lost,
  * none twice, none out of order. Needs the primary and `read committed`.
  */
 export class LogReader {
   private readonly mark = new Watermark();
+  private readonly recent = new RecentEvents(recentEvents);
+  private reading: Promise<unknown> | null = null;
   private running: Promise<number> | null = null;
   private next: Promise<number> | null = null;
 
@@ -49,11 +55,34 @@ export class LogReader {
     return this.readWith(this.pool, after, limit, upTo ?? (await this.watermark()));
   }
 
-  /** The same on a connection of the caller's choice, for reading inside a transaction (`read committed`). */
+  /**
+   * The same on a connection of the caller's choice, for reading inside a transaction (`read committed`). Events up to a
+   * watermark never change, so those that another caller has just read are given again without asking the database.
+   */
   async readWith(connection: Pool | ClientBase, after: number, limit: number, upTo: number): Promise<RecordedEvent[]> {
     if (upTo <= after) return [];
-    const { rows } = await connection.query<EventRow>({ ...page, values: [after, upTo, limit] });
-    return rows.map(eventOf);
+    const known = this.recent.take(after, limit, upTo) ?? (await this.afterOthers(after, limit, upTo));
+    return known ?? this.readPage(connection, after, limit, upTo);
+  }
+
+  /** Followers wake together and want the same page: all but one wait for it. */
+  private async afterOthers(after: number, limit: number, upTo: number): Promise<RecordedEvent[] | null> {
+    if (this.reading === null || !this.recent.covers(after)) return null;
+    await this.reading.catch(() => undefined);
+    return this.recent.take(after, limit, upTo);
+  }
+
+  private async readPage(connection: Pool | ClientBase, after: number, limit: number, upTo: number): Promise<RecordedEvent[]> {
+    const asked = connection.query<EventRow>({ ...page, values: [after, upTo, limit] });
+    this.reading = asked;
+    try {
+      const events = (await asked).rows.map(eventOf);
+      const reached = events.length < limit ? upTo : (events.at(-1)?.position ?? upTo);
+      this.recent.put(after, reached, events);
+      return events;
+    } finally {
+      if (this.reading === asked) this.reading = null;
+    }
   }
 
   private follow(): Promise<number> {

@@ -39,21 +39,25 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
   return adapter;
 }
 
-/** Tells a method that a route does not take from an address where nothing is. */
+/** Tells a method that a route does not take from an address where nothing is; neither has its body read. */
 function tellMethods(fastify: FastifyInstance): void {
   const routes: { pattern: RegExp; methods: string[] }[] = [];
   fastify.addHook('onRoute', ({ url, method }) => {
     if (url !== '*') routes.push({ pattern: patternOf(url), methods: [method].flat() });
   });
   fastify.addHook('onRequest', (request, reply, done) => {
-    const [path = ''] = request.is404 ? request.url.split('?') : [];
-    const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.methods));
-    if (methods.size === 0) {
+    if (!request.is404) {
       done();
       return;
     }
-    void reply.header('allow', [...methods].join(', '));
-    done(new Refusal('method_not_allowed', `This address takes ${[...methods].join(' and ')}.`));
+    const [path = ''] = request.url.split('?');
+    const methods = [...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.methods))];
+    if (methods.length > 0) void reply.header('allow', methods.join(', '));
+    done(
+      methods.length > 0
+        ? new Refusal('method_not_allowed', `This address takes ${methods.join(' and ')}.`)
+        : new Refusal('not_found', 'There is nothing at this address.'),
+    );
   });
 }
 

@@ -191,12 +191,13 @@ export class Jobs {
   /** The library ends its run when the database goes away at the wrong moment; a service goes on. */
   private async supervise(tasks: Readonly<Record<string, TaskHandler>>): Promise<void> {
     const { signal } = this.stopping;
-    for (let pause = restartAfterMs; !signal.aborted;) {
+    const stopping = (): boolean => signal.aborted;
+    for (let pause = restartAfterMs; !stopping();) {
       await this.runner?.promise.catch((error: unknown) =>
         this.log.warn({ msg: 'the job runner ended and is started again', error: messageOf(error) }),
       );
       await delay(pause, null, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+      if (stopping()) return;
       // New options each time: the library remembers what it has learnt by them.
       this.runner = await run(this.runnerOptions(tasks)).catch((error: unknown) => {
         this.log.warn({ msg: 'the job runner cannot start', error: messageOf(error) });

@@ -12,6 +12,8 @@ export interface FollowerOptions {
   idleMs: number;
   /** How soon it looks again while what it was woken for is held back by an open transaction. */
   tickMs: number;
+  /** The least time between batches that are not full: under load they grow instead of becoming more. */
+  paceMs: number;
   /** Failed tries of one event after which the follower stops and says so in its row. */
   maxFailures: number;
   /** The pause after the first failure; it doubles. */
@@ -30,10 +32,10 @@ export interface FollowerDeps {
   options?: Partial<FollowerOptions>;
 }
 
-const defaults: FollowerOptions = { batchSize: 1000, idleMs: 250, tickMs: 10, maxFailures: 5, retryMs: 100, restMs: 30_000 };
+const defaults: FollowerOptions = { batchSize: 1000, idleMs: 250, tickMs: 10, paceMs: 25, maxFailures: 5, retryMs: 100, restMs: 30_000 };
 
-/** What a try came to: go on at once, nothing to do, or a pause of so many milliseconds. */
-type Step = 'more' | 'idle' | number;
+/** What a try came to: go on at once, go on at the next tick, nothing to do, or a pause of so many milliseconds. */
+type Step = 'more' | 'paced' | 'idle' | number;
 
 /** What a transaction works on. */
 interface Page {
@@ -52,6 +54,9 @@ class HandlerFailure extends Error {
 }
 
 const restingPollMs = 1000;
+
+/** All followers of a process meet at the same ticks. */
+const untilTick = (ms: number): number => ms - (performance.now() % ms);
 
 /**
  * Follows the log for one projection or reactor. Rows and checkpoint commit together; any number of processes may run
@@ -140,8 +145,9 @@ export class Follower {
     let registered = false;
     while (!this.stopping) {
       const step = await this.attempt(registered);
-      registered ||= step === 'more' || step === 'idle';
+      registered ||= typeof step !== 'number';
       if (step === 'idle') await this.rest();
+      else if (step === 'paced') await this.pauseFor(untilTick(this.options.paceMs));
       else if (step !== 'more') await this.pauseFor(step);
     }
   }
@@ -149,7 +155,7 @@ export class Follower {
   /** Idle followers of a process wake at the same moments, so that they share one look at the log. */
   private rest(): Promise<void> {
     const { idleMs, tickMs } = this.options;
-    return this.wakeup.sleep(this.scanned < this.wanted ? tickMs : idleMs - (performance.now() % idleMs));
+    return this.wakeup.sleep(this.scanned < this.wanted ? tickMs : untilTick(idleMs));
   }
 
   /** A pause that appends do not cut short; only `stop` does. */
@@ -184,8 +190,9 @@ export class Follower {
       const step = await this.applyNext(client, upTo, page);
       await client.query('commit');
       if (typeof step !== 'number') return step === 'resting' ? Math.min(this.options.restMs, restingPollMs) : 'idle';
+      const full = page.events.length >= this.batchSize;
       this.advance(step);
-      return 'more';
+      return full ? 'more' : 'paced';
     } catch (error) {
       broken = await client.query('rollback').then(
         () => false,
