@@ -73,7 +73,7 @@ export default tseslint.config(
       // `for (…; await delay(10))` and `() => timer.close()` confuse nobody.
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_$' }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_+$' }],
       // Request classes hold fields only; spreading one gives its fields.
       '@typescript-eslint/no-misused-spread': [
         'error',

@@ -32,10 +32,13 @@ const machine = async (dataDir) => {
   };
 };
 
+/** The machine's load averages: other work on it shows here, and in the numbers. */
+const load = () => os.loadavg().map((average) => Math.round(average * 100) / 100);
+
 const measure = async () => {
   const results = {
     startedAt: new Date().toISOString(),
-    loadBefore: os.loadavg().map((load) => Math.round(load * 100) / 100),
+    loadBefore: load(),
   };
   // Quiet things first: a machine that has just worked hard still writes to its disk.
   if (runs('idle')) results.idle = await measureIdle({ rounds: 2, say });
@@ -49,11 +52,12 @@ const measure = async () => {
     results.creates = await measureCreates({
       dataDir: await dataDirectory(),
       rounds: 5,
-      perRound: 1500,
+      perRound: 1000,
       connections,
       say,
     });
   }
+  results.loadAfter = load();
   return results;
 };
 
@@ -81,8 +85,16 @@ const rowsOf = ({ callbacks, creates, replay }) => [
   ...(replay ? [rate('replay of `orders` / log read and dropped', 'events/s', replay)] : []),
 ];
 
-const factsOf = ({ callbacks, replay, idle, machine: { cpu, cores, memoryGb, kernel, node, postgres } }) => [
+const factsOf = ({
+  callbacks,
+  replay,
+  idle,
+  loadBefore,
+  loadAfter,
+  machine: { cpu, cores, memoryGb, kernel, node, postgres },
+}) => [
   `Machine: ${cores} cores (${cpu}), ${memoryGb} GiB memory, ${kernel}, Node ${node}, PostgreSQL ${postgres.server_version} (embedded; fsync ${postgres.fsync}, synchronous_commit ${postgres.synchronous_commit}).`,
+  `Load averages (1, 5, 15 minutes) before: ${loadBefore.join(', ')}; after: ${loadAfter.join(', ')}.`,
   ...(callbacks
     ? [
         `Callbacks: ${callbacks.acknowledged} acknowledged, ${callbacks.stored.evidence} stored as evidence, ${callbacks.stored.paid} payments paid; ${shown(callbacks.eventsPerCallback)} events each; the order read model had caught up ${shown(callbacks.catchUpMs)} ms after the last answer; ${callbacks.stored.corroborated} payments corroborated by polls meanwhile; memory under load ${shown(callbacks.rssMb)} MB.`,

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { HttpModule, HttpService } from '@nestjs/axios';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { ConfigModule } from '@nestjs/config';
+import { ConfigModule, ConfigService } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import { CqrsModule } from '@nestjs/cqrs';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -92,7 +92,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, isGlobal: true, load: [() => ({ ...options.config })] }),
+        ConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, isGlobal: true, load: [() => ({ finality: options.config })] }),
         CqrsModule.forRoot(),
         HttpModule,
         ScheduleModule.forRoot(),
@@ -195,11 +195,11 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
 }
 
 function edges(options: ServiceOptions): Provider[] {
-  const { config, log } = options;
+  const { log } = options;
   return [
-    { provide: ApiSettings, useValue: { publicUrl: config.publicUrl, sandbox: config.gateway === 'sandbox' } satisfies ApiSettings },
-    { provide: CallbackKeys, useValue: { merchant: config.merchantKeys, payout: config.payoutKeys } satisfies CallbackKeys },
-    { provide: MetricsAccess, useValue: { password: config.gateway === 'sandbox' ? null : config.opsPassword } satisfies MetricsAccess },
+    setting<ApiSettings>(ApiSettings, ({ publicUrl, gateway }) => ({ publicUrl, sandbox: gateway === 'sandbox' })),
+    setting<CallbackKeys>(CallbackKeys, ({ merchantKeys, payoutKeys }) => ({ merchant: merchantKeys, payout: payoutKeys })),
+    setting<MetricsAccess>(MetricsAccess, ({ gateway, opsPassword }) => ({ password: gateway === 'sandbox' ? null : opsPassword })),
     { provide: CallbackCounts, useFactory: (registry: Registry) => new CallbackCounts(registry), inject: [Registry] },
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {
@@ -230,6 +230,13 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
     },
   ];
 }
+
+/** What one part needs to know of the configuration, under the part's own name for it. */
+const setting = <T>(token: abstract new () => T, pick: (config: Config) => T): Provider => ({
+  provide: token,
+  useFactory: (service: ConfigService<{ finality: Config }, true>) => pick(service.get('finality', { infer: true })),
+  inject: [ConfigService],
+});
 
 const warnOf =
   (log: Pino) =>

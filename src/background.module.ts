@@ -42,6 +42,6 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
 
   @Interval('expire-idempotency-keys', hourMs)
   async expireIdempotencyKeys(): Promise<void> {
-    await this.idempotency.expire();
+    while ((await this.idempotency.expire()) > 0);
   }
 }

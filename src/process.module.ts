@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { Logger as Pino } from 'pino';
 import { createService, type Service } from './app.module.js';
@@ -15,10 +16,20 @@ import { banner } from './ops/banner.js';
 const wrongConfiguration = 78;
 const wrongData = 65;
 
-interface Running {
-  service: Service;
+/** Stopping may take so long; what hangs then is left behind, as after a crash. */
+const stopWithinMs = 20_000;
+/** One press of Ctrl-C may arrive twice, from the terminal and from npm; a second press is not so quick. */
+const sameSignalMs = 250;
+
+/** What this process has opened so far. */
+interface Opened {
+  database: OpenDatabase | null;
+  service: Service | null;
   sandbox: Sandbox | null;
-  database: OpenDatabase;
+  /** The start has succeeded. */
+  complete: boolean;
+  /** The process is on its way out: nothing more is opened. */
+  stopping: boolean;
 }
 
 /** Starts this process: `service` answers HTTP and works in the background, `worker` only the latter. */
@@ -27,14 +38,23 @@ export async function startProcess(kind: 'service' | 'worker'): Promise<void> {
   const log = createLog(config.logLevel);
   Logger.overrideLogger(new NestLog(log));
   dieLoudly(log);
+  const opened: Opened = { database: null, service: null, sandbox: null, complete: false, stopping: false };
+  const started = start(config, kind, log, opened);
+  stopOnSignal(opened, started, log);
   try {
-    const running = await start(config, kind, log);
-    stopOnSignal(running, log);
+    await started;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`Finality cannot start: ${reason}\n`);
-    process.exit(error instanceof DatabaseIsNewer ? wrongData : 1);
+    // Whoever stops us waits for the start in hand and closes what it has opened.
+    if (!opened.stopping) await giveUp(error, opened, log);
   }
+}
+
+async function giveUp(error: unknown, opened: Opened, log: Pino): Promise<never> {
+  opened.stopping = true;
+  exitWhenLate(log);
+  process.stderr.write(`Finality cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  await closeAll(opened, log);
+  process.exit(error instanceof DatabaseIsNewer ? wrongData : 1);
 }
 
 function configOrExit(): Config {
@@ -47,20 +67,55 @@ function configOrExit(): Config {
   }
 }
 
-async function start(given: Config, kind: 'service' | 'worker', log: Pino): Promise<Running> {
+async function start(given: Config, kind: 'service' | 'worker', log: Pino, opened: Opened): Promise<void> {
   const began = performance.now();
+  // Before anything is touched: the process that has the ports may be one that works on the same data.
+  if (kind === 'service') await refuseTakenPorts(given);
   const credentials = given.gateway === 'sandbox' ? await sandboxCredentials(given.dataDir) : null;
   const config = credentials ? withCredentials(given, credentials) : given;
-  const database = await openDatabase(config, (line) => { log.info({ msg: line }); });
+  const database = (opened.database = await openDatabase(config, (line, level) => { log[level]({ msg: line }); }, dieWithDatabase(log)));
+  unlessStopping(opened);
   const sandboxState = config.gateway === 'sandbox' ? `${config.dataDir}/sandbox.json` : null;
   const clock = new SystemClock(sandboxState ? readClockOffset(sandboxState) : 0);
-  const service = await createService({ config, databaseUrl: database.url, clock, log, http: kind === 'service' });
-  const sandbox = sandboxState && kind === 'service' ? await openSandbox(config, clock, sandboxState, service, log) : null;
-  await service.listen();
-  if (kind === 'service') process.stdout.write(banner(config, sandbox?.url ?? null, Math.round(performance.now() - began)));
+  const service = (opened.service = await createService({ config, databaseUrl: database.url, clock, log, http: kind === 'service' }));
+  unlessStopping(opened);
+  if (sandboxState && kind === 'service') {
+    opened.sandbox = await openSandbox(config, clock, sandboxState, service, log).catch(explain('SANDBOX_PORT', config.sandboxPort));
+    unlessStopping(opened);
+  }
+  await service.listen().catch(explain('PORT', config.port));
+  unlessStopping(opened);
+  opened.complete = true;
+  if (kind === 'service') process.stdout.write(banner(config, opened.sandbox?.url ?? null, Math.round(performance.now() - began)));
   else log.info({ msg: 'the worker is ready' });
-  return { service, sandbox, database };
 }
+
+function unlessStopping(opened: Opened): void {
+  if (opened.stopping) throw new Error('stopped while starting');
+}
+
+async function refuseTakenPorts(config: Config): Promise<void> {
+  await tryPort(config.port, config.host).catch(explain('PORT', config.port));
+  if (config.gateway === 'sandbox') await tryPort(config.sandboxPort, config.host).catch(explain('SANDBOX_PORT', config.sandboxPort));
+}
+
+/** Listens there for a moment. */
+const tryPort = (port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, host, () => server.close(() => { resolve(); }));
+  });
+
+/** Says which variable to change where a port cannot be had; throws everything else on. */
+const explain =
+  (variable: 'PORT' | 'SANDBOX_PORT', port: number) =>
+  (error: unknown): never => {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'EADDRINUSE') throw new Error(`port ${String(port)} is taken; set ${variable} to a free one.`, { cause: error });
+    if (code === 'EACCES') throw new Error(`port ${String(port)} is not allowed to this user; set ${variable} to one above 1023.`, { cause: error });
+    throw error;
+  };
 
 function withCredentials(config: Config, made: { apiKey: string; opsPassword: string; merchantKey: string; payoutKey: string }): Config {
   return {
@@ -84,26 +139,58 @@ const openSandbox = (config: Config, clock: SystemClock, stateFile: string, serv
     log: (line) => { log.info({ msg: line }); },
   });
 
-function stopOnSignal({ service, sandbox, database }: Running, log: Pino): void {
-  let stopping = false;
-  const stop = async (signal: string): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ msg: 'stopping', signal });
-    await service.close();
-    await sandbox?.close();
-    await database.close();
-    process.exit(0);
-  };
+function stopOnSignal(opened: Opened, started: Promise<void>, log: Pino): void {
+  let first = 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      stop(signal).catch((error: unknown) => {
-        log.error({ msg: 'stopping failed', err: error });
-        process.exit(1);
-      });
+      if (first === 0) {
+        first = performance.now();
+        if (!opened.stopping) return void stop(signal, opened, started, log);
+      }
+      if (performance.now() - first < sameSignalMs) return;
+      log.warn({ msg: 'stopped at once', signal });
+      process.exit(1);
     });
   }
 }
+
+async function stop(signal: string, opened: Opened, started: Promise<void>, log: Pino): Promise<void> {
+  opened.stopping = true;
+  log.info({ msg: 'stopping', signal });
+  exitWhenLate(log);
+  await started.catch((error: unknown) => { log.info({ msg: 'the start was cut short', reason: String(error) }); });
+  process.exit((await closeAll(opened, log)) ? 0 : 1);
+}
+
+function exitWhenLate(log: Pino): void {
+  setTimeout(() => {
+    log.error({ msg: 'stopping takes too long; what still runs is left behind', seconds: stopWithinMs / 1000 });
+    process.exit(1);
+  }, stopWithinMs).unref();
+}
+
+/** Closes what was opened: the service first, which may need the gateway for its last work, and the database last. */
+async function closeAll({ service, sandbox, database, complete }: Opened, log: Pino): Promise<boolean> {
+  let clean = true;
+  const closers = [() => service?.close(), () => sandbox?.close(), () => (complete ? database?.close() : database?.undo())];
+  for (const close of closers) {
+    try {
+      await close();
+    } catch (error) {
+      clean = false;
+      log.error({ msg: 'stopping failed', err: error });
+    }
+  }
+  return clean;
+}
+
+/** Without its database a service can only refuse; a new start may find a way, or tells the reason. */
+const dieWithDatabase =
+  (log: Pino) =>
+  (error: Error): void => {
+    log.fatal({ msg: 'the database died and cannot be brought back', err: error });
+    process.exit(1);
+  };
 
 /** A state that nobody foresaw is left at once: what was acknowledged is durable, and the next start goes on from there. */
 function dieLoudly(log: Pino): void {

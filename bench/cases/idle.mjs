@@ -2,7 +2,7 @@
 import { median } from '../support/numbers.mjs';
 import { dataDirectory, startService } from '../support/processes.mjs';
 
-const settleMs = 5000;
+const settleMs = 3000;
 
 const start = async (dataDir) => {
   const service = await startService(dataDir);

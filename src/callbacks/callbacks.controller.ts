@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fitsType, verifyCallback, type SignerKind } from '../gateway/signature.js';
 import { contentOf, readCallback, type CallbackReading } from '../gateway/wire.js';
 import { Refusal } from '../kernel/refusal.js';
+import { Conflict } from '../platform/event-store/append.js';
 import { ApplyGatewayEvent, type Intake } from '../payments/gateway-event.handlers.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { CallbackCounts } from './callback-counts.js';
@@ -70,6 +71,8 @@ export class CallbacksController implements OnModuleInit {
       return await withinTime(this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading))));
     } catch (error) {
       this.counts.count('unavailable', null);
+      // So many claims about one payment at once that this one never had its turn: the gateway is to repeat it.
+      if (error instanceof Conflict) throw new Refusal('service_unavailable', 'Not stored; please repeat.');
       throw error;
     }
   }

@@ -73,7 +73,7 @@ export class WebhookClient {
     return { ...answer, durationMs: Math.round(performance.now() - began) };
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.agents.httpAgent.destroy();
     this.agents.httpsAgent.destroy();
   }

@@ -7,7 +7,7 @@ import type {
   PayoutReport,
   ReportPage,
 } from '../payments/payment-gateway.js';
-import { countOf, idOf, instantOf, maxText, objectOf, textOf, WireError, type WireFault } from './fields.js';
+import { countOf, idOf, instantOf, maxText, objectOf, referenceOf, textOf, WireError, type WireFault } from './fields.js';
 import { decodeUtf8, faultOf, readPayment, readPayout } from './wire.js';
 
 /**
@@ -107,7 +107,12 @@ const isWebAddress = (text: string): boolean => /^https?:\/\//i.test(text) && UR
 
 /** One page of the payment history; see `rowsOf` for rows that are left out. Throws `WireError`. */
 export function readPaymentPage(data: LosslessJson | undefined): ReportPage {
-  return { reports: rowsOf<GatewayReport>(data, readPayment), ...pageOf(data) };
+  const unread: string[] = [];
+  const left = (row: LosslessJson): void => {
+    const orderId = referenceOf(objectOf(row, 'list'), 'order_id');
+    if (orderId !== null) unread.push(orderId);
+  };
+  return { reports: rowsOf<GatewayReport>(data, readPayment, left), unread, ...pageOf(data) };
 }
 
 /** One page of the payout history; see `rowsOf` for rows that are left out. Throws `WireError`. */
@@ -127,13 +132,14 @@ export function readCurrencies(data: LosslessJson | undefined): string[] {
  * The readable rows. A row with a status that we do not know is left out, for otherwise one such payment would hide
  * all others of its page; any other fault fails the page, because an empty page must mean that nothing is there.
  */
-function rowsOf<T>(data: LosslessJson | undefined, read: (row: LosslessJson) => T): T[] {
+function rowsOf<T>(data: LosslessJson | undefined, read: (row: LosslessJson) => T, left: (row: LosslessJson) => void = () => undefined): T[] {
   return listOf(data).flatMap((row) => {
     try {
       return [read(row)];
     } catch (error) {
-      if (error instanceof WireError && error.fault === 'unknown_status') return [];
-      throw error;
+      if (!(error instanceof WireError && error.fault === 'unknown_status')) throw error;
+      left(row);
+      return [];
     }
   });
 }

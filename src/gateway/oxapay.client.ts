@@ -86,7 +86,7 @@ export class OxaPayGateway extends PaymentGateway {
   }
 
   /** Closes the connections that are kept open; called by Nest at shutdown. */
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.questions.agent.destroy();
   }
 

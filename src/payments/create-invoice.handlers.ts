@@ -3,8 +3,9 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Refusal } from '../kernel/refusal.js';
 import { KeyTaken } from '../platform/event-store/event-store.pg.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
-import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
+import { orderScope, PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import type { Terms } from './payment.js';
+import { Decimal, plain } from './policy.js';
 
 /** Begins a payment and opens an invoice for it at the gateway. */
 export class CreateInvoice {
@@ -16,7 +17,6 @@ export class CreateInvoice {
 
 /** The key under which a status page's token resolves to its payment. */
 export const statusScope = 'status';
-export const orderScope = (applicationId: string): string => `order:${applicationId}`;
 
 
 /**
@@ -59,4 +59,4 @@ const sameTerms = (a: Terms, b: Terms): boolean => agreed(a) === agreed(b);
 
 /** What the caller asked for, without what we added. */
 const agreed = ({ amount, currency, customerId, description, email, returnUrl, lifetimeMinutes, policy, metadata }: Terms): string =>
-  JSON.stringify([amount, currency, customerId, description, email, returnUrl, lifetimeMinutes, policy.rules, Object.entries(metadata).sort()]);
+  JSON.stringify([plain(new Decimal(amount)), currency, customerId, description, email, returnUrl, lifetimeMinutes, policy.rules, Object.entries(metadata).sort()]);

@@ -12,23 +12,29 @@ import {
   type Reportable,
   type Witness,
 } from './payment.js';
-import { Decimal, judge, type Contradiction, type ReviewReason } from './policy.js';
+import { Decimal, judge, sufficiency, type Contradiction, type ReviewReason } from './policy.js';
 import { uniteTransfers } from './transfers.js';
 
 /** Who claims something, and when we heard it. */
 export interface Claim {
   witness: Witness;
   now: Instant;
+  /** Whether another payment of the order is open or paid: a closed one may not become paid beside it. */
+  orderTaken?: boolean;
 }
 
 /** How long a gateway's own answer may lag behind its callback before the two are taken to disagree. */
-const corroborationPatienceMinutes = 10;
+export const corroborationPatienceMinutes = 10;
 
 /**
  * What one report about a payment changes. Repeats, stale claims and claims that add nothing give `[]`. The status of a
  * payment only ever moves forward: what a late report says of money is kept, what it says of the past is not believed.
  */
 export function applyReport(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+  if (report.orderId !== null && report.orderId !== payment.terms.id) {
+    // It speaks of somebody else's order: nothing that it says of money is ours.
+    return inSteps(payment, [(current) => contradict(current, [{ kind: 'order', expected: payment.terms.id, reported: report.orderId ?? '' }], claim), (current) => conclude(current, claim)]);
+  }
   return inSteps(payment, [
     (current) => recordStatus(current, report, claim),
     (current) => recordTransfers(current, report, claim),
@@ -105,6 +111,10 @@ function recordContradictions(payment: Reportable, report: GatewayReport, claim:
   } else if (report.amount !== null && !new Decimal(report.amount).eq(amount)) {
     found.push({ kind: 'amount', expected: amount, reported: report.amount });
   }
+  return contradict(payment, found, claim);
+}
+
+function contradict(payment: Reportable, found: readonly Contradiction[], claim: Claim): PaymentEvent[] {
   return found
     .filter(({ kind, reported }) => !payment.money.contradictions.some((known) => known.kind === kind && known.reported === reported))
     .map((contradiction) => ({ type: 'ContradictionFound', data: { ...contradiction, witness: claim.witness, at: claim.now } }));
@@ -112,8 +122,9 @@ function recordContradictions(payment: Reportable, report: GatewayReport, claim:
 
 /** Asks the one rule, and records what it concludes. */
 function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
-  if (payment.status === 'paid') return contradictionReview(payment, claim);
+  if (payment.status === 'paid') return doubtsAfterPaid(payment, claim);
   const { conclusion, clause, late, reasons } = judge(factsOf(payment));
+  if (conclusion === 'paid' && claim.orderTaken) return openReview(payment, ['order_taken'], claim);
   const events: PaymentEvent[] = [];
   if (conclusion === 'paid') {
     events.push({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } }, ...withdrawReview(payment, claim));
@@ -132,24 +143,31 @@ function withdrawReview(payment: Reportable, claim: Claim): PaymentEvent[] {
   return reasons.length > 0 ? [{ type: 'ReviewWithdrawn', data: { reasons, at: claim.now } }] : [];
 }
 
-/** A contradiction that turns up after `paid` cannot take that back; it holds up what has not been delivered. */
-const contradictionReview = (payment: Reportable, claim: Claim): PaymentEvent[] =>
-  payment.money.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
+/** What contradicts a payment once it is paid cannot take that back; it holds up what has not been delivered. */
+function doubtsAfterPaid(payment: Reportable, claim: Claim): PaymentEvent[] {
+  const facts = factsOf(payment);
+  const final = payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] >= finality.paid;
+  const seen = sufficiency(payment.money.transfers, facts);
+  const gone = !final && (seen === 'none' || seen === 'short');
+  return gone || facts.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
+}
 
 /** The gateway's own answer confirms a callback's claim, or, once it has had time to catch up, contradicts it. */
 function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   if (payment.status !== 'paid' || payment.corroboratedAt !== null || claim.witness !== 'poll') return [];
   if (payment.money.contradictions.length > 0) return [];
-  if (vouches(payment, report)) return [{ type: 'PaymentCorroborated', data: { at: claim.now } }];
-  const overdue = claim.now > addMinutes(payment.paidAt, corroborationPatienceMinutes);
-  return overdue ? openReview(payment, ['gateway_conflict'], claim) : [];
+  // A refund follows a payment, and manual acceptance stands for any amount: both bear out that it was paid.
+  const beyondAmounts = finality[report.status] > finality.paid;
+  const alone = judge(factsOf(evolveAlone(payment, report)));
+  if (beyondAmounts || alone.conclusion === 'paid') return [{ type: 'PaymentCorroborated', data: { at: claim.now } }];
+  if (alone.reasons.includes('paid_short')) return openReview(payment, ['paid_short'], claim);
+  return doubtUncorroborated(payment, claim.now, corroborationPatienceMinutes);
 }
 
-/** Whether a report by itself bears out that the payment is paid under its policy. */
-function vouches(payment: Reportable, report: GatewayReport): boolean {
-  if (finality[report.status] >= finality.paid) return true;
-  const alone = evolveAlone(payment, report);
-  return judge(factsOf(alone)).conclusion === 'paid';
+/** A person looks at a payment whose `paid` the gateway itself has not borne out within its time. */
+export function doubtUncorroborated(payment: Payment, now: Instant, patienceMinutes: number): PaymentEvent[] {
+  if (payment.status !== 'paid' || payment.corroboratedAt !== null) return [];
+  return now > addMinutes(payment.paidAt, patienceMinutes) ? openReview(payment, ['gateway_conflict'], { now }) : [];
 }
 
 /** The payment as it would stand if this report were all that the gateway had ever said; worth is taken from both. */

@@ -118,6 +118,7 @@ const reviewWords: Readonly<Record<ReviewReason, string>> = {
   expired_with_money: 'the gateway closed it although enough money is there',
   worth_unknown: "nobody said what the late money is worth in the payment's currency",
   money_after_cancel: 'money arrived after it was cancelled',
+  order_taken: 'enough money arrived, but another payment of the order is open or paid',
   refunded_unpaid: 'the gateway refunds a payment that was never paid',
   gateway_failed: 'the gateway reports a failure that its documentation does not define',
   no_final_word: 'the gateway never gave a final word',

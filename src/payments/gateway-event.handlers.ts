@@ -4,11 +4,11 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
-import { applyReport } from './decisions.js';
+import { applyReport, corroborationPatienceMinutes, doubtUncorroborated, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
 import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
-import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable, type Payment, type Reportable } from './payment.js';
+import { PaymentStreams, type Cause, type Decision, type LoadedPayment } from './payment-streams.pg.js';
+import { isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 
 /** The gateway's callbacks, by the account they came for. */
 export const callbackSource = 'callback:default';
@@ -72,7 +72,9 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
       const appeared = await this.find(report);
       if (appeared === null || appeared === 'identity_mismatch') return { result: 'unmatched', reason: 'unknown_track_id' };
-      return this.decide(appeared, report, message);
+      const intake = await this.decide(appeared, report, message);
+      await this.store.markMatched(null, message.digest);
+      return intake;
     }
     return this.decide(found, report, message);
   }
@@ -82,7 +84,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     const decided = await this.streams.decide(
       loaded.payment.terms.id,
       cause,
-      (payment) => reportUpon(payment, report, message.receivedAt),
+      (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now: message.receivedAt, orderTaken }),
       { message, loaded },
     );
     return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
@@ -127,8 +129,8 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
 const isAbout = (payment: Payment, report: GatewayReport): payment is Reportable =>
   isReportable(payment) && payment.invoice.trackId === report.trackId;
 
-const reportUpon = (payment: Payment, report: GatewayReport, now: string, witness: 'callback' | 'poll' = 'callback') =>
-  isReportable(payment) ? applyReport(payment, report, { witness, now }) : [];
+const reportUpon = (payment: Payment, report: GatewayReport, claim: Claim): PaymentEvent[] =>
+  isReportable(payment) ? applyReport(payment, report, claim) : [];
 
 /** Callbacks that came before their invoice was recorded, applied once it is. */
 @Injectable()
@@ -150,13 +152,15 @@ export class ApplyUnmatched {
     if (holder === null) return 0;
     for (const { body, digest, receivedAt } of open) {
       const report = this.gateway.readCallback(body);
-      if (!report) continue;
+      // Who names another order was sent to a track id that has since become ours, and speaks of something else.
+      if (!report || (report.orderId !== null && report.orderId !== holder)) continue;
       const message: InboxMessage = {
         id: this.ids.next(), digest, source: callbackSource, subject: trackId, status: 'applied', reason: null, body, receivedAt,
       };
       const { correlationId } = cause;
       const by = { actor: 'gateway', correlationId, causationId: message.id };
-      await this.streams.decide(holder, by, (payment) => reportUpon(payment, report, this.clock.now()), { message });
+      const decision: Decision = (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now: this.clock.now(), orderTaken });
+      await this.streams.decide(holder, by, decision, { message });
       await this.store.markMatched(null, digest);
     }
     return open.length;
@@ -173,12 +177,24 @@ export class Poll {
     private readonly clock: Clock,
   ) {}
 
-  /** Throws `GatewayUnavailable`. A gateway that does not know the payment changes nothing: absence is no evidence. */
+  /**
+   * Throws `GatewayUnavailable`. A gateway that does not know the payment is no evidence of anything but of that: what
+   * a callback claimed is not borne out, and after a while a person is told.
+   */
   async poll(loaded: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
     const { payment } = loaded;
     if (!isReportable(payment)) return loaded;
     const report = await this.gateway.findPayment(payment.invoice.trackId);
-    if (!report || report.trackId !== payment.invoice.trackId) return loaded;
+    if (!report) return this.doubt(loaded, cause, corroborationPatienceMinutes);
+    return this.apply(payment, report, cause);
+  }
+
+  /** Tells a person about a payment that is paid by its callbacks alone, once it has been so for too long. */
+  doubt(loaded: LoadedPayment, cause: Cause, patienceMinutes: number): Promise<LoadedPayment> {
+    return this.streams.decide(loaded.payment.terms.id, cause, (payment) => doubtUncorroborated(payment, this.clock.now(), patienceMinutes));
+  }
+
+  private async apply(payment: Reportable, report: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const body = Buffer.from(JSON.stringify(report));
     const now = this.clock.now();
     const message: InboxMessage = {
@@ -192,9 +208,10 @@ export class Poll {
       receivedAt: now,
     };
     const by = { ...cause, causationId: message.id };
-    const first = await this.streams.decide(payment.terms.id, by, (current) => reportUpon(current, report, now, 'poll'), { message });
+    const decision: Decision = (current, orderTaken) => reportUpon(current, report, { witness: 'poll', now, orderTaken });
+    const first = await this.streams.decide(payment.terms.id, by, decision, { message });
     if (first.fresh) return first;
     // The same answer as before may still decide something new: time has passed, or a callback came between.
-    return this.streams.decide(payment.terms.id, by, (current) => reportUpon(current, report, now, 'poll'));
+    return this.streams.decide(payment.terms.id, by, decision);
   }
 }

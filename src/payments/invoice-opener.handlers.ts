@@ -80,7 +80,8 @@ export class InvoiceOpener {
     const from = addMinutes(terms.requestedAt, -5);
     const to = addMinutes(this.clock.now(), 5);
     for (let page = 1; page <= pagesAtMost; page++) {
-      const { reports, lastPage } = await this.gateway.listPayments({ from, to, page });
+      const { reports, unread, lastPage } = await this.gateway.listPayments({ from, to, page });
+      if (unread.includes(terms.id)) throw new GatewayUnavailable('the gateway has the invoice in a status that is not known');
       const found = reports.find((report) => report.orderId === terms.id);
       if (found) return found;
       if (page >= lastPage) return null;

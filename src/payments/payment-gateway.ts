@@ -106,6 +106,8 @@ export interface ReportedTransfer {
 
 export interface ReportPage {
   reports: GatewayReport[];
+  /** Order ids of payments that are there, in a status that this version does not know. */
+  unread: string[];
   page: number;
   lastPage: number;
 }

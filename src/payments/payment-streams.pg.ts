@@ -4,7 +4,7 @@ import type { JsonObject } from '../kernel/json.js';
 import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { Conflict, EventStore, type InboxMessage, type KeyClaim, type Stream } from '../platform/event-store/event-store.pg.js';
+import { Conflict, EventStore, KeyTaken, type InboxMessage, type KeyClaim, type Stream } from '../platform/event-store/event-store.pg.js';
 import { foldPayment, paymentSchemaVersion, readPaymentEvent, type Payment, type PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
@@ -28,11 +28,31 @@ export interface Decided extends LoadedPayment {
   fresh: boolean;
 }
 
-const maxTries = 6;
+/** Decides upon a payment; `orderTaken` tells that another payment of its order is open or paid. */
+export type Decision = (payment: Payment, orderTaken: boolean) => PaymentEvent[];
+
+interface DecideOptions {
+  message?: InboxMessage;
+  keys?: KeyClaim[];
+  loaded?: LoadedPayment | undefined;
+}
+
+interface OrderClaim {
+  taken: boolean;
+  replaces?: string;
+}
+
+/** The scope of the keys by which an application's order leads to the payment that stands for it. */
+export const orderScope = (applicationId: string): string => `order:${applicationId}`;
+
+const maxTries = 8;
 
 /** Loads payments, and appends what is decided about them; the one place where a lost race is decided again. */
 @Injectable()
 export class PaymentStreams {
+  /** The last decision in hand for each payment; the next one waits for it. */
+  private readonly turns = new Map<string, Promise<void>>();
+
   constructor(
     private readonly store: EventStore,
     private readonly clock: Clock,
@@ -70,41 +90,70 @@ export class PaymentStreams {
 
   /**
    * Decides upon the payment as it is and appends the outcome, together with the message that caused it and the keys it
-   * claims. Where another writer was faster, loads and decides again.
+   * claims. Decisions about one payment take turns in this process; where another process was faster, it loads and
+   * decides again. A payment that becomes paid after it was closed claims its order anew: where another payment of the
+   * order stands, it is decided again knowing that.
    */
-  async decide(
-    id: string,
-    cause: Cause,
-    decision: (payment: Payment) => PaymentEvent[],
-    options: { message?: InboxMessage; keys?: KeyClaim[]; loaded?: LoadedPayment } = {},
-  ): Promise<Decided> {
+  async decide(id: string, cause: Cause, decision: Decision, options: DecideOptions = {}): Promise<Decided> {
+    const before = this.turns.get(id);
+    const turn = before
+      ? before.then(() => this.decideNow(id, cause, decision, { ...options, loaded: undefined }))
+      : this.decideNow(id, cause, decision, options);
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.turns.set(id, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.turns.get(id) === settled) this.turns.delete(id);
+    }
+  }
+
+  private async decideNow(id: string, cause: Cause, decision: Decision, options: DecideOptions): Promise<Decided> {
     let current = options.loaded ?? (await this.load(id));
+    let order: OrderClaim = { taken: false };
     for (let attempt = 1; ; attempt++) {
-      const events = decision(current.payment);
+      const events = decision(current.payment, order.taken);
       if (events.length === 0 && !options.message) return { ...current, added: [], fresh: true };
       try {
-        return await this.append(current, events, cause, options);
+        return await this.append(current, events, cause, options, order);
       } catch (error) {
-        if (!(error instanceof Conflict) || attempt >= maxTries) throw error;
-        await pause(attempt);
+        if (attempt >= maxTries || !(error instanceof Conflict || error instanceof KeyTaken)) throw error;
+        if (error instanceof KeyTaken) order = await this.orderClaim(current.payment, error);
+        else await pause(attempt);
         current = await this.load(id);
       }
     }
+  }
+
+  /** What to do about an order that another payment holds: take it over from a closed one, respect any other. */
+  private async orderClaim(payment: Payment, { scope, streamId }: KeyTaken): Promise<OrderClaim> {
+    if (scope !== orderScope(payment.terms.applicationId)) throw new Error(`the key of stream ${streamId} cannot be claimed by ${payment.terms.id}`);
+    const holder = await this.load(streamId);
+    const over = holder.payment.status === 'expired' || holder.payment.status === 'failed';
+    return over ? { taken: false, replaces: streamId } : { taken: true };
   }
 
   private async append(
     current: LoadedPayment,
     events: PaymentEvent[],
     cause: Cause,
-    { message, keys }: { message?: InboxMessage; keys?: KeyClaim[] },
+    { message, keys = [] }: DecideOptions,
+    order: OrderClaim,
   ): Promise<Decided> {
+    const { terms, status } = current.payment;
+    const revived = (status === 'expired' || status === 'failed') && events.some((event) => event.type === 'PaymentPaid');
+    const again = { scope: orderScope(terms.applicationId), key: terms.orderId, ...(order.replaces ? { replaces: order.replaces } : {}) };
+    const claims = events.length === 0 ? [] : [...keys, ...(revived ? [again] : [])];
     const outcome = await this.store.append({
       streamId: current.stream.streamId,
       head: current.stream.head,
       events: this.newEvents(events),
-      metadata: this.metadata(current.payment.terms.applicationId, cause),
+      metadata: this.metadata(terms.applicationId, cause),
       ...(message ? { message } : {}),
-      ...(keys && events.length > 0 ? { keys } : {}),
+      ...(claims.length > 0 ? { keys: claims } : {}),
     });
     if (outcome.outcome === 'duplicate') return { ...current, added: [], fresh: false };
     const all = [...current.events, ...outcome.events];

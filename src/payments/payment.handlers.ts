@@ -4,7 +4,8 @@ import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { cancel, giveUp } from './decisions.js';
-import { Poll } from './gateway-event.handlers.js';
+import { ApplyUnmatched, Poll } from './gateway-event.handlers.js';
+import { GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import { isReportable } from './payment.js';
 
@@ -43,6 +44,9 @@ export interface Reconciled extends LoadedPayment {
   added: readonly RecordedEvent[];
 }
 
+/** How long fulfilment waits for a gateway that does not answer at all before a person is told. */
+const silencePatienceMinutes = 24 * 60;
+
 /** Throws `Refusal('not_found')` and `GatewayUnavailable`. */
 @CommandHandler(Reconcile)
 export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> {
@@ -50,15 +54,27 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(InvoiceOpener) private readonly opener: InvoiceOpener,
     @Inject(Poll) private readonly poll: Poll,
+    @Inject(ApplyUnmatched) private readonly unmatched: ApplyUnmatched,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   async execute({ id, cause, last }: Reconcile): Promise<Reconciled> {
     const before = await this.streams.load(id);
-    const opening = before.payment.status === 'created';
-    const looked = opening ? await this.opener.resume(before, cause) : await this.poll.poll(before, cause);
+    const looked = before.payment.status === 'created' ? await this.opener.resume(before, cause) : await this.ask(before, cause);
     const after = last ? await this.abandon(looked, cause) : looked;
     return { ...after, added: after.events.slice(before.events.length) };
+  }
+
+  private async ask(before: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const { payment } = before;
+    const trackId = isReportable(payment) ? payment.invoice.trackId : null;
+    const matched = trackId === null ? 0 : await this.unmatched.apply(trackId, cause);
+    try {
+      return await this.poll.poll(matched > 0 ? await this.streams.load(payment.terms.id) : before, cause);
+    } catch (error) {
+      if (error instanceof GatewayUnavailable) await this.poll.doubt(before, cause, silencePatienceMinutes);
+      throw error;
+    }
   }
 
   private abandon(looked: LoadedPayment, cause: Cause): Promise<LoadedPayment> {

@@ -76,12 +76,12 @@ export interface Facts {
   transfers: readonly Transfer[];
   /** Claims about amount or currency that differ from what we asked for. */
   contradictions: readonly Contradiction[];
-  /** Whether the payment was already closed (expired or cancelled): money that arrives then is late, whatever its time. */
+  /** Whether the payment is closed already, by the deadline or by the application. */
   closed: 'expired' | 'cancelled' | null;
 }
 
 export interface Contradiction {
-  kind: 'amount' | 'currency' | 'status';
+  kind: 'amount' | 'currency' | 'order';
   expected: string;
   reported: string;
 }
@@ -98,6 +98,7 @@ export const reviewReasons = [
   'expired_with_money',
   'worth_unknown',
   'money_after_cancel',
+  'order_taken',
   'refunded_unpaid',
   'gateway_failed',
   'no_final_word',
@@ -144,12 +145,14 @@ export interface Assessment {
 
 const counted = (transfer: Transfer): boolean => transfer.status !== 'failed';
 
+type Worth = Pick<Facts, 'amount' | 'currency' | 'valueUsd' | 'gatewayStatus'>;
+
 /**
  * What the counted transfers are worth in the invoice's currency: their own units where they are in that currency, the
  * gateway's US-dollar worth otherwise, never its `rate` (it is 1 in a captured sandbox callback for BTC). Worth that
  * went through dollars is compared at the currency's minor unit, where the gateway's own rounding ends.
  */
-export function worthOf(transfers: readonly Transfer[], facts: Pick<Facts, 'amount' | 'currency' | 'valueUsd'>): Big | null {
+export function worthOf(transfers: readonly Transfer[], facts: Worth): Big | null {
   const sent = transfers.filter(counted);
   const own = sum(sent.filter((transfer) => transfer.currency === facts.currency).map((transfer) => transfer.sentAmount));
   const others = sent.filter((transfer) => transfer.currency !== facts.currency);
@@ -163,13 +166,17 @@ export function worthOf(transfers: readonly Transfer[], facts: Pick<Facts, 'amou
   return converted === null ? null : own.plus(converted);
 }
 
-function fromDollars(dollars: Big, facts: Pick<Facts, 'amount' | 'currency' | 'valueUsd'>): Big | null {
+function fromDollars(dollars: Big, facts: Worth): Big | null {
   if (facts.currency === 'USD') return dollars.round(2, Decimal.roundHalfUp);
   if (facts.valueUsd === null) return null;
   const whole = new Decimal(facts.valueUsd);
   if (whole.lte('0')) return null;
   const amount = new Decimal(facts.amount);
-  if (dollars.round(2, Decimal.roundHalfUp).eq(whole.round(2, Decimal.roundHalfUp))) return amount;
+  if (dollars.round(2, Decimal.roundHalfUp).eq(whole.round(2, Decimal.roundHalfUp))) {
+    // Whether `value` means the worth of what is due or of what has come so far is not documented: while money still
+    // comes the two readings differ, so only the gateway's verdict makes it the whole amount.
+    return settled(facts.gatewayStatus) ? amount : null;
+  }
   return dollars.times(amount).div(whole).round(Math.min(decimalsOf(facts.currency), 8), Decimal.roundHalfUp);
 }
 
@@ -196,7 +203,7 @@ export function bounds(facts: Pick<Facts, 'amount' | 'policy'>): { enough: Big; 
 
 type Sufficiency = 'none' | 'short' | 'enough' | 'unknown';
 
-function sufficiency(transfers: readonly Transfer[], facts: Facts): Sufficiency {
+export function sufficiency(transfers: readonly Transfer[], facts: Facts): Sufficiency {
   const some = transfers.filter(counted);
   if (some.length === 0) return 'none';
   const worth = worthOf(some, facts);
@@ -204,7 +211,8 @@ function sufficiency(transfers: readonly Transfer[], facts: Facts): Sufficiency 
   return worth.gte(bounds(facts).enough) ? 'enough' : 'short';
 }
 
-const settled = (status: GatewayStatus | null): boolean => status === 'paid' || status === 'manual_accept';
+/** The gateway's word for "fully paid": nothing else counts as money there. */
+export const settled = (status: GatewayStatus | null): boolean => status === 'paid' || status === 'manual_accept';
 
 /**
  * The one rule: is this payment complete, and if not, why not? The decision and the explanation both ask here.
@@ -293,7 +301,8 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   const open = facts.closed === null;
   const late = facts.transfers.filter((transfer) => counted(transfer) && !inTime.includes(transfer));
   const end = addSeconds(facts.deadline, durationSeconds(window) ?? 0);
-  if (late.length === 0 && !settled(facts.gatewayStatus)) return open ? judgeInTime(facts, inTime) : ended();
+  // Money dated in time that is heard of only now counts as it would have then.
+  if (late.length === 0 && !settled(facts.gatewayStatus)) return open ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
   if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, inTime, 'late_outside_window');
   if (then !== 'accept') return lateReview(facts, inTime, 'late_payment');
   const seen = sufficiency(facts.transfers, facts);

@@ -22,13 +22,19 @@ export function uniteTransfers(known: readonly Transfer[], reported: readonly Re
   }
   const taken = new Set(known.map((transfer) => transfer.key));
   for (const report of unmatched) {
-    const index = isPlaceholder(report.txHash) ? -1 : free.findIndex((transfer) => sameHash(transfer, report));
+    const index = free.findIndex((transfer) => describesSame(transfer, report));
     const [transfer] = index < 0 ? [] : free.splice(index, 1);
     if (transfer) pushIfChanged(changed, transfer, report);
     else changed.push(firstSight(report, taken, now));
   }
   return changed;
 }
+
+/** The same transaction told differently: under one real hash, or first without a hash and then with it. */
+const describesSame = (transfer: Transfer, report: ReportedTransfer): boolean =>
+  isPlaceholder(report.txHash) || isPlaceholder(transfer.txHash)
+    ? isPlaceholder(report.txHash) !== isPlaceholder(transfer.txHash) && transfer.currency === report.currency && sameAmount(transfer, report)
+    : sameHash(transfer, report);
 
 const sameHash = (transfer: Transfer, report: ReportedTransfer): boolean =>
   transfer.txHash === report.txHash && transfer.currency === report.currency;
@@ -37,6 +43,8 @@ const sameAmount = (transfer: Transfer, report: ReportedTransfer): boolean =>
   new Decimal(transfer.sentAmount).eq(report.sentAmount) ||
   (transfer.receivedAmount !== null && new Decimal(transfer.receivedAmount).eq(report.sentAmount)) ||
   (report.receivedAmount !== null && new Decimal(transfer.sentAmount).eq(report.receivedAmount));
+
+const isSameNumber = (a: string, b: string): boolean => new Decimal(a).eq(b);
 
 // The gateway's sandbox writes the literal `sandbox`; others may be empty.
 const isPlaceholder = (hash: string): boolean => hash.length < 8;
@@ -64,6 +72,8 @@ function firstSight(report: ReportedTransfer, taken: Set<string>, now: Instant):
 function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer): void {
   const next = progressed(transfer, report);
   const same =
+    next.txHash === transfer.txHash &&
+    next.sentAmount === transfer.sentAmount &&
     next.status === transfer.status &&
     next.confirmations === transfer.confirmations &&
     next.valueUsd === transfer.valueUsd &&
@@ -76,6 +86,10 @@ const rank = { confirming: 0, failed: 1, confirmed: 2 } as const;
 /** Confirmations only grow and a confirmed transfer stays so: a late report never moves it backwards. */
 const progressed = (transfer: Transfer, report: ReportedTransfer): Transfer => ({
   ...transfer,
+  txHash: isPlaceholder(transfer.txHash) && !isPlaceholder(report.txHash) ? report.txHash : transfer.txHash,
+  address: transfer.address ?? report.address,
+  // Only callbacks tell what was sent and what was received apart; what an answer calls `amount` is not defined.
+  sentAmount: report.receivedAmount === null || isSameNumber(report.sentAmount, transfer.sentAmount) ? transfer.sentAmount : report.sentAmount,
   status: rank[report.status] > rank[transfer.status] ? report.status : transfer.status,
   confirmations:
     report.confirmations === null ? transfer.confirmations : Math.max(report.confirmations, transfer.confirmations ?? 0),

@@ -85,9 +85,10 @@ export class Orders {
     return this.database.getRepository(OrderEntry).findOneBy({ applicationId, orderId });
   }
 
-  /** The payments of an order, oldest first. */
-  paymentsOf(applicationId: string, orderId: string): Promise<PaymentEntry[]> {
-    return this.database.getRepository(PaymentEntry).find({ where: { applicationId, orderId }, order: { paymentId: 'ASC' }, take: 100 });
+  /** The newest hundred payments of an order, oldest first. */
+  async paymentsOf(applicationId: string, orderId: string): Promise<PaymentEntry[]> {
+    const newest = await this.database.getRepository(PaymentEntry).find({ where: { applicationId, orderId }, order: { paymentId: 'DESC' }, take: 100 });
+    return newest.reverse();
   }
 }
 

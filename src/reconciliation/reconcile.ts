@@ -1,5 +1,6 @@
 import { addMinutes, addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
+import type { Look } from '../payments/looks.pg.js';
 import { lateUntil } from '../payments/explanation.js';
 import { isReportable, type Payment } from '../payments/payment.js';
 
@@ -38,26 +39,27 @@ const afterDeadlineMinutes = (deadline: Instant, now: Instant): number => (msOf(
 const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
 
 /** What one event says about the next look, before anybody has folded the payment: undefined says nothing. */
-export function lookAfter(event: RecordedEvent): Instant | null | undefined {
-  switch (event.type) {
+export function lookAfter({ type, recordedAt }: RecordedEvent): Look | null | undefined {
+  const inSeconds = (seconds: number): Look => ({ at: addSeconds(recordedAt, seconds), urgent: false });
+  switch (type) {
     case 'PaymentRequested':
     case 'InvoiceRetried':
-      return addSeconds(event.recordedAt, 30);
+      return inSeconds(30);
     case 'InvoiceDelayed':
-      return addSeconds(event.recordedAt, 10);
+      return inSeconds(10);
     case 'InvoiceOpened':
-      return addSeconds(event.recordedAt, 60);
+      return inSeconds(60);
     case 'TransferDetected':
     case 'TransferUpdated':
-      return addSeconds(event.recordedAt, 20);
+      return inSeconds(20);
     case 'PaymentPaid':
-      return event.recordedAt;
+      return { at: recordedAt, urgent: true };
     case 'PaymentCorroborated':
     case 'InvoiceRefused':
       return null;
     case 'PaymentExpired':
     case 'PaymentCancelled':
-      return addMinutes(event.recordedAt, 10);
+      return inSeconds(600);
     default:
       return undefined;
   }

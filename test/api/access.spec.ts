@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey } from '../../src/platform/http/applications.pg.js';
 import { apiKey, startTestService, type TestService } from '../support/service.js';
-import { addOther, asOther, created, expectProblem, order, otherKey, paymentsOf, payAll, rowsOf, send } from './support.js';
+import {
+  addOther,
+  asOther,
+  created,
+  expectProblem,
+  order,
+  otherKey,
+  paymentsOf,
+  payAll,
+  rowsOf,
+  send,
+} from './support.js';
 
 interface Row {
   /** A path that leads to something of the application `default`. */
@@ -22,11 +33,21 @@ const routes: Record<string, Row> = {
   'GET /v1/payments/{id}/explanation': { path: '/v1/payments/{payment}/explanation', own: 200, other: 404 },
   'POST /v1/payments/{id}/reconcile': { path: '/v1/payments/{payment}/reconcile', own: 200, other: 404 },
   'POST /v1/payments/{id}/cancel': { path: '/v1/payments/{payment}/cancel', own: 200, other: 404 },
-  'POST /v1/payments/{id}/fulfillment': { path: '/v1/payments/{paid}/fulfillment', body: { outcome: 'fulfilled' }, own: 200, other: 404 },
+  'POST /v1/payments/{id}/fulfillment': {
+    path: '/v1/payments/{paid}/fulfillment',
+    body: { outcome: 'fulfilled' },
+    own: 200,
+    other: 404,
+  },
   'GET /v1/orders': { path: '/v1/orders', own: 200, other: 200 },
   'GET /v1/orders/{orderId}': { path: '/v1/orders/access-1', own: 200, other: 404 },
   'GET /v1/events': { path: '/v1/events', own: 200, other: 200 },
-  'POST /v1/webhook-endpoints': { path: '/v1/webhook-endpoints', body: { url: 'http://127.0.0.1:9/hook' }, own: 201, other: 201 },
+  'POST /v1/webhook-endpoints': {
+    path: '/v1/webhook-endpoints',
+    body: { url: 'http://127.0.0.1:9/hook' },
+    own: 201,
+    other: 201,
+  },
   'GET /v1/webhook-endpoints': { path: '/v1/webhook-endpoints', own: 200, other: 200 },
   'DELETE /v1/webhook-endpoints/{id}': { path: '/v1/webhook-endpoints/{endpoint}', own: 204, other: 404 },
 };
@@ -50,7 +71,10 @@ describe('Who may call what', () => {
     const paid = await created(shop, 'access-2');
     await payAll(shop, paid.trackId);
     await shop.api('POST', `/v1/payments/${paid.id}/reconcile`);
-    const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/hook', events: ['payment.late'] });
+    const endpoint = await shop.api('POST', '/v1/webhook-endpoints', {
+      url: 'http://127.0.0.1:9/hook',
+      events: ['payment.late'],
+    });
     Object.assign(ids, { payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
     // The read model has them all.
     await shop.api('GET', `/v1/payments?minPosition=${String(paid.position)}`);
@@ -59,65 +83,118 @@ describe('Who may call what', () => {
 
   it('has a row for every route that the service has', async () => {
     const { body } = await shop.api('GET', '/openapi.json');
-    const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
-    expect(documented.filter((route) => route.includes('/v1/')).sort()).toEqual([...Object.keys(routes), ...Object.keys(open)].sort());
+    const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(documented.filter((route) => route.includes('/v1/')).sort()).toEqual(
+      [...Object.keys(routes), ...Object.keys(open)].sort(),
+    );
   });
 
   it('documents every route under /v1 that the server knows', () => {
     const tree = shop.service.app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false }) as string;
     const known = routesIn(tree).filter((route) => route.includes(' /v1/') && !/^(HEAD|OPTIONS) /.test(route));
-    expect(known.map((route) => route.replace(/:(\w+)/g, '{$1}')).sort()).toEqual([...Object.keys(routes), ...Object.keys(open)].sort());
+    expect(known.map((route) => route.replace(/:(\w+)/g, '{$1}')).sort()).toEqual(
+      [...Object.keys(routes), ...Object.keys(open)].sort(),
+    );
   });
 
-  it.each(Object.keys(routes))('A01 answers %s without a key, with an unknown or a malformed one, with the same 401', async (route) => {
-    const { path, body } = row(route);
-    const before = await rowsOf(shop.database);
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    const keys = [undefined, 'Bearer ', 'Bearer', apiKey, `Basic ${apiKey}`, `Bearer ${newApiKey()}`, `Bearer ${apiKey}x`, `Bearer ${apiKey.toUpperCase()}`, `Bearer ${apiKey} ${apiKey}`, `Bearer ${'k'.repeat(256)}`];
-    const answers = await Promise.all(keys.map((authorization) => send(shop.url, { method: methodOf(route), path: at(path), headers: { authorization }, ...sent })));
-    for (const answer of answers) {
-      expectProblem(answer, 'unauthorized');
-      expect(answer.headers['www-authenticate']).toBe('Bearer');
-    }
-    expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
-    expect(await rowsOf(shop.database)).toEqual(before);
-  });
+  it.each(Object.keys(routes))(
+    'A01 answers %s without a key, with an unknown or a malformed one, with the same 401',
+    async (route) => {
+      const { path, body } = row(route);
+      const before = await rowsOf(shop.database);
+      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+      const keys = [
+        undefined,
+        'Bearer ',
+        'Bearer',
+        apiKey,
+        `Basic ${apiKey}`,
+        `Bearer ${newApiKey()}`,
+        `Bearer ${apiKey}x`,
+        `Bearer ${apiKey.toUpperCase()}`,
+        `Bearer ${apiKey} ${apiKey}`,
+        `Bearer ${'k'.repeat(256)}`,
+      ];
+      const answers = await Promise.all(
+        keys.map((authorization) =>
+          send(shop.url, { method: methodOf(route), path: at(path), headers: { authorization }, ...sent }),
+        ),
+      );
+      for (const answer of answers) {
+        expectProblem(answer, 'unauthorized');
+        expect(answer.headers['www-authenticate']).toBe('Bearer');
+      }
+      expect(new Set(answers.map((answer) => answer.text)).size).toBe(1);
+      expect(await rowsOf(shop.database)).toEqual(before);
+    },
+  );
 
-  it.each(Object.keys(routes))('A02 answers another application that calls %s as if the object were missing, byte for byte', async (route) => {
-    const { path, body, other } = row(route);
-    const sent = { method: methodOf(route), headers: asOther, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const theirs = await send(shop.url, { ...sent, path: at(path) });
-    expect(theirs.status).toBe(other);
-    if (other === 404) {
-      const nobodys = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}|access-1/, missing) });
-      expect([theirs.status, theirs.text, theirs.headers['content-type']]).toEqual([nobodys.status, nobodys.text, nobodys.headers['content-type']]);
-      expectProblem(theirs, 'not_found');
-    } else {
-      for (const value of [ids['payment'], ids['paid'], ids['endpoint'], 'access-1', 'access-2']) expect(theirs.text).not.toContain(value);
-    }
-  });
+  it.each(Object.keys(routes))(
+    'A02 answers another application that calls %s as if the object were missing, byte for byte',
+    async (route) => {
+      const { path, body, other } = row(route);
+      const sent = {
+        method: methodOf(route),
+        headers: asOther,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      };
+      const theirs = await send(shop.url, { ...sent, path: at(path) });
+      expect(theirs.status).toBe(other);
+      if (other === 404) {
+        const nobodys = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}|access-1/, missing) });
+        expect([theirs.status, theirs.text, theirs.headers['content-type']]).toEqual([
+          nobodys.status,
+          nobodys.text,
+          nobodys.headers['content-type'],
+        ]);
+        expectProblem(theirs, 'not_found');
+      } else {
+        for (const value of [ids['payment'], ids['paid'], ids['endpoint'], 'access-1', 'access-2'])
+          expect(theirs.text).not.toContain(value);
+      }
+    },
+  );
 
   it.each(Object.keys(routes))('answers %s to its own application, after all that others tried', async (route) => {
     const { path, body, own } = row(route);
     expect((await shop.api(methodOf(route), at(path), body)).status).toBe(own);
   });
 
-  it.each(Object.keys(routes).filter((route) => route.includes('{id}')))('answers %s for an id that is none as for one that is unknown', async (route) => {
-    const { path, body } = row(route);
-    const sent = { method: methodOf(route), ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const unknown = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}/, missing) });
-    for (const id of ['x', '1', missing.toUpperCase(), `${missing}0`, `%7B${missing}%7D`, '%00', "'%20or%201=1--", '..%2F..', '%F0%9F%98%80', 'a'.repeat(1000), 'null', '-1']) {
-      const answer = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}/, id) });
-      expect([id, answer.status, answer.text]).toEqual([id, 404, unknown.text]);
-    }
-  });
+  it.each(Object.keys(routes).filter((route) => route.includes('{id}')))(
+    'answers %s for an id that is none as for one that is unknown',
+    async (route) => {
+      const { path, body } = row(route);
+      const sent = { method: methodOf(route), ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+      const unknown = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}/, missing) });
+      for (const id of [
+        'x',
+        '1',
+        missing.toUpperCase(),
+        `${missing}0`,
+        `%7B${missing}%7D`,
+        '%00',
+        "'%20or%201=1--",
+        '..%2F..',
+        '%F0%9F%98%80',
+        'a'.repeat(1000),
+        'null',
+        '-1',
+      ]) {
+        const answer = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}/, id) });
+        expect([id, answer.status, answer.text]).toEqual([id, 404, unknown.text]);
+      }
+    },
+  );
 
   it('A01 ends a revoked key within seconds', async () => {
     const key = newApiKey();
     const { Applications } = await import('../../src/platform/http/applications.pg.js');
     const applications = shop.service.app.get(Applications);
     await applications.ensure('rotating', key, 'one');
-    const call = async (): Promise<number> => (await shop.api('GET', '/v1/orders', undefined, { authorization: `Bearer ${key}` })).status;
+    const call = async (): Promise<number> =>
+      (await shop.api('GET', '/v1/orders', undefined, { authorization: `Bearer ${key}` })).status;
     expect(await call()).toBe(200);
     const next = newApiKey();
     await applications.ensure('rotating', next, 'one');
@@ -126,15 +203,18 @@ describe('Who may call what', () => {
     expect((await shop.api('GET', '/v1/orders', undefined, { authorization: `Bearer ${next}` })).status).toBe(200);
   });
 
-  it.each(['api_key', 'apikey', 'apiKey', 'key', 'token', 'access_token', 'authorization'])('A01 refuses a key sent as ?%s= with 400, and notes the leak without the key', async (name) => {
-    for (const headers of [{}, { authorization: undefined }]) {
-      const answer = await send(shop.url, { method: 'GET', path: `/v1/payments?limit=1&${name}=${apiKey}`, headers });
-      expectProblem(answer, 'key_in_url');
-      expect(answer.text).not.toContain(apiKey);
-    }
-    expect(shop.logged.some((line) => line.includes('has leaked'))).toBe(true);
-    expect(shop.logged.filter((line) => line.includes(apiKey))).toEqual([]);
-  });
+  it.each(['api_key', 'apikey', 'apiKey', 'key', 'token', 'access_token', 'authorization'])(
+    'A01 refuses a key sent as ?%s= with 400, and notes the leak without the key',
+    async (name) => {
+      for (const headers of [{}, { authorization: undefined }]) {
+        const answer = await send(shop.url, { method: 'GET', path: `/v1/payments?limit=1&${name}=${apiKey}`, headers });
+        expectProblem(answer, 'key_in_url');
+        expect(answer.text).not.toContain(apiKey);
+      }
+      expect(shop.logged.some((line) => line.includes('has leaked'))).toBe(true);
+      expect(shop.logged.filter((line) => line.includes(apiKey))).toEqual([]);
+    },
+  );
 
   it('A09 scopes Idempotency-Keys to their application', async () => {
     const headers = { 'idempotency-key': 'the-same-key' };
@@ -159,8 +239,16 @@ describe('Who may call what', () => {
     const theirs = await created(shop, 'access-own', {}, asOther);
     const position = `minPosition=${String(theirs.position)}`;
     const owners = new Map<string, number>();
-    for (const path of [`/v1/payments?${position}&limit=100`, `/v1/orders?${position}&limit=100`, '/v1/events?limit=100', '/v1/webhook-endpoints']) {
-      const [mine, other] = await Promise.all([send(shop.url, { method: 'GET', path }), send(shop.url, { method: 'GET', path, headers: { authorization: `Bearer ${otherKey}` } })]);
+    for (const path of [
+      `/v1/payments?${position}&limit=100`,
+      `/v1/orders?${position}&limit=100`,
+      '/v1/events?limit=100',
+      '/v1/webhook-endpoints',
+    ]) {
+      const [mine, other] = await Promise.all([
+        send(shop.url, { method: 'GET', path }),
+        send(shop.url, { method: 'GET', path, headers: { authorization: `Bearer ${otherKey}` } }),
+      ]);
       const idsOf = (text: string): string[] => text.match(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}/g) ?? [];
       expect(idsOf(mine.text).filter((id) => idsOf(other.text).includes(id))).toEqual([]);
       owners.set(path, idsOf(other.text).length);
@@ -183,6 +271,9 @@ function routesIn(tree: string): string[] {
     const depth = (match[1] ?? '').length / 4;
     parts.length = Math.max(0, depth - 1);
     parts.push(match[2]);
-    return (match[3] ?? '').split(', ').filter(Boolean).map((method) => `${method} ${parts.join('')}`);
+    return (match[3] ?? '')
+      .split(', ')
+      .filter(Boolean)
+      .map((method) => `${method} ${parts.join('')}`);
   });
 }

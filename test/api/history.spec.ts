@@ -33,7 +33,15 @@ describe('What a payment was', () => {
   it('is told event by event, oldest first, without a gap', () => {
     expect(events.map((event) => event.version)).toEqual(events.map((_, at) => at + 1));
     expect(events[0]).toMatchObject({ type: 'PaymentRequested', paymentId: id, schemaVersion: 1 });
-    expect(events.map((event) => event.type)).toEqual(expect.arrayContaining(['InvoiceOpened', 'TransferDetected', 'AmountAssessed', 'PaymentPaid', 'PaymentCorroborated']));
+    expect(events.map((event) => event.type)).toEqual(
+      expect.arrayContaining([
+        'InvoiceOpened',
+        'TransferDetected',
+        'AmountAssessed',
+        'PaymentPaid',
+        'PaymentCorroborated',
+      ]),
+    );
     const positions = events.map((event) => event.position);
     expect(positions).toEqual([...positions].sort((a, b) => a - b));
     expect(events[0]?.actor).toMatch(/^application:/);
@@ -49,8 +57,13 @@ describe('What a payment was', () => {
     expect(seen[0]).toBe('created');
     expect(seen[1]).toBe('pending');
     const forward = ['created', 'pending', 'paid'];
-    expect(seen.map((status) => forward.indexOf(status))).toEqual([...seen.map((status) => forward.indexOf(status))].sort());
-    const [now, after] = await Promise.all([shop.api('GET', `/v1/payments/${id}`), shop.api('GET', `/v1/payments/${id}?asOf=999999`)]);
+    expect(seen.map((status) => forward.indexOf(status))).toEqual(
+      [...seen.map((status) => forward.indexOf(status))].sort(),
+    );
+    const [now, after] = await Promise.all([
+      shop.api('GET', `/v1/payments/${id}`),
+      shop.api('GET', `/v1/payments/${id}?asOf=999999`),
+    ]);
     expect(after.body).toEqual(now.body);
     expect(now.body.version).toBe(events.length);
   });
@@ -61,7 +74,10 @@ describe('What a payment was', () => {
       const { body } = await shop.api('GET', `/v1/payments/${id}?asOf=${recordedAt}`);
       expect(body.version).toBe(upTo);
       const before = events.filter((event) => Date.parse(event.recordedAt) < Date.parse(recordedAt)).length;
-      const earlier = await shop.api('GET', `/v1/payments/${id}?asOf=${new Date(Date.parse(recordedAt) - 1).toISOString()}`);
+      const earlier = await shop.api(
+        'GET',
+        `/v1/payments/${id}?asOf=${new Date(Date.parse(recordedAt) - 1).toISOString()}`,
+      );
       expect(at === 0 ? earlier.status : earlier.body.version).toBe(at === 0 || before === 0 ? 404 : before);
     }
     const opened = events[1]?.recordedAt ?? '';
@@ -75,8 +91,27 @@ describe('What a payment was', () => {
     expectProblem(answer, 'not_found');
   });
 
-  it.each(['0', '-1', '1.5', '01', '1e3', '9999999999', 'now', 'latest', '', '2026-13-45T99:99:99Z', '2026-02-30T00:00:00Z', '2026-01-01', '0000-01-01T00:00:00Z', '2026-01-01T00:00:00%2B99:00', '1&asOf=2', '%00', "1'"])('cannot be asked for as of %s', async (asOf) => {
-    for (const path of ['', '/explanation']) expectProblem(await shop.api('GET', `/v1/payments/${id}${path}?asOf=${asOf}`), 'malformed_request');
+  it.each([
+    '0',
+    '-1',
+    '1.5',
+    '01',
+    '1e3',
+    '9999999999',
+    'now',
+    'latest',
+    '',
+    '2026-13-45T99:99:99Z',
+    '2026-02-30T00:00:00Z',
+    '2026-01-01',
+    '0000-01-01T00:00:00Z',
+    '2026-01-01T00:00:00%2B99:00',
+    '1&asOf=2',
+    '%00',
+    "1'",
+  ])('cannot be asked for as of %s', async (asOf) => {
+    for (const path of ['', '/explanation'])
+      expectProblem(await shop.api('GET', `/v1/payments/${id}${path}?asOf=${asOf}`), 'malformed_request');
   });
 
   it('is explained as it was then, with evidence that had been there', async () => {
@@ -105,7 +140,12 @@ describe('The feed of events', () => {
   afterAll(() => shop.close());
 
   const read = async (after: string, limit: number, headers: Record<string, string> = {}) => {
-    const { status, body } = await shop.api('GET', `/v1/events?after=${after}&limit=${String(limit)}`, undefined, headers);
+    const { status, body } = await shop.api(
+      'GET',
+      `/v1/events?after=${after}&limit=${String(limit)}`,
+      undefined,
+      headers,
+    );
     expect(status).toBe(200);
     return body as { items: Event[]; nextCursor: string };
   };
@@ -126,16 +166,23 @@ describe('The feed of events', () => {
     let done = false;
     const busy = Promise.all(
       Array.from({ length: 4 }, async (_, worker) => {
-        for (let at = 0; at < 12; at++) await created(shop, `feed-${String(worker)}-${String(at)}`, {}, worker % 2 === 0 ? {} : asOther);
+        for (let at = 0; at < 12; at++)
+          await created(shop, `feed-${String(worker)}-${String(at)}`, {}, worker % 2 === 0 ? {} : asOther);
       }),
     ).then(() => {
       done = true;
     });
     const [mine, theirs] = await Promise.all([follow(7, () => done), follow(100, () => done, asOther)]);
     await busy;
-    const { rows } = await shop.database.pool.query<{ position: number; name: string }>('select e.position, a.name from event e join application a on a.id = e.tenant order by e.position');
-    expect(mine.map((event) => event.position)).toEqual(rows.filter((row) => row.name === 'default').map((row) => row.position));
-    expect(theirs.map((event) => event.position)).toEqual(rows.filter((row) => row.name === 'other').map((row) => row.position));
+    const { rows } = await shop.database.pool.query<{ position: number; name: string }>(
+      'select e.position, a.name from event e join application a on a.id = e.tenant order by e.position',
+    );
+    expect(mine.map((event) => event.position)).toEqual(
+      rows.filter((row) => row.name === 'default').map((row) => row.position),
+    );
+    expect(theirs.map((event) => event.position)).toEqual(
+      rows.filter((row) => row.name === 'other').map((row) => row.position),
+    );
     expect(mine.length).toBe(48);
   });
 
@@ -160,10 +207,26 @@ describe('The feed of events', () => {
     expect(there.items).toEqual([]);
     const { id } = await created(shop, 'feed-next');
     const next = await read(there.nextCursor, 10);
-    expect(next.items.map((event) => [event.paymentId, event.type])).toEqual([[id, 'PaymentRequested'], [id, 'InvoiceOpened']]);
+    expect(next.items.map((event) => [event.paymentId, event.type])).toEqual([
+      [id, 'PaymentRequested'],
+      [id, 'InvoiceOpened'],
+    ]);
   });
 
-  it.each(['after=-1', 'after=x', 'after=1.5', 'after=', 'after=9999999999999999', 'after=1&after=2', 'limit=0', 'limit=101', 'limit=1e2', 'limit=1&limit=2', 'unknown=1', 'after=%00'])('refuses ?%s with 400', async (query) => {
+  it.each([
+    'after=-1',
+    'after=x',
+    'after=1.5',
+    'after=',
+    'after=9999999999999999',
+    'after=1&after=2',
+    'limit=0',
+    'limit=101',
+    'limit=1e2',
+    'limit=1&limit=2',
+    'unknown=1',
+    'after=%00',
+  ])('refuses ?%s with 400', async (query) => {
     expectProblem(await shop.api('GET', `/v1/events?${query}`), 'malformed_request');
   });
 

@@ -17,7 +17,10 @@ describe('Lists', () => {
     await addOther(shop);
     for (let at = 0; at < 23; at++) {
       const orderId = `list-${String(at).padStart(2, '0')}`;
-      const { id, position } = await created(shop, orderId, { customerId: `customer-${String(at % 3)}`, email: `payer${String(at)}@shop.example` });
+      const { id, position } = await created(shop, orderId, {
+        customerId: `customer-${String(at % 3)}`,
+        email: `payer${String(at)}@shop.example`,
+      });
       made.push({ id, orderId });
       last = position;
     }
@@ -38,7 +41,9 @@ describe('Lists', () => {
     let cursor: string | null = null;
     let pages = 0;
     do {
-      const page: Page = await get(`/v1/payments?limit=4&q=list-&${fresh()}${cursor === null ? '' : `&cursor=${cursor}`}`);
+      const page: Page = await get(
+        `/v1/payments?limit=4&q=list-&${fresh()}${cursor === null ? '' : `&cursor=${cursor}`}`,
+      );
       expect(page.items.length).toBeLessThanOrEqual(4);
       seen.push(...idsOf(page));
       cursor = page.nextCursor;
@@ -53,9 +58,12 @@ describe('Lists', () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
-      const page = (await get(`/v1/orders?limit=5&${fresh()}${cursor === null ? '' : `&cursor=${cursor}`}`)) as unknown as { items: { orderId: string; payments: string[] }[]; nextCursor: string | null };
+      const page = (await get(
+        `/v1/orders?limit=5&${fresh()}${cursor === null ? '' : `&cursor=${cursor}`}`,
+      )) as unknown as { items: { orderId: string; payments: string[] }[]; nextCursor: string | null };
       seen.push(...page.items.map((item) => item.orderId));
-      for (const { orderId, payments } of page.items) if (/^list-\d/.test(orderId)) expect(payments).toEqual([made.find((one) => one.orderId === orderId)?.id]);
+      for (const { orderId, payments } of page.items)
+        if (/^list-\d/.test(orderId)) expect(payments).toEqual([made.find((one) => one.orderId === orderId)?.id]);
       cursor = page.nextCursor;
     } while (cursor !== null);
     expect(new Set(seen).size).toBe(seen.length);
@@ -70,7 +78,12 @@ describe('Lists', () => {
 
   it('find by order id, customer, status, label, track id, time of creation, and by part of what a person remembers', async () => {
     const [first] = made;
-    const one = (await shop.api('GET', `/v1/payments/${first?.id ?? ''}`)).body as { id: string; trackId: string; createdAt: string; email: string };
+    const one = (await shop.api('GET', `/v1/payments/${first?.id ?? ''}`)).body as {
+      id: string;
+      trackId: string;
+      createdAt: string;
+      email: string;
+    };
     const paid = await created(shop, 'filter-paid');
     await payAll(shop, paid.trackId);
     const position = await until(async () => {
@@ -80,7 +93,8 @@ describe('Lists', () => {
     const cancelled = await created(shop, 'filter-cancelled');
     const { body } = await shop.api('POST', `/v1/payments/${cancelled.id}/cancel`);
     const later = `minPosition=${String(body.position)}`;
-    const find = async (query: string): Promise<string[]> => idsOf(await get(`/v1/payments?limit=100&${later}&${query}`));
+    const find = async (query: string): Promise<string[]> =>
+      idsOf(await get(`/v1/payments?limit=100&${later}&${query}`));
     expect(await find('orderId=list-00')).toEqual([one.id]);
     expect(await find('orderId=list-0')).toEqual([]);
     expect((await find('customerId=customer-1&q=list-')).length).toBe(8);
@@ -91,10 +105,21 @@ describe('Lists', () => {
     expect((await find('label=sandbox')).length).toBeGreaterThan(20);
     expect(await find('label=refunded')).toEqual([]);
     expect(await find(`trackId=${one.trackId}`)).toEqual([one.id]);
-    expect(await find(`createdFrom=${one.createdAt}&createdTo=${new Date(Date.parse(one.createdAt) + 1).toISOString()}`)).toContain(one.id);
+    expect(
+      await find(`createdFrom=${one.createdAt}&createdTo=${new Date(Date.parse(one.createdAt) + 1).toISOString()}`),
+    ).toContain(one.id);
     expect(await find(`createdTo=${one.createdAt}`)).toEqual([]);
     expect(await find(`createdFrom=${encodeURIComponent('2030-01-01T00:00:00+02:00')}`)).toEqual([]);
-    for (const q of ['list-00', 'LIST-00', one.trackId, one.trackId.slice(1), 'payer0@shop', one.id, one.id.toUpperCase()]) expect(await find(`q=${encodeURIComponent(q)}`)).toEqual([one.id]);
+    for (const q of [
+      'list-00',
+      'LIST-00',
+      one.trackId,
+      one.trackId.slice(1),
+      'payer0@shop',
+      one.id,
+      one.id.toUpperCase(),
+    ])
+      expect(await find(`q=${encodeURIComponent(q)}`)).toEqual([one.id]);
     expect((await find('q=customer-2')).length).toBe(7);
     expect(await find('status=paid&orderId=list-00')).toEqual([]);
     expect(Number(position)).toBeGreaterThan(0);
@@ -120,13 +145,32 @@ describe('Lists', () => {
   });
 
   it.each([
-    'limit=1e9', 'limit=-1', 'limit=0', 'limit=101', 'limit=10.5', 'limit=', 'limit=ten', 'limit=%2010', 'limit=9999999999999999999999',
-    'cursor=', 'cursor=x', 'cursor=AAAA', `cursor=${'A'.repeat(201)}`, 'cursor=%00', "cursor=' or 1=1--",
-    'minPosition=-1', 'minPosition=1.5', 'minPosition=9999999999999999', 'minPosition=x', 'minPosition=',
+    'limit=1e9',
+    'limit=-1',
+    'limit=0',
+    'limit=101',
+    'limit=10.5',
+    'limit=',
+    'limit=ten',
+    'limit=%2010',
+    'limit=9999999999999999999999',
+    'cursor=',
+    'cursor=x',
+    'cursor=AAAA',
+    `cursor=${'A'.repeat(201)}`,
+    'cursor=%00',
+    "cursor=' or 1=1--",
+    'minPosition=-1',
+    'minPosition=1.5',
+    'minPosition=9999999999999999',
+    'minPosition=x',
+    'minPosition=',
   ])('A21 refuse ?%s with 400', async (query) => {
     for (const list of ['/v1/payments', '/v1/orders']) {
       const answer = await send(shop.url, { method: 'GET', path: `${list}?${encodeURI(query).replace(/%25/g, '%')}` });
-      expect(['urn:finality:problem:malformed-request', 'urn:finality:problem:invalid-cursor']).toContain(answer.body.type);
+      expect(['urn:finality:problem:malformed-request', 'urn:finality:problem:invalid-cursor']).toContain(
+        answer.body.type,
+      );
       expect(answer.status).toBe(400);
     }
   });
@@ -137,13 +181,34 @@ describe('Lists', () => {
     for (let at = 0; at < text.length; at += 5) {
       const forged = text.slice(0, at) + (text[at] === 'A' ? 'B' : 'A') + text.slice(at + 1);
       const answer = await shop.api('GET', `/v1/payments?limit=2&cursor=${forged}`);
-      if (answer.status === 200) expect(answer.body.items.every((item: { orderId: string }) => !item.orderId.startsWith('other'))).toBe(true);
+      if (answer.status === 200)
+        expect(answer.body.items.every((item: { orderId: string }) => !item.orderId.startsWith('other'))).toBe(true);
       else expectProblem(answer, 'invalid_cursor');
     }
   });
 
   it.each([
-    "' or '1'='1", "'; drop table event; --", '\\', '%', '_', '%%%%%%%%%%', '(((((((((((((((((((((((((((a+)+)+)+$', '$.**{0 to 1000000}', '{"$gt":""}', '${jndi:ldap://x}', '../../../etc/passwd', ':orderId', '$1', '?', '😀'.repeat(60), '\u202e', 'a'.repeat(128), "\\' or 1=1", '[a-z]*', 'NULL', '__proto__',
+    "' or '1'='1",
+    "'; drop table event; --",
+    '\\',
+    '%',
+    '_',
+    '%%%%%%%%%%',
+    '(((((((((((((((((((((((((((a+)+)+)+$',
+    '$.**{0 to 1000000}',
+    '{"$gt":""}',
+    '${jndi:ldap://x}',
+    '../../../etc/passwd',
+    ':orderId',
+    '$1',
+    '?',
+    '😀'.repeat(60),
+    '\u202e',
+    'a'.repeat(128),
+    "\\' or 1=1",
+    '[a-z]*',
+    'NULL',
+    '__proto__',
   ])('A22 answer a search for %j within moments', async (text) => {
     const began = performance.now();
     for (const name of ['q', 'orderId', 'customerId', 'trackId']) {
@@ -155,20 +220,74 @@ describe('Lists', () => {
   });
 
   it.each([
-    'status=PAID', 'status=', "status=paid'--", 'status=toString', 'label=', 'label=Sandbox', "label='x'", `label=${'a'.repeat(41)}`, `q=${'a'.repeat(129)}`, `orderId=${'a'.repeat(129)}`, 'q=%00', 'orderId=a%0Ab', 'customerId=%1b', 'trackId=%7f',
-    'createdFrom=yesterday', 'createdFrom=2026-01-01', 'createdFrom=2026-13-45T99:99:99Z', 'createdFrom=2026-02-30T00:00:00Z', 'createdFrom=0000-01-01T00:00:00Z', 'createdTo=9999-12-31T23:59:59-23:59', 'createdTo=2026-01-01T00:00:00%2B99:99', 'createdTo=1e9', 'createdTo=infinity', 'createdFrom=2026-01-01T24:00:01Z',
-    'unknown=1', 'toString=1', '__proto__=1', 'hasOwnProperty=1', 'constructor=1', 'status[]=paid', 'orderId[$ne]=x', 'applicationId=1',
+    'status=PAID',
+    'status=',
+    "status=paid'--",
+    'status=toString',
+    'label=',
+    'label=Sandbox',
+    "label='x'",
+    `label=${'a'.repeat(41)}`,
+    `q=${'a'.repeat(129)}`,
+    `orderId=${'a'.repeat(129)}`,
+    'q=%00',
+    'orderId=a%0Ab',
+    'customerId=%1b',
+    'trackId=%7f',
+    'createdFrom=yesterday',
+    'createdFrom=2026-01-01',
+    'createdFrom=2026-13-45T99:99:99Z',
+    'createdFrom=2026-02-30T00:00:00Z',
+    'createdFrom=0000-01-01T00:00:00Z',
+    'createdTo=9999-12-31T23:59:59-23:59',
+    'createdTo=2026-01-01T00:00:00%2B99:99',
+    'createdTo=1e9',
+    'createdTo=infinity',
+    'createdFrom=2026-01-01T24:00:01Z',
+    'unknown=1',
+    'toString=1',
+    '__proto__=1',
+    'hasOwnProperty=1',
+    'constructor=1',
+    'status[]=paid',
+    'orderId[$ne]=x',
+    'applicationId=1',
   ])('A22 refuse ?%s with 400', async (query) => {
     const answer = await send(shop.url, { method: 'GET', path: `/v1/payments?${query}` });
     expectProblem(answer, 'malformed_request');
   });
 
-  it.each(['status=paid&status=failed', 'q=a&q=b', 'limit=1&limit=2', 'orderId=a&orderId=b', 'minPosition=1&minPosition=2', 'createdFrom=2026-01-01T00:00:00Z&createdFrom=2026-01-01T00:00:00Z', 'label=sandbox&label=late', 'trackId=1&trackId=2', 'customerId=1&customerId=2', 'cursor=a&cursor=b'])('A23 refuse ?%s, a parameter given twice, with 400 that names it', async (query) => {
+  it.each([
+    'status=paid&status=failed',
+    'q=a&q=b',
+    'limit=1&limit=2',
+    'orderId=a&orderId=b',
+    'minPosition=1&minPosition=2',
+    'createdFrom=2026-01-01T00:00:00Z&createdFrom=2026-01-01T00:00:00Z',
+    'label=sandbox&label=late',
+    'trackId=1&trackId=2',
+    'customerId=1&customerId=2',
+    'cursor=a&cursor=b',
+  ])('A23 refuse ?%s, a parameter given twice, with 400 that names it', async (query) => {
     const answer = await send(shop.url, { method: 'GET', path: `/v1/payments?${query}` });
     expectProblem(answer, 'malformed_request', [`?${query.slice(0, query.indexOf('='))}`]);
   });
 
-  it.each(['%', '%zz', '%ff', '%C3%28', '%ED%A0%80', '%F8%88%80%80%80', '%00', 'a%00b', '%E2%80%A8', '%0d%0aX-Evil:%201', 'x'.repeat(5000), '%2e%2e%2f', "'--"])('A22 answer an order id of the path that is %.40s with 4xx', async (part) => {
+  it.each([
+    '%',
+    '%zz',
+    '%ff',
+    '%C3%28',
+    '%ED%A0%80',
+    '%F8%88%80%80%80',
+    '%00',
+    'a%00b',
+    '%E2%80%A8',
+    '%0d%0aX-Evil:%201',
+    'x'.repeat(5000),
+    '%2e%2e%2f',
+    "'--",
+  ])('A22 answer an order id of the path that is %.40s with 4xx', async (part) => {
     for (const path of [`/v1/orders/${part}`, `/v1/payments/${part}`, `/pay/${part}`]) {
       const answer = await send(shop.url, { method: 'GET', path });
       expect([400, 404, 414]).toContain(answer.status);

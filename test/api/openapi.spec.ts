@@ -48,7 +48,13 @@ describe('The OpenAPI document', () => {
   beforeAll(async () => {
     shop = await startTestService();
     document = (await shop.api('GET', '/openapi.json')).body as Document;
-    operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, path, operation })));
+    operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        route: `${method.toUpperCase()} ${path}`,
+        path,
+        operation,
+      })),
+    );
   });
   afterAll(() => shop.close());
 
@@ -65,11 +71,14 @@ describe('The OpenAPI document', () => {
     const schema = resolve(given);
     if (value === null) return schema.nullable || given.nullable ? [] : [`${at} is null`];
     if (schema.allOf) return schema.allOf.flatMap((part) => faults(value, part, at));
-    if (schema.oneOf) return schema.oneOf.some((part) => faults(value, part, at).length === 0) ? [] : [`${at} fits none`];
+    if (schema.oneOf)
+      return schema.oneOf.some((part) => faults(value, part, at).length === 0) ? [] : [`${at} fits none`];
     if (schema.enum && !schema.enum.includes(value)) return [`${at} is not one of ${schema.enum.join(', ')}`];
     const kind = Array.isArray(value) ? 'array' : typeof value;
-    if (schema.type !== undefined && schema.type !== kind && !(schema.type === 'integer' && kind === 'number')) return [`${at} is ${kind}, not ${schema.type}`];
-    if (Array.isArray(value)) return value.flatMap((item, index) => faults(item, schema.items ?? {}, `${at}/${String(index)}`));
+    if (schema.type !== undefined && schema.type !== kind && !(schema.type === 'integer' && kind === 'number'))
+      return [`${at} is ${kind}, not ${schema.type}`];
+    if (Array.isArray(value))
+      return value.flatMap((item, index) => faults(item, schema.items ?? {}, `${at}/${String(index)}`));
     const text = typeof value === 'string' ? value : '';
     if (schema.format === 'date-time' && new Date(text).toISOString() !== text) return [`${at} is no time`];
     if (schema.format === 'uuid' && !/^[0-9a-f-]{36}$/.test(text)) return [`${at} is no UUID`];
@@ -105,7 +114,9 @@ describe('The OpenAPI document', () => {
       expect([route, operation.summary?.trim() ?? '']).toEqual([route, expect.stringMatching(/^\S.{5,}$/)]);
       const good = Object.keys(operation.responses).filter((status) => status.startsWith('2'));
       expect([route, good.length > 0]).toEqual([route, true]);
-      for (const status of good) if (status !== '204') expect([route, Object.keys(operation.responses[status]?.content ?? {}).length]).toEqual([route, 1]);
+      for (const status of good)
+        if (status !== '204')
+          expect([route, Object.keys(operation.responses[status]?.content ?? {}).length]).toEqual([route, 1]);
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
       expect((operation.parameters ?? []).filter((one) => one.in === 'path').map((one) => one.name)).toEqual(inPath);
     }
@@ -124,8 +135,10 @@ describe('The OpenAPI document', () => {
       }
       if (route.includes('/callbacks/')) continue;
       expect(operation.security).toEqual([{ bearer: [] }]);
-      for (const status of ['401', '400', '429', '503']) expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining([status])]);
-      if (/\{/.test(route)) expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining(['404'])]);
+      for (const status of ['401', '400', '429', '503'])
+        expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining([status])]);
+      if (/\{/.test(route))
+        expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining(['404'])]);
       if (!route.startsWith('GET')) {
         expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining(['409', '422'])]);
         expect([route, operation.parameters?.some((one) => one.name === 'Idempotency-Key')]).toEqual([route, true]);
@@ -136,7 +149,13 @@ describe('The OpenAPI document', () => {
   });
 
   it('gives answers as it documents them, on every route, with no field too many', async () => {
-    const waiting = await created(shop, 'documented', { customerId: 'c', description: 'd', email: 'a@shop.example', returnUrl: 'https://shop.example', metadata: { a: 'b' } });
+    const waiting = await created(shop, 'documented', {
+      customerId: 'c',
+      description: 'd',
+      email: 'a@shop.example',
+      returnUrl: 'https://shop.example',
+      metadata: { a: 'b' },
+    });
     const paid = await created(shop, 'documented-paid');
     await payAll(shop, paid.trackId);
     await until(async () => (await shop.api('GET', `/v1/payments/${paid.id}`)).body.fulfillable);
@@ -149,13 +168,34 @@ describe('The OpenAPI document', () => {
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });
     const calls: [string, string, string, unknown?][] = [
-      ['POST', '/v1/payments', '/v1/payments', order('documented-new')], ['POST', '/v1/payments', '/v1/payments', order('documented', { amount: '1.00' })], ['POST', '/v1/payments', '/v1/payments', {}],
-      ['GET', '/v1/payments', `/v1/payments?minPosition=${position}`], ['GET', '/v1/payments', '/v1/payments?limit=0'], ['GET', '/v1/payments/{id}', `/v1/payments/${waiting.id}`], ['GET', '/v1/payments/{id}', `/v1/payments/${paid.id}`],
-      ['GET', '/v1/payments/{id}', `/v1/payments/${over.id}`], ['GET', '/v1/payments/{id}', `/v1/payments/${missing}`], ['GET', '/v1/payments/{id}/events', `/v1/payments/${paid.id}/events`],
-      ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${waiting.id}/explanation`], ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${paid.id}/explanation`], ['POST', '/v1/payments/{id}/reconcile', `/v1/payments/${waiting.id}/reconcile`],
-      ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${waiting.id}/cancel`], ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${paid.id}/cancel`], ['POST', '/v1/payments/{id}/fulfillment', `/v1/payments/${paid.id}/fulfillment`, { outcome: 'fulfilled' }],
-      ['GET', '/v1/orders', `/v1/orders?minPosition=${position}`], ['GET', '/v1/orders/{orderId}', '/v1/orders/documented-over'], ['GET', '/v1/orders/{orderId}', '/v1/orders/nothing'], ['GET', '/v1/events', '/v1/events'], ['GET', '/v1/events', '/v1/events?after=x'],
-      ['POST', '/v1/webhook-endpoints', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/y', events: ['payment.paid'] }], ['GET', '/v1/webhook-endpoints', '/v1/webhook-endpoints'],
+      ['POST', '/v1/payments', '/v1/payments', order('documented-new')],
+      ['POST', '/v1/payments', '/v1/payments', order('documented', { amount: '1.00' })],
+      ['POST', '/v1/payments', '/v1/payments', {}],
+      ['GET', '/v1/payments', `/v1/payments?minPosition=${position}`],
+      ['GET', '/v1/payments', '/v1/payments?limit=0'],
+      ['GET', '/v1/payments/{id}', `/v1/payments/${waiting.id}`],
+      ['GET', '/v1/payments/{id}', `/v1/payments/${paid.id}`],
+      ['GET', '/v1/payments/{id}', `/v1/payments/${over.id}`],
+      ['GET', '/v1/payments/{id}', `/v1/payments/${missing}`],
+      ['GET', '/v1/payments/{id}/events', `/v1/payments/${paid.id}/events`],
+      ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${waiting.id}/explanation`],
+      ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${paid.id}/explanation`],
+      ['POST', '/v1/payments/{id}/reconcile', `/v1/payments/${waiting.id}/reconcile`],
+      ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${waiting.id}/cancel`],
+      ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${paid.id}/cancel`],
+      ['POST', '/v1/payments/{id}/fulfillment', `/v1/payments/${paid.id}/fulfillment`, { outcome: 'fulfilled' }],
+      ['GET', '/v1/orders', `/v1/orders?minPosition=${position}`],
+      ['GET', '/v1/orders/{orderId}', '/v1/orders/documented-over'],
+      ['GET', '/v1/orders/{orderId}', '/v1/orders/nothing'],
+      ['GET', '/v1/events', '/v1/events'],
+      ['GET', '/v1/events', '/v1/events?after=x'],
+      [
+        'POST',
+        '/v1/webhook-endpoints',
+        '/v1/webhook-endpoints',
+        { url: 'http://127.0.0.1:9/y', events: ['payment.paid'] },
+      ],
+      ['GET', '/v1/webhook-endpoints', '/v1/webhook-endpoints'],
       ['DELETE', '/v1/webhook-endpoints/{id}', `/v1/webhook-endpoints/${String(endpoint.body.id)}`],
     ];
     const checked = new Set<string>();
@@ -165,17 +205,34 @@ describe('The OpenAPI document', () => {
       const documented = operations.find((one) => one.route === route)?.operation.responses[String(answer.status)];
       expect([path, answer.status, documented !== undefined]).toEqual([path, answer.status, true]);
       const schema = answerSchema(route, answer.status);
-      expect([path, schema ? faults(answer.body, schema, '').filter((fault) => answer.status < 400 || !fault.endsWith('is not documented')) : answer.body]).toEqual([path, schema ? [] : '']);
-      if (answer.status >= 400) expect([route, problems.get(`${route} ${String(answer.body.type)}`)]).toEqual([route, answer.status]);
+      expect([
+        path,
+        schema
+          ? faults(answer.body, schema, '').filter(
+              (fault) => answer.status < 400 || !fault.endsWith('is not documented'),
+            )
+          : answer.body,
+      ]).toEqual([path, schema ? [] : '']);
+      if (answer.status >= 400)
+        expect([route, problems.get(`${route} ${String(answer.body.type)}`)]).toEqual([route, answer.status]);
       if (answer.status < 400) checked.add(route);
     }
-    expect([...checked].sort()).toEqual(operations.map(({ route }) => route).filter((route) => !route.includes('/callbacks/')).sort());
+    expect([...checked].sort()).toEqual(
+      operations
+        .map(({ route }) => route)
+        .filter((route) => !route.includes('/callbacks/'))
+        .sort(),
+    );
   });
 
   it('documents exactly the body that a create takes: its examples are accepted, and so is each field alone', async () => {
     for (const path of ['/v1/payments', '/v1/webhook-endpoints']) {
       const schema = resolve(document.paths[path]?.['post']?.requestBody?.content?.['application/json']?.schema ?? {});
-      const examples = Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, property]) => [name, exampleOf(property)]).filter(([, value]) => value !== undefined));
+      const examples = Object.fromEntries(
+        Object.entries(schema.properties ?? {})
+          .map(([name, property]) => [name, exampleOf(property)])
+          .filter(([, value]) => value !== undefined),
+      );
       for (const name of schema.required ?? []) expect(Object.keys(examples)).toContain(name);
       const answer = await shop.api('POST', path, examples);
       expect([path, answer.status, answer.body.errors]).toEqual([path, 201, undefined]);
@@ -187,10 +244,15 @@ describe('The OpenAPI document', () => {
     let tried = 0;
     for (const [clause, property] of Object.entries(schema.properties ?? {})) {
       const fields = Object.entries(membersOf(property).properties ?? {});
-      const [choice, words = []] = fields.map(([name, field]) => [name, field.enum] as const).find(([, values]) => values) ?? [];
+      const [choice, words = []] =
+        fields.map(([name, field]) => [name, field.enum] as const).find(([, values]) => values) ?? [];
       for (const word of words) {
-        const others = Object.fromEntries(fields.filter(([name]) => name !== choice && name !== 'count').map(([name, field]) => [name, field.example]));
-        const policy = { [clause]: { ...others, [choice ?? '']: word, ...(word === 'confirmations' ? { count: 3 } : {}) } };
+        const others = Object.fromEntries(
+          fields.filter(([name]) => name !== choice && name !== 'count').map(([name, field]) => [name, field.example]),
+        );
+        const policy = {
+          [clause]: { ...others, [choice ?? '']: word, ...(word === 'confirmations' ? { count: 3 } : {}) },
+        };
         const answer = await shop.api('POST', '/v1/payments', order(`policy-${String(++tried)}`, { policy }));
         expect([policy, answer.status]).toEqual([policy, 201]);
         expect(answer.body.policy.rules[clause]).toEqual(policy[clause]);
@@ -206,5 +268,6 @@ describe('The OpenAPI document', () => {
   });
 
   const membersOf = (schema: Schema): Schema => resolve(schema.allOf?.[0] ?? schema);
-  const exampleOf = (schema: Schema): unknown => schema.example ?? schema.oneOf?.map(exampleOf).find((value) => value !== undefined);
+  const exampleOf = (schema: Schema): unknown =>
+    schema.example ?? schema.oneOf?.map(exampleOf).find((value) => value !== undefined);
 });

@@ -14,7 +14,12 @@ export const addOther = (shop: TestService) => shop.service.app.get(Applications
 export const asOther = { authorization: `Bearer ${otherKey}` };
 
 /** A body that is good enough for a payment. */
-export const order = (orderId: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({ orderId, amount: '49.90', currency: 'USD', ...more });
+export const order = (orderId: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  orderId,
+  amount: '49.90',
+  currency: 'USD',
+  ...more,
+});
 
 export interface RawAnswer {
   status: number;
@@ -26,10 +31,20 @@ export interface RawAnswer {
 /** Sends a request as it is given: any path, any header, any bytes. */
 export function send(
   url: string,
-  { method = 'POST', path = '/v1/payments', headers = {}, body }: { method?: string; path?: string; headers?: Record<string, string | undefined>; body?: string | Buffer },
+  {
+    method = 'POST',
+    path = '/v1/payments',
+    headers = {},
+    body,
+  }: { method?: string; path?: string; headers?: Record<string, string | undefined>; body?: string | Buffer },
 ): Promise<RawAnswer> {
-  const defaults = { authorization: `Bearer ${apiKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-  const all = Object.fromEntries(Object.entries({ ...defaults, ...headers }).filter(([, value]) => value !== undefined)) as Record<string, string>;
+  const defaults = {
+    authorization: `Bearer ${apiKey}`,
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+  };
+  const all = Object.fromEntries(
+    Object.entries({ ...defaults, ...headers }).filter(([, value]) => value !== undefined),
+  ) as Record<string, string>;
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const sent = httpRequest({ host: hostname, port, method, path, headers: all, agent: false }, (answer) => {
@@ -39,7 +54,12 @@ export function send(
       answer.on('end', () => {
         const text = Buffer.concat(parts).toString();
         const json = /json/.test(answer.headers['content-type'] ?? '') && text !== '';
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, body: json ? JSON.parse(text) : text });
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          text,
+          body: json ? JSON.parse(text) : text,
+        });
       });
     });
     sent.on('error', reject);
@@ -60,12 +80,18 @@ export const headerOf = ({ headers }: Pick<AnyAnswer, 'headers'>, name: string):
 
 /** A problem document of this code, as RFC 9457 has it, that says nothing of the inside. */
 export function expectProblem(answer: AnyAnswer, code: RefusalCode, pointers?: string[]): void {
-  expect(answer.body).toMatchObject({ type: problemType(code), title: refusals[code].title, status: refusals[code].status });
+  expect(answer.body).toMatchObject({
+    type: problemType(code),
+    title: refusals[code].title,
+    status: refusals[code].status,
+  });
   expect(answer.status).toBe(refusals[code].status);
   expect(headerOf(answer, 'content-type')).toMatch(/^application\/problem\+json(;|$)/);
   const { detail, errors } = answer.body as { detail: unknown; errors?: { pointer: string; detail: string }[] };
   expect(typeof detail).toBe('string');
-  expect(JSON.stringify(answer.body)).not.toMatch(/\.[jt]s\b|node_modules|\n\s+at |select |insert into|syntax error at|TypeError/i);
+  expect(JSON.stringify(answer.body)).not.toMatch(
+    /\.[jt]s\b|node_modules|\n\s+at |select |insert into|syntax error at|TypeError/i,
+  );
   if (pointers) expect([...new Set((errors ?? []).map((error) => error.pointer))].sort()).toEqual([...pointers].sort());
 }
 
@@ -86,7 +112,9 @@ export async function rowsOf({ pool }: TestDatabase): Promise<Rows> {
 
 /** Requests that a payment was created by: one row each. */
 export async function paymentsOf({ pool }: TestDatabase): Promise<string[]> {
-  const { rows } = await pool.query<{ stream_id: string }>("select stream_id from event where type = 'PaymentRequested' order by position");
+  const { rows } = await pool.query<{ stream_id: string }>(
+    "select stream_id from event where type = 'PaymentRequested' order by position",
+  );
   return rows.map((row) => row.stream_id);
 }
 
@@ -98,10 +126,22 @@ export async function invoicesOf(shop: TestService, paymentId: string): Promise<
 }
 
 /** Creates a payment and answers it; fails where it is not 201. */
-export async function created(shop: TestService, orderId: string, more: Record<string, unknown> = {}, headers: Record<string, string> = {}) {
+export async function created(
+  shop: TestService,
+  orderId: string,
+  more: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+) {
   const answer = await shop.api('POST', '/v1/payments', order(orderId, more), headers);
   expect(answer.status).toBe(201);
-  return answer.body as { id: string; trackId: string; position: number; statusUrl: string; version: number; createdAt: string };
+  return answer.body as {
+    id: string;
+    trackId: string;
+    position: number;
+    statusUrl: string;
+    version: number;
+    createdAt: string;
+  };
 }
 
 /** Pays in full and confirms, at the sandbox gateway. */

@@ -231,7 +231,7 @@ export class World {
   async close(): Promise<void> {
     await this.unfollow();
     await this.jobs.stop();
-    for (const client of this.clients) client.onModuleDestroy();
+    for (const client of this.clients) client.onApplicationShutdown();
     await this.store.close();
     await this.database.drop();
   }

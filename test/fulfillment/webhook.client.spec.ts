@@ -9,7 +9,7 @@ beforeEach(async () => {
   receiver = await new Receiver().open();
 });
 afterEach(async () => {
-  client?.onModuleDestroy();
+  client?.onApplicationShutdown();
   await receiver.close();
 });
 

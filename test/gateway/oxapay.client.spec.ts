@@ -81,7 +81,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const gateway of gateways.splice(0)) gateway.onModuleDestroy();
+  for (const gateway of gateways.splice(0)) gateway.onApplicationShutdown();
   for (const close of closing.splice(0)) await close();
   await server.stop();
 });

@@ -37,9 +37,56 @@ const accepts = (text: string): boolean => {
 
 /** Pieces that meet in unreadable JSON more often than random characters would. */
 const pieces = fc.constantFrom(
-  '{', '}', '[', ']', ',', ':', '"', '\\', '\\u', '\\ud83d', '\\ude00', '\\u0000', 'true', 'false', 'null', 'nul', 'NaN', 'Infinity', '-', '+', '.', 'e',
-  'E', '0', '00', '1', '9.5', '1e400', '-0', '0x1', ' ', '\t', '\n', '\r', '\u00a0', '\ufeff', '\u0000', '\u001f', '\u2028', '"a"', '"a":', '"__proto__":',
-  '\ud83d', '\ude00', '\ud83d\ude00', '//', '/*', "'", '#', 'undefined',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '"',
+  '\\',
+  '\\u',
+  '\\ud83d',
+  '\\ude00',
+  '\\u0000',
+  'true',
+  'false',
+  'null',
+  'nul',
+  'NaN',
+  'Infinity',
+  '-',
+  '+',
+  '.',
+  'e',
+  'E',
+  '0',
+  '00',
+  '1',
+  '9.5',
+  '1e400',
+  '-0',
+  '0x1',
+  ' ',
+  '\t',
+  '\n',
+  '\r',
+  '\u00a0',
+  '\ufeff',
+  '\u0000',
+  '\u001f',
+  '\u2028',
+  '"a"',
+  '"a":',
+  '"__proto__":',
+  '\ud83d',
+  '\ude00',
+  '\ud83d\ude00',
+  '//',
+  '/*',
+  "'",
+  '#',
+  'undefined',
 );
 const scraps = fc.array(fc.oneof(pieces, fc.string({ maxLength: 3 })), { maxLength: 14 }).map((list) => list.join(''));
 
@@ -50,7 +97,10 @@ describe('The JSON parser', () => {
         const text = JSON.stringify(value, null, indent);
         const told = outcome(text);
         if ('fault' in told) {
-          const forbidden = forbiddenKeys.some((key) => text.includes(`"${key}"`)) || text.includes('\\u0000') || /\\ud[89a-f]/.test(text);
+          const forbidden =
+            forbiddenKeys.some((key) => text.includes(`"${key}"`)) ||
+            text.includes('\\u0000') ||
+            /\\ud[89a-f]/.test(text);
           expect(forbidden).toBe(true);
         } else {
           expect(plain(told.value)).toEqual(JSON.parse(text));
@@ -85,12 +135,25 @@ describe('The JSON parser', () => {
   it('keeps every digit of a number', () => {
     const digits = (least: number) => fc.stringMatching(new RegExp(`^[0-9]{${String(least)},40}$`));
     const number = fc
-      .tuple(fc.constantFrom('', '-'), fc.oneof(fc.constant('0'), digits(1).map((text) => `1${text}`)), fc.option(digits(1)), fc.option(fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), digits(1))))
-      .map(([sign, whole, part, exponent]) => sign + whole + (part === null ? '' : `.${part}`) + (exponent === null ? '' : exponent.join('')));
+      .tuple(
+        fc.constantFrom('', '-'),
+        fc.oneof(
+          fc.constant('0'),
+          digits(1).map((text) => `1${text}`),
+        ),
+        fc.option(digits(1)),
+        fc.option(fc.tuple(fc.constantFrom('e', 'E', 'e+', 'e-'), digits(1))),
+      )
+      .map(
+        ([sign, whole, part, exponent]) =>
+          sign + whole + (part === null ? '' : `.${part}`) + (exponent === null ? '' : exponent.join('')),
+      );
     fc.assert(
       fc.property(number, (text) => {
         expect(parseJson(text)).toEqual(new JsonNumber(text));
-        expect(parseJson(`{"amount":[${text}]}`)).toEqual(Object.assign(Object.create(null) as object, { amount: [new JsonNumber(text)] }));
+        expect(parseJson(`{"amount":[${text}]}`)).toEqual(
+          Object.assign(Object.create(null) as object, { amount: [new JsonNumber(text)] }),
+        );
       }),
     );
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { cancel, giveUp, invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from '../../src/payments/decisions.js';
+import { cancel, doubtUncorroborated, giveUp, invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from '../../src/payments/decisions.js';
 import { isFulfillable, labelsOf, progressOf, type PaymentEvent } from '../../src/payments/payment.js';
 import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
 
@@ -232,6 +232,68 @@ describe('The gateway\'s other words', () => {
     expect(history.payment()).toMatchObject({ status: 'pending', money: { received: null } });
     history.when(report('paid', [{ ...unknown, status: 'confirmed' }], { valueUsd: null }), 'poll');
     expect(history.payment()).toMatchObject({ status: 'paid', money: { received: null } });
+  });
+});
+
+describe('What is heard piece by piece', () => {
+  it('short money behind a bare `Paid` is not delivered upon', () => {
+    const history = given(...open()).when(report('paid', []));
+    expect(history.payment().status).toBe('paid');
+    history.when(report('paid', [confirmed('20')]), 'poll');
+    expect(isFulfillable(history.payment())).toBe(false);
+    expect(history.payment()).toMatchObject({ money: { review: { reasons: ['paid_short'] } } });
+  });
+
+  it.each([
+    ['the whole amount', '50', ['expired_with_money']],
+    ['a part, under a policy of review', '30', ['underpaid']],
+  ])('%s that was sent in time and is heard of after expiry goes to a person', (_what, worth, reasons) => {
+    const rules = { underpayment: { tolerancePercent: '0', then: 'review' as const } };
+    const history = given(...open(rules)).when(report('expired'), 'poll', tooLate).when(report('expired', [confirmed(worth)]), 'poll', tooLate);
+    expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons } } });
+  });
+
+  it('a transfer that first had no hash, and then has one, counts once', () => {
+    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('25', { txHash: '' })]));
+    history.when(report('paying', [transfer('25', { txHash: 'the-real-hash-of-it' })]));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { received: '25', transfers: [{ txHash: 'the-real-hash-of-it' }] } });
+  });
+
+  it('two transfers under one hash count twice', () => {
+    const both = [confirmed('20', { txHash: 'one-hash-for-both' }), confirmed('30', { txHash: 'one-hash-for-both' })];
+    expect(given(...open()).when(report('paid', both)).payment()).toMatchObject({ money: { received: '50', transfers: [{}, {}] } });
+  });
+
+  it('what a poll calls the amount gives way to what a callback says was sent', () => {
+    const net = confirmed('49.25', { currency: 'USD', txHash: 'a-transfer-in-usd', valueUsd: null });
+    const gross = confirmed('50', { currency: 'USD', txHash: 'a-transfer-in-usd', receivedAmount: '49.25' });
+    const history = given(...open()).when(report('paying', [net]), 'poll').when(report('paid', [gross]));
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { received: '50' } });
+  });
+
+  it('money that was seen and then failed holds up what was not delivered', () => {
+    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('50')]), 'poll');
+    expect(isFulfillable(history.payment())).toBe(true);
+    history.when(report('paying', [transfer('50', { status: 'failed' })]), 'poll');
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { review: { reasons: ['gateway_conflict'] } } });
+    expect(isFulfillable(history.payment())).toBe(false);
+  });
+
+  it("half the money does not pass for all of it because the gateway's worth of the payment grows with it", () => {
+    const half = transfer('0.5', { currency: 'ETH', valueUsd: '25' });
+    const history = given(...open({ paidWhen: { rule: 'detected' } }, { currency: 'EUR' })).when(report('paying', [half], { currency: 'EUR', valueUsd: '25' }));
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { received: null } });
+  });
+
+  it('a report about another order brings no money and opens a review', () => {
+    const history = given(...open()).when(report('paid', [confirmed('50')], { orderId: 'somebody-else' }), 'poll');
+    expect(history.payment()).toMatchObject({ status: 'pending', money: { transfers: [], review: { reasons: ['gateway_conflict'] } } });
+  });
+
+  it('a callback that the gateway never bears out goes to a person, even where the gateway knows nothing', () => {
+    const payment = given(...open()).when(report('paid', [confirmed('50')])).payment();
+    expect(doubtUncorroborated(payment, inTime, 10)).toEqual([]);
+    expect(doubtUncorroborated(payment, tooLate, 10)).toMatchObject([{ type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } }]);
   });
 });
 

@@ -26,11 +26,32 @@ const wrong: Record<string, string[]> = {
   PORT: ['-1', '65536', '3000.5', '1e3', '0x10', 'http', '3000;', '٣'],
   SANDBOX_PORT: ['-1', '65536', 'none', '99999999999999999999'],
   HOST: ['two words', 'http://0.0.0.0', 'host:3000', '256.256.256.256.256/8', 'ho\nst'],
-  PUBLIC_URL: ['pay.example', 'ftp://pay.example', 'javascript:alert(1)', 'https://', 'https://user:secret@pay.example', 'https://pay.example/?x=1', 'https://pay.example/#x'],
+  PUBLIC_URL: [
+    'pay.example',
+    'ftp://pay.example',
+    'javascript:alert(1)',
+    'https://',
+    'https://user:secret@pay.example',
+    'https://pay.example/?x=1',
+    'https://pay.example/#x',
+  ],
   DATABASE_URL: ['mysql://user:secret@host/db', 'host/db', 'postgres-host', 'https://host/db'],
   GATEWAY: ['Sandbox', 'stripe', 'sandbox,oxapay', 'toString'],
-  OXAPAY_BASE_URL: ['api.oxapay.com', 'file:///etc/passwd', 'https://u:secret@api.oxapay.com/v1', 'https://api.oxapay.com/v1?key=1'],
-  OXAPAY_MERCHANT_API_KEY: ['short', 'undefined', 'long-enough-key-1,', 'long-enough-key-1,,long-enough-key-2', 'long enough key', 'long-enough-key-ü', 'long-enough\nkey'],
+  OXAPAY_BASE_URL: [
+    'api.oxapay.com',
+    'file:///etc/passwd',
+    'https://u:secret@api.oxapay.com/v1',
+    'https://api.oxapay.com/v1?key=1',
+  ],
+  OXAPAY_MERCHANT_API_KEY: [
+    'short',
+    'undefined',
+    'long-enough-key-1,',
+    'long-enough-key-1,,long-enough-key-2',
+    'long enough key',
+    'long-enough-key-ü',
+    'long-enough\nkey',
+  ],
   OXAPAY_PAYOUT_API_KEY: ['short', 'undefined,undefined', 'null-is-fine-but,null', 'long enough key'],
   API_KEY: ['k'.repeat(31), 'k'.repeat(256), `${'k'.repeat(20)} ${'k'.repeat(20)}`, `${'k'.repeat(40)}ü`],
   OPS_PASSWORD: ['o'.repeat(11), 'o'.repeat(256)],
@@ -63,25 +84,44 @@ describe('The configuration', () => {
   });
 
   it('takes several gateway keys and the usual shapes of addresses', () => {
-    const config = readConfig({ ...live, OXAPAY_MERCHANT_API_KEY: ' first-key-1 , second-key-2 ', HOST: '::1', PUBLIC_URL: 'https://pay.example/base/', DATABASE_URL: 'postgresql://u:p@h:5432/d' });
+    const config = readConfig({
+      ...live,
+      OXAPAY_MERCHANT_API_KEY: ' first-key-1 , second-key-2 ',
+      HOST: '::1',
+      PUBLIC_URL: 'https://pay.example/base/',
+      DATABASE_URL: 'postgresql://u:p@h:5432/d',
+    });
     expect(config.merchantKeys).toEqual(['first-key-1', 'second-key-2']);
-    expect(config).toMatchObject({ host: '::1', publicUrl: 'https://pay.example/base', databaseUrl: 'postgresql://u:p@h:5432/d' });
-    for (const HOST of ['0.0.0.0', 'localhost', 'my-host.internal', 'fe80::1%eth0']) expect(readConfig({ HOST }).host).toBe(HOST);
+    expect(config).toMatchObject({
+      host: '::1',
+      publicUrl: 'https://pay.example/base',
+      databaseUrl: 'postgresql://u:p@h:5432/d',
+    });
+    for (const HOST of ['0.0.0.0', 'localhost', 'my-host.internal', 'fe80::1%eth0'])
+      expect(readConfig({ HOST }).host).toBe(HOST);
   });
 
-  it.each(Object.entries(wrong).flatMap(([name, values]) => values.map((value) => [name, value] as const)))('refuses %s=%j in one sentence that names it and never its value', (name, value) => {
-    for (const base of [{}, live]) {
-      const told = complaint({ ...base, [name]: value });
-      expect(told).toMatch(new RegExp(`^${name} [^\\n]*\\.$`));
-      if (value.length > 4) expect(told).not.toContain(value);
-      expect(told).not.toContain('secret');
-    }
-  });
+  it.each(Object.entries(wrong).flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
+    'refuses %s=%j in one sentence that names it and never its value',
+    (name, value) => {
+      for (const base of [{}, live]) {
+        const told = complaint({ ...base, [name]: value });
+        expect(told).toMatch(new RegExp(`^${name} [^\\n]*\\.$`));
+        if (value.length > 4) expect(told).not.toContain(value);
+        expect(told).not.toContain('secret');
+      }
+    },
+  );
 
-  it.each(['PUBLIC_URL', 'OXAPAY_MERCHANT_API_KEY', 'OXAPAY_PAYOUT_API_KEY', 'API_KEY', 'OPS_PASSWORD'])('misses %s with GATEWAY=oxapay', (name) => {
-    expect(complaint({ ...live, [name]: '' })).toMatch(new RegExp(`^${name} must be set with GATEWAY=oxapay[^\\n]*\\.$`));
-    expect(complaint(live)).toBe('');
-  });
+  it.each(['PUBLIC_URL', 'OXAPAY_MERCHANT_API_KEY', 'OXAPAY_PAYOUT_API_KEY', 'API_KEY', 'OPS_PASSWORD'])(
+    'misses %s with GATEWAY=oxapay',
+    (name) => {
+      expect(complaint({ ...live, [name]: '' })).toMatch(
+        new RegExp(`^${name} must be set with GATEWAY=oxapay[^\\n]*\\.$`),
+      );
+      expect(complaint(live)).toBe('');
+    },
+  );
 
   it('throws nothing but its own error, whatever the environment holds, and tells no value', () => {
     const secret = fc.string({ minLength: 6, maxLength: 40 }).map((text) => `v4lue-${text}`);

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createDatabaseIfMissing } from './database.pg.js';
 import {
   existingHome,
@@ -15,23 +12,10 @@ import {
   writeDurably,
   type Home,
 } from './postgres-home.pg.js';
-import {
-  plainEnvironment,
-  run,
-  serverAccount,
-  usablePrograms,
-  type Account,
-  type Programs,
-} from './postgres-programs.pg.js';
-import {
-  answering,
-  looksLikeOurs,
-  readPostmaster,
-  runningServer,
-  stopServer,
-  urlOf,
-  type Settings,
-} from './postgres-server.pg.js';
+import { Keeper, ServerMoved } from './postgres-keeper.pg.js';
+import { adoptedServer, launchServer, trimLog, type Server } from './postgres-launch.pg.js';
+import { run, serverAccount, usablePrograms, type Account, type Programs } from './postgres-programs.pg.js';
+import { answering, readSecrets, stopServer, urlOf, type Secrets } from './postgres-server.pg.js';
 
 /** A PostgreSQL server of our own, for where nobody runs one for us. */
 export interface EmbeddedPostgres {
@@ -50,23 +34,12 @@ export interface EmbeddedPostgresOptions {
   dataDir: string;
   /** Created if missing. */
   database: string;
-  log?: (message: string) => void;
+  log?: Log;
+  /** Told when the server died and could not be brought back: nothing more is tried. Without it, that is only logged. */
+  onLost?: (error: Error) => void;
 }
 
-/** What protects the data and the machine; given on the command line, so that no settings file weakens it. */
-const fixedSettings = (port: number): string[] =>
-  Object.entries({
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    fsync: 'on',
-    full_page_writes: 'on',
-    synchronous_commit: 'on',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    logging_collector: 'off',
-    log_destination: 'stderr',
-  }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+type Log = (message: string, level: 'info' | 'warn') => void;
 
 /**
  * Written to postgresql.conf once, for the owner to change. The password is 32 random bytes, which many iterations
@@ -91,6 +64,7 @@ const initialSettings: Readonly<Record<string, string>> = {
 /**
  * Starts the server of `dataDir`, or adopts the one that runs there already. Data of an earlier start is found again,
  * also after a crash of the server or the machine. Starting twice at once is safe: one starts, the other adopts.
+ * While this process lives it watches the server: one that dies is started again on the same port.
  */
 export const startEmbeddedPostgres = (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> =>
   whileStarting(options.dataDir, async () => {
@@ -99,18 +73,25 @@ export const startEmbeddedPostgres = (options: EmbeddedPostgresOptions): Promise
     const account = await serverAccount(existing && (await ownerOf(existing.cluster)));
     const home = await settledHome(options.dataDir, existing, account);
     if (!existing && !home.directory.startsWith(resolve(options.dataDir)))
-      log(`the database lies in ${home.directory}`);
-    let settings = existing && (await runningServer(home));
-    const adopted = settings !== null;
-    if (!settings) {
-      await removeDrafts(home);
-      const programs = await usablePrograms(account, [home.directory, ...shelters]);
-      if (!existing) await initialise(home, programs, account);
-      settings = await startServer(home, programs, account);
+      log(`the database lies in ${home.directory}`, 'info');
+    const running = existing && (await adoptedServer(home));
+    const server = running ?? (await freshServer(home, account, existing === null));
+    log(`${running ? 'adopted' : 'started'} PostgreSQL on 127.0.0.1:${server.settings.port}`, 'info');
+    try {
+      return await handle({ ...options, log, home, account }, server, running !== null);
+    } catch (error) {
+      if (!running) await stopServer(home);
+      throw error;
     }
-    log(`${adopted ? 'adopted' : 'started'} PostgreSQL on 127.0.0.1:${settings.port}`);
-    return await handle(home, settings, options.database, adopted);
   });
+
+const freshServer = async (home: Home, account: Account, empty: boolean): Promise<Server> => {
+  await removeDrafts(home);
+  const programs = await usablePrograms(account, [home.directory, ...shelters]);
+  if (empty) await initialise(home, programs, account);
+  const port = (await readSecrets(home)).lastPort ?? null;
+  return await launchServer({ home, programs, account, port, samePort: false, patienceMs: 30_000 });
+};
 
 /** The URL of the server that runs for `dataDir`, or null when none answers. Starts and changes nothing. */
 export const findRunningEmbeddedPostgres = async (dataDir: string): Promise<string | null> => {
@@ -119,23 +100,51 @@ export const findRunningEmbeddedPostgres = async (dataDir: string): Promise<stri
   return settings ? urlOf(settings, settings.database) : null;
 };
 
-const handle = async (
-  home: Home,
-  settings: Settings,
-  database: string,
-  adopted: boolean,
-): Promise<EmbeddedPostgres> => {
+/** What a start has settled. */
+interface Settled extends EmbeddedPostgresOptions {
+  log: Log;
+  home: Home;
+  account: Account;
+}
+
+/** The watch over each cluster: one per process, so that whichever handle stops the server is not resisted by another. */
+const keepers = new Map<string, Keeper>();
+
+const handle = async (settled: Settled, server: Server, adopted: boolean): Promise<EmbeddedPostgres> => {
+  const { home, database, log } = settled;
+  const { settings } = server;
   const url = urlOf(settings, database);
   await createDatabaseIfMissing(url);
-  if (settings.database !== database) await writeSecrets(home.cluster, settings.password, database);
+  if (settings.database !== database || settings.lastPort !== settings.port)
+    await writeSecrets(home.cluster, { password: settings.password, database, lastPort: settings.port });
   const trimmer = setInterval(() => void trimLog(home), 60_000).unref();
+  const onLost = settled.onLost ?? ((error) => log(`PostgreSQL is lost: ${error.message}`, 'warn'));
+  await keepers.get(home.cluster)?.end(() => Promise.resolve());
+  keepers.set(
+    home.cluster,
+    new Keeper(server, { log, onLost, restart: (signal) => restarted(settled, settings.port, signal) }),
+  );
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     clearInterval(trimmer);
-    stopping ??= stopServer(home);
-    return stopping;
+    await keepers.get(home.cluster)?.end(() => stopServer(home));
+    await stopServer(home);
   };
-  return { url, adopted, directory: home.directory, stop };
+  return { url, adopted, directory: home.directory, stop: () => (stopping ??= stop()) };
+};
+
+/** Whoever gets the lock first starts the server; the others that used it adopt that one. */
+const restarted = ({ dataDir, home, account }: Settled, port: number, signal: AbortSignal): Promise<Server> => {
+  const work = async (): Promise<Server> => {
+    const running = await adoptedServer(home);
+    signal.throwIfAborted();
+    if (running && running.settings.port !== port) throw new ServerMoved(port, running.settings.port);
+    if (running) return running;
+    const programs = await usablePrograms(account, [home.directory, ...shelters]);
+    signal.throwIfAborted();
+    return await launchServer({ home, programs, account, port, samePort: true, patienceMs: 8000 });
+  };
+  return whileStarting(dataDir, work, signal);
 };
 
 const ownerOf = async (cluster: string): Promise<Account> => {
@@ -171,7 +180,7 @@ const initialise = async (home: Home, programs: Programs, account: Account): Pro
       account,
     );
     if (!ok) throw new Error(`initdb failed: ${output}`);
-    await writeSecrets(draft, password, 'postgres');
+    await writeSecrets(draft, { password, database: 'postgres' });
     await rename(draft, home.cluster);
     await syncDirectory(home.directory);
   } finally {
@@ -180,104 +189,9 @@ const initialise = async (home: Home, programs: Programs, account: Account): Pro
   }
 };
 
-const writeSecrets = (cluster: string, password: string, database: string): Promise<void> =>
-  writeDurably(join(cluster, 'finality.json'), JSON.stringify({ password, database }));
+const writeSecrets = (cluster: string, secrets: Secrets): Promise<void> =>
+  writeDurably(join(cluster, 'finality.json'), JSON.stringify(secrets));
 
 const giveTo = async (account: Account, path: string): Promise<void> => {
   if (account.uid !== undefined && account.gid !== undefined) await chown(path, account.uid, account.gid);
-};
-
-/** Reasons not to start that pass by themselves: a port taken meanwhile, children of a killed server still ending. */
-const passing =
-  /could not bind|address already in use|could not create any TCP|still in use|lock file "postmaster\.pid" already exists/i;
-
-const startServer = async (home: Home, programs: Programs, account: Account): Promise<Settings> => {
-  await disownStalePid(home);
-  for (const deadline = Date.now() + 30_000; ;) {
-    const failure = await attempt(home, programs, account);
-    const settings = await runningServer(home);
-    if (settings) return settings;
-    if (failure === null || !passing.test(failure) || Date.now() > deadline) {
-      throw new Error(`PostgreSQL did not start (${logFile(home)}): ${failure ?? 'it ended at once'}`);
-    }
-    await delay(200);
-  }
-};
-
-/**
- * A stale postmaster.pid may by chance name a living process of the same account, and PostgreSQL would believe it. It
- * ignores its own parent's id, so the file gets ours; removing the file would lose the guard on shared memory in it.
- */
-const disownStalePid = async (home: Home): Promise<void> => {
-  const postmaster = await readPostmaster(home);
-  if (!postmaster || (await looksLikeOurs(postmaster.pid, home))) return;
-  const path = join(home.cluster, 'postmaster.pid');
-  const lines = (await readFile(path, 'utf8')).split('\n');
-  await writeFile(path, [String(process.pid), ...lines.slice(1)].join('\n'));
-};
-
-/** Spawns the server in a session of its own, so that Ctrl-C reaches only us. Answers why it ended, null once ready. */
-const attempt = async (home: Home, programs: Programs, account: Account): Promise<string | null> => {
-  await trimLog(home);
-  const file = await open(logFile(home), 'a', 0o600);
-  try {
-    const { size } = await file.stat();
-    const args = ['-D', home.cluster, ...fixedSettings(await freePort())];
-    const child = spawn(programs.postgres, args, {
-      ...account,
-      cwd: home.directory,
-      env: plainEnvironment(),
-      detached: true,
-      windowsHide: true,
-      stdio: ['ignore', file.fd, file.fd],
-    });
-    const over = new AbortController();
-    const ended = new Promise<string>((resolve) => {
-      child.once('error', (error) => resolve(error.message));
-      child.once('exit', () => void logSince(home, size).then(resolve, String));
-    }).finally(() => over.abort());
-    child.unref();
-    return await Promise.race([ended, ready(home, child.pid, over.signal)]);
-  } finally {
-    await file.close();
-  }
-};
-
-/** Recovery after a crash may take its time: two minutes, then we give up waiting and leave the server to it. */
-const ready = async (home: Home, pid: number | undefined, over: AbortSignal): Promise<null> => {
-  for (const deadline = Date.now() + 120_000; !over.aborted && Date.now() < deadline; await delay(10)) {
-    const postmaster = await readPostmaster(home);
-    if (postmaster?.status === 'ready' && postmaster.pid === pid) return null;
-  }
-  if (over.aborted) return null;
-  throw new Error('PostgreSQL is still recovering after two minutes; it goes on, start again to wait for it');
-};
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port')),
-      );
-    });
-  });
-
-const logFile = (home: Home): string => join(home.directory, 'postgres.log');
-
-const logSince = async (home: Home, offset: number): Promise<string> =>
-  (await readFile(logFile(home))).subarray(offset).toString('utf8').trim().slice(-2000);
-
-/** The log is opened for appending, so it can be cut while the server runs. It holds 8 MB, and the 8 MB before. */
-const trimLog = async (home: Home): Promise<void> => {
-  const path = logFile(home);
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size < 8_000_000) return;
-  await writeFile(`${path}.1`, await readFile(path), { mode: 0o600 }).catch(() => undefined);
-  await truncate(path).catch(() => undefined);
 };

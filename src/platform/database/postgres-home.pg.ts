@@ -122,11 +122,14 @@ export const syncDirectory = async (directory: string): Promise<void> => {
   await handle.sync().finally(() => handle.close());
 };
 
-/** Makes `<dataDir>/postgres` and runs `work` while no other process on this machine starts a server there. */
-export const whileStarting = async <T>(dataDir: string, work: () => Promise<T>): Promise<T> => {
+/**
+ * Makes `<dataDir>/postgres` and runs `work` while no other process on this machine starts a server there. The signal
+ * ends the wait for others, not the work.
+ */
+export const whileStarting = async <T>(dataDir: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
   const own = entrance(dataDir);
   await makeOpen(own);
-  const release = await lock(join(own, 'lock'));
+  const release = await lock(join(own, 'lock'), signal);
   try {
     return await work();
   } finally {
@@ -140,12 +143,13 @@ const held = new Set<string>();
  * A lock file that names its holder. Breaking a dead holder's lock has a window in which two may pass; it is harmless,
  * because PostgreSQL's own lock lets only one server run and a new cluster appears by one rename.
  */
-const lock = async (path: string): Promise<() => Promise<void>> => {
+const lock = async (path: string, signal?: AbortSignal): Promise<() => Promise<void>> => {
   const me = `${process.pid} ${await startTime(process.pid)} ${randomBytes(6).toString('hex')}`;
   const draft = `${path}.${process.pid}-${randomBytes(6).toString('hex')}`;
   await writeFile(draft, me, { mode: 0o600 });
   try {
     for (const deadline = Date.now() + 150_000; ;) {
+      signal?.throwIfAborted();
       held.add(me);
       const won = await link(draft, path).then(
         () => true,

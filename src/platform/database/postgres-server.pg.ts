@@ -5,12 +5,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { hasEnded, type Home } from './postgres-home.pg.js';
 
-/** What it takes to connect to a running server. */
-export interface Settings {
-  port: number;
+/** What we keep beside the data. */
+export interface Secrets {
   password: string;
   /** The database that the last starter asked for. */
   database: string;
+  /** The port of the last start: taken again when it is free, so that whoever holds the URL finds the server again. */
+  lastPort?: number;
+}
+
+/** What it takes to connect to a running server. */
+export interface Settings extends Secrets {
+  port: number;
 }
 
 /** What PostgreSQL's postmaster.pid says of the server that runs, or ran, in a cluster. */
@@ -69,12 +75,12 @@ export const answering = async (home: Home): Promise<Settings | null> => {
   }
 };
 
-const readSecrets = async (home: Home): Promise<{ password: string; database: string }> => {
+export const readSecrets = async (home: Home): Promise<Secrets> => {
   const path = join(home.cluster, 'finality.json');
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new Error(`${path} cannot be read; only the account that made the database can start it`, { cause: error });
   });
-  return JSON.parse(text) as { password: string; database: string };
+  return JSON.parse(text) as Secrets;
 };
 
 /**

@@ -1,8 +1,17 @@
 // Classes of SQLSTATE: connection, resources, operator's intervention (shut down, timed out), the system under it.
 const sqlState = /^(?:08|53|57|58)[0-9A-Z]{3}$/;
-const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
+const systemCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
 // pg and its pool give these no code.
-const messages = /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Query read timeout)/;
+const messages =
+  /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Query read timeout)/;
 
 /** Whether an error says that the database is away or overloaded, as opposed to refusing what it was asked. */
 export function isUnreachable(error: unknown): boolean {

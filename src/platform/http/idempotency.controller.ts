@@ -5,6 +5,7 @@ import { catchError, concatMap, of, type Observable } from 'rxjs';
 import { Refusal } from '../../kernel/refusal.js';
 import type { Application } from './applications.pg.js';
 import { IdempotencyKeys } from './idempotency.pg.js';
+import { problemOf } from './problem.js';
 
 const acceptable = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 
@@ -33,6 +34,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
         throw new Refusal('request_in_progress', 'The first request with this key has no answer yet; try again in a second.', [], { retryAfter: 1 });
       case 'replay':
         void reply.status(claim.status).header('idempotency-replayed', 'true');
+        if (claim.status >= 400) void reply.header('content-type', 'application/problem+json');
         return of(claim.body === '' ? undefined : JSON.parse(claim.body));
       case 'run':
         return next.handle().pipe(
@@ -41,7 +43,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
             return answer;
           }),
           catchError(async (error: unknown) => {
-            await this.keys.release(caller, key);
+            // What was refused after something had been done is the answer to its repetition too; else the key is free.
+            if (error instanceof Refusal && error.code === 'gateway_refused') {
+              const problem = problemOf(error);
+              await this.keys.keep(caller, key, problem.status, JSON.stringify(problem));
+            } else await this.keys.release(caller, key);
             throw error;
           }),
         );

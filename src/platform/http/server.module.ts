@@ -11,6 +11,8 @@ const bodyLimit = 64 * 1024;
 /** Together with the pause between two checks this never holds a connection longer than 10 s. */
 const arrivalLimitMs = 9_500;
 const arrivalCheckMs = 500;
+/** What a stopping server still waits for: the longest that a request in hand may take. */
+const endingLimitMs = 9_000;
 
 /**
  * The HTTP server: every time and size is bounded, bodies are handed over as bytes, whatever type they claim to have
@@ -35,8 +37,40 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
     clientErrorHandler: refuseUnreadable,
   });
   tellMethods(adapter.getInstance());
+  endConnections(adapter.getInstance());
+  endInTime(adapter.getInstance());
   takeBodies(adapter.getInstance(), (request) => request.routeOptions.url?.startsWith(rawPaths) ?? false);
   return adapter;
+}
+
+/**
+ * Once the server is told to stop, each answer is the last on its connection: kept alive, one would hold up the end
+ * until its idle time is over. Node no longer looks for slow requests then either, so what is left is cut.
+ */
+function endInTime(fastify: FastifyInstance): void {
+  let ending = false;
+  fastify.addHook('preClose', (done) => {
+    ending = true;
+    setTimeout(() => { fastify.server.closeAllConnections(); }, endingLimitMs).unref();
+    done();
+  });
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (ending) void reply.header('connection', 'close');
+    done();
+  });
+}
+
+/** A connection that is kept open by its client would hold up a stop for as long as it is kept. */
+function endConnections(fastify: FastifyInstance): void {
+  let closing = false;
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) void reply.header('connection', 'close');
+    done();
+  });
 }
 
 /** Tells a method that a route does not take from an address where nothing is; neither has its body read. */

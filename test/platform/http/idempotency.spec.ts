@@ -15,7 +15,9 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
   unanswered = await startTestService({ sandbox: false, gatewayPort: (gateway.address() as AddressInfo).port });
   const began = performance.now();
-  silentCreate = unanswered.api('POST', '/v1/payments', order('a11'), { 'idempotency-key': 'a11' }).then((answer) => ({ answer, tookMs: performance.now() - began }));
+  silentCreate = unanswered
+    .api('POST', '/v1/payments', order('a11'), { 'idempotency-key': 'a11' })
+    .then((answer) => ({ answer, tookMs: performance.now() - began }));
 });
 
 afterAll(async () => {
@@ -31,7 +33,13 @@ describe('A repeated request', () => {
   beforeAll(async () => {
     shop = await startTestService();
     const { config, database, clock } = shop;
-    replica = await startTestService({ database, clock, sandbox: false, gatewayPort: config.sandboxPort, env: { PUBLIC_URL: config.publicUrl } });
+    replica = await startTestService({
+      database,
+      clock,
+      sandbox: false,
+      gatewayPort: config.sandboxPort,
+      env: { PUBLIC_URL: config.publicUrl },
+    });
   });
   afterAll(async () => {
     await replica.close();
@@ -44,7 +52,12 @@ describe('A repeated request', () => {
   it('A04 without an Idempotency-Key (optional here: the open order id makes a create idempotent) creates one payment', async () => {
     const first = await shop.api('POST', '/v1/payments', order('no-key'));
     const second = await shop.api('POST', '/v1/payments', order('no-key'));
-    expect([first.status, second.status, second.body.id, second.body.trackId]).toEqual([201, 201, first.body.id, first.body.trackId]);
+    expect([first.status, second.status, second.body.id, second.body.trackId]).toEqual([
+      201,
+      201,
+      first.body.id,
+      first.body.trackId,
+    ]);
     expect(second.headers.get('idempotency-replayed')).toBeNull();
     expect(await invoicesOf(shop, first.body.id)).toHaveLength(1);
   });
@@ -62,21 +75,43 @@ describe('A repeated request', () => {
 
   it('A05 is answered again on every route that changes something, a cancel and a removed endpoint included', async () => {
     const { id } = await created(shop, 'a05-cancel');
-    const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/a05' }, { 'idempotency-key': 'a05-endpoint' });
-    const endpointAgain = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/a05' }, { 'idempotency-key': 'a05-endpoint' });
+    const endpoint = await shop.api(
+      'POST',
+      '/v1/webhook-endpoints',
+      { url: 'http://127.0.0.1:9/a05' },
+      { 'idempotency-key': 'a05-endpoint' },
+    );
+    const endpointAgain = await shop.api(
+      'POST',
+      '/v1/webhook-endpoints',
+      { url: 'http://127.0.0.1:9/a05' },
+      { 'idempotency-key': 'a05-endpoint' },
+    );
     expect(endpointAgain.body).toEqual(endpoint.body);
-    for (const [method, path, status] of [['POST', `/v1/payments/${id}/cancel`, 200], ['DELETE', `/v1/webhook-endpoints/${String(endpoint.body.id)}`, 204]] as const) {
+    for (const [method, path, status] of [
+      ['POST', `/v1/payments/${id}/cancel`, 200],
+      ['DELETE', `/v1/webhook-endpoints/${String(endpoint.body.id)}`, 204],
+    ] as const) {
       const key = { 'idempotency-key': `a05-${method}` };
-      const [first, again] = [await send(shop.url, { method, path, headers: key }), await send(shop.url, { method, path, headers: key })];
+      const [first, again] = [
+        await send(shop.url, { method, path, headers: key }),
+        await send(shop.url, { method, path, headers: key }),
+      ];
       expect([first.status, again.status, again.text]).toEqual([status, status, first.text]);
-      expect([first.headers['idempotency-replayed'], again.headers['idempotency-replayed']]).toEqual([undefined, 'true']);
+      expect([first.headers['idempotency-replayed'], again.headers['idempotency-replayed']]).toEqual([
+        undefined,
+        'true',
+      ]);
     }
   });
 
   it('A06 with the same key and another body, or on another route, gets 422 and changes nothing', async () => {
     const headers = { 'idempotency-key': 'a06' };
     const { id } = await created(shop, 'a06', {}, headers);
-    expectProblem(await shop.api('POST', '/v1/payments', order('a06', { amount: '50.00' }), headers), 'idempotency_key_reused');
+    expectProblem(
+      await shop.api('POST', '/v1/payments', order('a06', { amount: '50.00' }), headers),
+      'idempotency_key_reused',
+    );
     expectProblem(await shop.api('POST', '/v1/payments', order('a06-other'), headers), 'idempotency_key_reused');
     expectProblem(await shop.api('POST', `/v1/payments/${id}/cancel`, undefined, headers), 'idempotency_key_reused');
     expect((await shop.api('GET', `/v1/payments/${id}`)).body.status).toBe('pending');
@@ -84,7 +119,10 @@ describe('A repeated request', () => {
 
   it('A06 keeps no answer of a request that was refused: the key may be used for the corrected one', async () => {
     const headers = { 'idempotency-key': 'a06-corrected' };
-    expectProblem(await shop.api('POST', '/v1/payments', order('a06-corrected', { amount: 1 }), headers), 'invalid_request');
+    expectProblem(
+      await shop.api('POST', '/v1/payments', order('a06-corrected', { amount: 1 }), headers),
+      'invalid_request',
+    );
     await created(shop, 'a06-corrected', {}, headers);
   });
 
@@ -92,7 +130,9 @@ describe('A repeated request', () => {
     await shop.control('/_sandbox/faults', { seed: '1', api: { latencyMs: 1500 } }, 'PUT');
     const headers = { 'idempotency-key': 'a07' };
     const first = shop.api('POST', '/v1/payments', order('a07'), headers);
-    await until(async () => (await shop.database.pool.query("select 1 from idempotency_key where key = 'a07'")).rowCount === 1);
+    await until(
+      async () => (await shop.database.pool.query("select 1 from idempotency_key where key = 'a07'")).rowCount === 1,
+    );
     for (const url of [shop.url, replicaUrl()]) {
       const second = await send(url, { body: JSON.stringify(order('a07')), headers });
       expectProblem(second, 'request_in_progress');
@@ -105,31 +145,51 @@ describe('A repeated request', () => {
     expect([later.status, later.body.id]).toEqual([201, answer.body.id]);
   });
 
-  it.each([['with a key', { 'idempotency-key': 'a08' }], ['without one', {}]])('A08 a hundred times at once over two replicas, %s, creates one payment with one invoice', async (name, headers) => {
-    const orderId = `a08 ${name}`;
-    const before = await paymentsOf(shop.database);
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, at) => send(at % 2 === 0 ? shop.url : replicaUrl(), { body: JSON.stringify(order(orderId)), headers })),
-    );
-    const made = (await paymentsOf(shop.database)).filter((id) => !before.includes(id));
-    expect(made).toHaveLength(1);
-    const [id = ''] = made;
-    expect(await invoicesOf(shop, id)).toHaveLength(1);
-    for (const answer of answers) {
-      expect([201, 202, 409]).toContain(answer.status);
-      if (answer.status !== 409) expect(answer.body.id).toBe(id);
-    }
-    if ('idempotency-key' in headers) {
-      expect(answers.filter((answer) => answer.status === 201 && answer.headers['idempotency-replayed'] === undefined)).toHaveLength(1);
-      for (const answer of answers.filter(({ status }) => status === 409)) expectProblem(answer, 'request_in_progress');
-    } else {
-      expect(answers.filter((answer) => answer.status === 409)).toEqual([]);
-    }
-  });
+  it.each([
+    ['with a key', { 'idempotency-key': 'a08' }],
+    ['without one', {}],
+  ])(
+    'A08 a hundred times at once over two replicas, %s, creates one payment with one invoice',
+    async (name, headers) => {
+      const orderId = `a08 ${name}`;
+      const before = await paymentsOf(shop.database);
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, at) =>
+          send(at % 2 === 0 ? shop.url : replicaUrl(), { body: JSON.stringify(order(orderId)), headers }),
+        ),
+      );
+      const made = (await paymentsOf(shop.database)).filter((id) => !before.includes(id));
+      expect(made).toHaveLength(1);
+      const [id = ''] = made;
+      expect(await invoicesOf(shop, id)).toHaveLength(1);
+      for (const answer of answers) {
+        expect([201, 202, 409]).toContain(answer.status);
+        if (answer.status !== 409) expect(answer.body.id).toBe(id);
+      }
+      if ('idempotency-key' in headers) {
+        expect(
+          answers.filter((answer) => answer.status === 201 && answer.headers['idempotency-replayed'] === undefined),
+        ).toHaveLength(1);
+        for (const answer of answers.filter(({ status }) => status === 409))
+          expectProblem(answer, 'request_in_progress');
+      } else {
+        expect(answers.filter((answer) => answer.status === 409)).toEqual([]);
+      }
+    },
+  );
 
-  it.each([['of 256 characters', 'k'.repeat(256)], ['that is empty', ''], ['outside ASCII', 'schl\u00fcssel'], ['that is blank', '   '], ['with a tab', 'a\tb']])('A09 refuses a key %s with 400', async (_, key) => {
+  it.each([
+    ['of 256 characters', 'k'.repeat(256)],
+    ['that is empty', ''],
+    ['outside ASCII', 'schl\u00fcssel'],
+    ['that is blank', '   '],
+    ['with a tab', 'a\tb'],
+  ])('A09 refuses a key %s with 400', async (_, key) => {
     const before = await paymentsOf(shop.database);
-    expectProblem(await send(shop.url, { body: JSON.stringify(order('a09')), headers: { 'idempotency-key': key } }), 'invalid_idempotency_key');
+    expectProblem(
+      await send(shop.url, { body: JSON.stringify(order('a09')), headers: { 'idempotency-key': key } }),
+      'invalid_idempotency_key',
+    );
     expect(await paymentsOf(shop.database)).toEqual(before);
   });
 
@@ -170,10 +230,20 @@ describe('A create whose gateway is silent', () => {
   it('A11 is answered 202 `created` within ten seconds, and its repeats too, with and without the key', async () => {
     const { answer: first, tookMs } = await silentCreate;
     expect(tookMs).toBeLessThan(10_000);
-    expect([first.status, first.body.status, first.body.progress, first.body.trackId]).toEqual([202, 'created', 'opening', null]);
+    expect([first.status, first.body.status, first.body.progress, first.body.trackId]).toEqual([
+      202,
+      'created',
+      'opening',
+      null,
+    ]);
     const replayed = await unanswered.api('POST', '/v1/payments', order('a11'), { 'idempotency-key': 'a11' });
     const repeated = await unanswered.api('POST', '/v1/payments', order('a11'));
-    expect([replayed.status, replayed.body.id, repeated.status, repeated.body.id]).toEqual([202, first.body.id, 202, first.body.id]);
+    expect([replayed.status, replayed.body.id, repeated.status, repeated.body.id]).toEqual([
+      202,
+      first.body.id,
+      202,
+      first.body.id,
+    ]);
     expect(await paymentsOf(unanswered.database)).toEqual([first.body.id]);
     expect(held.filter((response) => response.req.method === 'POST')).toHaveLength(1);
     const explained = await unanswered.api('GET', `/v1/payments/${String(first.body.id)}/explanation`);

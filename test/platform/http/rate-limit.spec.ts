@@ -30,7 +30,9 @@ describe('The limit of requests', () => {
     const seconds = Number(headerOf(refused, 'retry-after'));
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThanOrEqual(60);
-    expect(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'].map((name) => headerOf(refused, name))).toEqual(['5', '0', String(seconds)]);
+    expect(
+      ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'].map((name) => headerOf(refused, name)),
+    ).toEqual(['5', '0', String(seconds)]);
     // Another application has its own; the payer's page, health and the gateway have none.
     expect((await list(asOther)).status).toBe(200);
     expect((await shop.api('GET', '/health/ready')).status).toBe(200);
@@ -43,10 +45,15 @@ describe('The limit of requests', () => {
     const { trackId } = await created(shop, 'limited');
     for (let at = 0; at < 4; at++) await list();
     const before = (await shop.database.pool.query('select count(*) from event')).rows;
-    expectProblem(await shop.api('POST', '/v1/payments', { orderId: 'beyond', amount: '1.00', currency: 'USD' }), 'rate_limited');
+    expectProblem(
+      await shop.api('POST', '/v1/payments', { orderId: 'beyond', amount: '1.00', currency: 'USD' }),
+      'rate_limited',
+    );
     expect((await shop.database.pool.query('select count(*) from event')).rows).toEqual(before);
     for (let at = 0; at < 20; at++) {
-      const { status } = await shop.callback(JSON.stringify({ track_id: trackId, status: 'Waiting', type: 'invoice', nothing: at }));
+      const { status } = await shop.callback(
+        JSON.stringify({ track_id: trackId, status: 'Waiting', type: 'invoice', nothing: at }),
+      );
       expect(status).toBe(200);
     }
   });
