@@ -47,6 +47,7 @@ create table idempotency_key (
   locked_until timestamp with time zone,
   status integer,
   body text,
+  location text,
   created_at timestamp with time zone not null,
   constraint idempotency_key_pkey PRIMARY KEY (application_id, key)
 );
@@ -73,9 +74,10 @@ CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (sta
 create table look (
   stream_id uuid not null,
   due_at timestamp with time zone not null,
+  urgent boolean default false not null,
   constraint look_pkey PRIMARY KEY (stream_id)
 ) with (fillfactor=80);
-CREATE INDEX look_due ON public.look USING btree (due_at);
+CREATE INDEX look_due ON public.look USING btree (urgent DESC, due_at);
 
 create table migration (
   id integer default nextval('migration_id_seq'::regclass) not null,

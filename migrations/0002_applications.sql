@@ -21,6 +21,7 @@ create table idempotency_key (
   locked_until timestamptz,
   status integer,
   body text,
+  location text,
   created_at timestamptz not null,
   primary key (application_id, key)
 );

@@ -73,20 +73,35 @@ async function start(given: Config, kind: 'service' | 'worker', log: Pino, opene
   if (kind === 'service') await refuseTakenPorts(given);
   const credentials = given.gateway === 'sandbox' ? await sandboxCredentials(given.dataDir) : null;
   const config = credentials ? withCredentials(given, credentials) : given;
-  const database = (opened.database = await openDatabase(config, (line, level) => { log[level]({ msg: line }); }, dieWithDatabase(log)));
+  const database = (opened.database = await openDatabase(
+    config,
+    (line, level) => {
+      log[level]({ msg: line });
+    },
+    dieWithDatabase(log),
+  ));
   unlessStopping(opened);
   const sandboxState = config.gateway === 'sandbox' ? `${config.dataDir}/sandbox.json` : null;
   const clock = new SystemClock(sandboxState ? readClockOffset(sandboxState) : 0);
-  const service = (opened.service = await createService({ config, databaseUrl: database.url, clock, log, http: kind === 'service' }));
+  const service = (opened.service = await createService({
+    config,
+    databaseUrl: database.url,
+    clock,
+    log,
+    http: kind === 'service',
+  }));
   unlessStopping(opened);
   if (sandboxState && kind === 'service') {
-    opened.sandbox = await openSandbox(config, clock, sandboxState, service, log).catch(explain('SANDBOX_PORT', config.sandboxPort));
+    opened.sandbox = await openSandbox(config, clock, sandboxState, service, log).catch(
+      explain('SANDBOX_PORT', config.sandboxPort),
+    );
     unlessStopping(opened);
   }
   await service.listen().catch(explain('PORT', config.port));
   unlessStopping(opened);
   opened.complete = true;
-  if (kind === 'service') process.stdout.write(banner(config, opened.sandbox?.url ?? null, Math.round(performance.now() - began)));
+  if (kind === 'service')
+    process.stdout.write(banner(config, opened.sandbox?.url ?? null, Math.round(performance.now() - began)));
   else log.info({ msg: 'the worker is ready' });
 }
 
@@ -96,7 +111,8 @@ function unlessStopping(opened: Opened): void {
 
 async function refuseTakenPorts(config: Config): Promise<void> {
   await tryPort(config.port, config.host).catch(explain('PORT', config.port));
-  if (config.gateway === 'sandbox') await tryPort(config.sandboxPort, config.host).catch(explain('SANDBOX_PORT', config.sandboxPort));
+  if (config.gateway === 'sandbox')
+    await tryPort(config.sandboxPort, config.host).catch(explain('SANDBOX_PORT', config.sandboxPort));
 }
 
 /** Listens there for a moment. */
@@ -104,7 +120,11 @@ const tryPort = (port: number, host: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen(port, host, () => server.close(() => { resolve(); }));
+    server.listen(port, host, () =>
+      server.close(() => {
+        resolve();
+      }),
+    );
   });
 
 /** Says which variable to change where a port cannot be had; throws everything else on. */
@@ -112,12 +132,19 @@ const explain =
   (variable: 'PORT' | 'SANDBOX_PORT', port: number) =>
   (error: unknown): never => {
     const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (code === 'EADDRINUSE') throw new Error(`port ${String(port)} is taken; set ${variable} to a free one.`, { cause: error });
-    if (code === 'EACCES') throw new Error(`port ${String(port)} is not allowed to this user; set ${variable} to one above 1023.`, { cause: error });
+    if (code === 'EADDRINUSE')
+      throw new Error(`port ${String(port)} is taken; set ${variable} to a free one.`, { cause: error });
+    if (code === 'EACCES')
+      throw new Error(`port ${String(port)} is not allowed to this user; set ${variable} to one above 1023.`, {
+        cause: error,
+      });
     throw error;
   };
 
-function withCredentials(config: Config, made: { apiKey: string; opsPassword: string; merchantKey: string; payoutKey: string }): Config {
+function withCredentials(
+  config: Config,
+  made: { apiKey: string; opsPassword: string; merchantKey: string; payoutKey: string },
+): Config {
   return {
     ...config,
     apiKey: config.apiKey ?? made.apiKey,
@@ -127,7 +154,13 @@ function withCredentials(config: Config, made: { apiKey: string; opsPassword: st
   };
 }
 
-const openSandbox = (config: Config, clock: SystemClock, stateFile: string, service: Service, log: Pino): Promise<Sandbox> =>
+const openSandbox = (
+  config: Config,
+  clock: SystemClock,
+  stateFile: string,
+  service: Service,
+  log: Pino,
+): Promise<Sandbox> =>
   startSandbox({
     port: config.sandboxPort,
     host: config.host,
@@ -136,7 +169,9 @@ const openSandbox = (config: Config, clock: SystemClock, stateFile: string, serv
     payoutKeys: config.payoutKeys,
     stateFile,
     onClockAdvanced: (seconds) => service.clockAdvanced(seconds),
-    log: (line) => { log.info({ msg: line }); },
+    log: (line) => {
+      log.info({ msg: line });
+    },
   });
 
 function stopOnSignal(opened: Opened, started: Promise<void>, log: Pino): void {
@@ -158,7 +193,9 @@ async function stop(signal: string, opened: Opened, started: Promise<void>, log:
   opened.stopping = true;
   log.info({ msg: 'stopping', signal });
   exitWhenLate(log);
-  await started.catch((error: unknown) => { log.info({ msg: 'the start was cut short', reason: String(error) }); });
+  await started.catch((error: unknown) => {
+    log.info({ msg: 'the start was cut short', reason: String(error) });
+  });
   process.exit((await closeAll(opened, log)) ? 0 : 1);
 }
 
@@ -172,7 +209,11 @@ function exitWhenLate(log: Pino): void {
 /** Closes what was opened: the service first, which may need the gateway for its last work, and the database last. */
 async function closeAll({ service, sandbox, database, complete }: Opened, log: Pino): Promise<boolean> {
   let clean = true;
-  const closers = [() => service?.close(), () => sandbox?.close(), () => (complete ? database?.close() : database?.undo())];
+  const closers = [
+    () => service?.close(),
+    () => sandbox?.close(),
+    () => (complete ? database?.close() : database?.undo()),
+  ];
   for (const close of closers) {
     try {
       await close();

@@ -64,7 +64,7 @@ export class PaymentsController {
     if (payment.status === 'failed' && payment.reason === 'refused') {
       throw new Refusal('gateway_refused', `The gateway refused the payment: ${payment.detail}`, [], { paymentId: payment.terms.id });
     }
-    void reply.status(payment.status === 'created' ? 202 : 201);
+    void reply.status(payment.status === 'created' ? 202 : 201).header('location', `/v1/payments/${payment.terms.id}`);
     return this.answer(created);
   }
 

@@ -85,7 +85,7 @@ function recordStatus(payment: Reportable, report: GatewayReport, claim: Claim):
 
 function recordTransfers(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
-  return uniteTransfers(payment.money.transfers, report.transfers, claim.now).map((transfer) => ({
+  return uniteTransfers(payment.money.transfers, report.transfers, { since: payment.terms.requestedAt, now: claim.now }).map((transfer) => ({
     type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',
     data: { transfer, at: claim.now },
   }));
@@ -173,7 +173,7 @@ export function doubtUncorroborated(payment: Payment, now: Instant, patienceMinu
 /** The payment as it would stand if this report were all that the gateway had ever said; worth is taken from both. */
 function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
   const { terms, invoice, money } = payment;
-  const seen = uniteTransfers(money.transfers, report.transfers, invoice.expiresAt);
+  const seen = uniteTransfers(money.transfers, report.transfers, { since: terms.requestedAt, now: invoice.expiresAt });
   const changed = new Map(seen.map((transfer) => [transfer.key, transfer]));
   const named = money.transfers
     .map((transfer) => changed.get(transfer.key) ?? transfer)

@@ -14,14 +14,16 @@ export interface Look {
 export class Looks {
   constructor(private readonly pool: Pool) {}
 
-  /** Sets or, with null, drops the next look of payments. */
+  /** Sets or, with null, drops the next look of payments. An urgent one is not put off. */
   async schedule(tx: PoolClient, looks: ReadonlyMap<string, Look | null>): Promise<void> {
     const due = [...looks].flatMap(([id, look]) => (look ? [{ id, ...look }] : []));
     const done = [...looks].filter(([, look]) => look === null).map(([id]) => id);
     if (due.length > 0) {
       await tx.query(
         `insert into look (stream_id, due_at, urgent) select * from unnest($1::uuid[], $2::timestamptz[], $3::boolean[])
-         on conflict (stream_id) do update set due_at = excluded.due_at, urgent = excluded.urgent`,
+         on conflict (stream_id) do update set
+           due_at = case when look.urgent then least(look.due_at, excluded.due_at) else excluded.due_at end,
+           urgent = look.urgent or excluded.urgent`,
         [due.map(({ id }) => id), due.map(({ at }) => at), due.map(({ urgent }) => urgent)],
       );
     }
@@ -31,7 +33,8 @@ export class Looks {
   /** Asks for a look at one payment as soon as possible. */
   async dueNow(id: string, now: Instant): Promise<void> {
     await this.pool.query(
-      'insert into look (stream_id, due_at) values ($1, $2) on conflict (stream_id) do update set due_at = least(look.due_at, excluded.due_at)',
+      `insert into look (stream_id, due_at, urgent) values ($1, $2, true)
+       on conflict (stream_id) do update set due_at = least(look.due_at, excluded.due_at), urgent = true`,
       [id, now],
     );
   }

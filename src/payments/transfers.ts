@@ -2,6 +2,12 @@ import type { Instant } from '../kernel/clock.js';
 import type { ReportedTransfer } from './payment-gateway.js';
 import { Decimal, type Transfer } from './policy.js';
 
+/** When a payment was asked for, and when something is heard of it. */
+interface Life {
+  since: Instant;
+  now: Instant;
+}
+
 /**
  * Unites what one report says of the transfers with what is already known, and returns only what is new or changed.
  *
@@ -10,7 +16,7 @@ import { Decimal, type Transfer } from './policy.js';
  * for the same one described differently, and only what exceeds the known ones is new. Reports may be cumulative or
  * may name the newest transfer alone; both end in the same union.
  */
-export function uniteTransfers(known: readonly Transfer[], reported: readonly ReportedTransfer[], now: Instant): Transfer[] {
+export function uniteTransfers(known: readonly Transfer[], reported: readonly ReportedTransfer[], life: Life): Transfer[] {
   const changed: Transfer[] = [];
   const free = [...known];
   const unmatched: ReportedTransfer[] = [];
@@ -25,7 +31,7 @@ export function uniteTransfers(known: readonly Transfer[], reported: readonly Re
     const index = free.findIndex((transfer) => describesSame(transfer, report));
     const [transfer] = index < 0 ? [] : free.splice(index, 1);
     if (transfer) pushIfChanged(changed, transfer, report);
-    else changed.push(firstSight(report, taken, now));
+    else changed.push(firstSight(report, taken, life));
   }
   return changed;
 }
@@ -49,7 +55,7 @@ const isSameNumber = (a: string, b: string): boolean => new Decimal(a).eq(b);
 // The gateway's sandbox writes the literal `sandbox`; others may be empty.
 const isPlaceholder = (hash: string): boolean => hash.length < 8;
 
-function firstSight(report: ReportedTransfer, taken: Set<string>, now: Instant): Transfer {
+function firstSight(report: ReportedTransfer, taken: Set<string>, { since, now }: Life): Transfer {
   const base = `${report.txHash}:${report.currency}`;
   let key = base;
   for (let n = 2; taken.has(key); n++) key = `${base}:${String(n)}`;
@@ -65,7 +71,8 @@ function firstSight(report: ReportedTransfer, taken: Set<string>, now: Instant):
     receivedAmount: report.receivedAmount,
     valueUsd: report.valueUsd,
     confirmations: report.confirmations,
-    firstSeenAt: report.seenAt ?? now,
+    // A date outside the payment's life so far says nothing: it must make no late money timely, nor timely money late.
+    firstSeenAt: report.seenAt !== null && report.seenAt >= since && report.seenAt <= now ? report.seenAt : now,
   };
 }
 

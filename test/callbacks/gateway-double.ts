@@ -37,7 +37,10 @@ export async function startGatewayDouble(): Promise<GatewayDouble> {
     await waiting?.(trackId, order_id);
     const now = Math.floor(Date.now() / 1000);
     const url = `http://pay.example/5/${trackId}`;
-    return envelope(200, `{"track_id":${json},"payment_url":"${url}","expired_at":${String(now + lifetime * 60)},"date":${String(now)}}`);
+    return envelope(
+      200,
+      `{"track_id":${json},"payment_url":"${url}","expired_at":${String(now + lifetime * 60)},"date":${String(now)}}`,
+    );
   };
 
   const answer = async (method: string, path: string, body: string): Promise<string> => {
@@ -64,12 +67,18 @@ export async function startGatewayDouble(): Promise<GatewayDouble> {
     port: (server.address() as AddressInfo).port,
     asked,
     keys,
-    nextTrackId: (json) => { chosen = json; },
-    beforeAnswer: (given) => { hook = given; },
+    nextTrackId: (json) => {
+      chosen = json;
+    },
+    beforeAnswer: (given) => {
+      hook = given;
+    },
     knows: (trackId, payment) => void known.set(trackId, payment),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
         server.closeAllConnections();
       }),
   };

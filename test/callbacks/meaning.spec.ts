@@ -1,7 +1,27 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { apiKey, merchantKey, payoutKey, startTestService, until, type Answer, type TestService } from '../support/service.js';
+import {
+  apiKey,
+  merchantKey,
+  payoutKey,
+  startTestService,
+  until,
+  type Answer,
+  type TestService,
+} from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
-import { acknowledged, answerFor, expectSetAside, kept, openPayment, said, stored, story, tx, untouched, type OpenPayment } from './support.js';
+import {
+  acknowledged,
+  answerFor,
+  expectSetAside,
+  kept,
+  openPayment,
+  said,
+  stored,
+  story,
+  tx,
+  untouched,
+  type OpenPayment,
+} from './support.js';
 
 let gateway: GatewayDouble;
 let shop: TestService;
@@ -17,7 +37,8 @@ afterAll(async () => {
 
 const open = (): Promise<OpenPayment> => openPayment(shop);
 const storyOf = (id: string): Promise<string[]> => story(shop.database.pool, id);
-const view = async (payment: OpenPayment): Promise<Answer['body']> => (await shop.api('GET', `/v1/payments/${payment.id}`)).body;
+const view = async (payment: OpenPayment): Promise<Answer['body']> =>
+  (await shop.api('GET', `/v1/payments/${payment.id}`)).body;
 const asked = (payment: OpenPayment, times = 1): Promise<boolean> =>
   until(() => Promise.resolve(gateway.asked.filter((trackId) => trackId === payment.trackId).length >= times));
 
@@ -60,7 +81,13 @@ describe('The first callback and its repeats', () => {
   it('W01: a valid one is kept and takes effect', async () => {
     const payment = await open();
     await tells(payment, {}, paidInFull);
-    expect(await view(payment)).toMatchObject({ status: 'paid', received: '10.50', delta: '0.00', fulfillable: false, labels: ['sandbox'] });
+    expect(await view(payment)).toMatchObject({
+      status: 'paid',
+      received: '10.50',
+      delta: '0.00',
+      fulfillable: false,
+      labels: ['sandbox'],
+    });
     await asked(payment);
   });
 
@@ -72,7 +99,10 @@ describe('The first callback and its repeats', () => {
       expect(await shop.callback(body)).toEqual(acknowledged);
       expect(await kept(shop.database.pool, body)).toEqual([{ status: 'applied', reason: null, receipts: n }]);
     }
-    await shop.database.pool.query("update inbox set received_at = received_at - interval '1 year' where stream_id = $1", [payment.id]);
+    await shop.database.pool.query(
+      "update inbox set received_at = received_at - interval '1 year' where stream_id = $1",
+      [payment.id],
+    );
     expect(await shop.callback(body)).toEqual(acknowledged);
     // The same content in other bytes, as a gateway would write it that builds each try anew.
     const again = JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(body) as object).reverse()), null, 2);
@@ -88,17 +118,35 @@ describe('The first callback and its repeats', () => {
     await tells(payment, { status: 'Paying', txs: [first] }, ['GatewayReported', 'TransferDetected', 'AmountAssessed']);
     await tells(payment, { status: 'Paying', txs: [first, second] }, ['TransferDetected', 'AmountAssessed']);
     // One that names the newest alone adds to those before it.
-    await tells(payment, { status: 'Paying', txs: [tx({ sent_amount: 1, value: 1 })] }, ['TransferDetected', 'AmountAssessed']);
-    expect(await view(payment)).toMatchObject({ received: '8.00', progress: 'partially_paid', labels: ['multiple_transfers', 'sandbox'] });
+    await tells(payment, { status: 'Paying', txs: [tx({ sent_amount: 1, value: 1 })] }, [
+      'TransferDetected',
+      'AmountAssessed',
+    ]);
+    expect(await view(payment)).toMatchObject({
+      received: '8.00',
+      progress: 'partially_paid',
+      labels: ['multiple_transfers', 'sandbox'],
+    });
   });
 });
 
 describe('How much was paid', () => {
   it('W36: `Paid` with too little money opens a review and ships nothing', async () => {
     const payment = await open();
-    await tells(payment, { txs: [tx({ sent_amount: 1, received_amount: 0.99, value: 1 })] }, ['GatewayReported', 'TransferDetected', 'AmountAssessed', 'ReviewOpened']);
+    await tells(payment, { txs: [tx({ sent_amount: 1, received_amount: 0.99, value: 1 })] }, [
+      'GatewayReported',
+      'TransferDetected',
+      'AmountAssessed',
+      'ReviewOpened',
+    ]);
     gateway.knows(payment.trackId, answerFor(payment, { txs: [{ ...tx(), amount: 1 }] }));
-    expect(await view(payment)).toMatchObject({ status: 'pending', progress: 'in_review', fulfillable: false, delta: '-9.50', review: { reasons: ['paid_short'], holdsFulfillment: true } });
+    expect(await view(payment)).toMatchObject({
+      status: 'pending',
+      progress: 'in_review',
+      fulfillable: false,
+      delta: '-9.50',
+      review: { reasons: ['paid_short'], holdsFulfillment: true },
+    });
   });
 
   it('W37: `Paid` for the right number in another currency, or for another number, opens a review', async () => {
@@ -110,9 +158,20 @@ describe('How much was paid', () => {
     ];
     for (const [changes, reason] of cases) {
       const payment = await open();
-      await tells(payment, changes, ['GatewayReported', 'TransferDetected', 'AmountAssessed', 'ContradictionFound', 'ReviewOpened']);
+      await tells(payment, changes, [
+        'GatewayReported',
+        'TransferDetected',
+        'AmountAssessed',
+        'ContradictionFound',
+        'ReviewOpened',
+      ]);
       const seen = await view(payment);
-      expect(seen).toMatchObject({ status: 'pending', progress: 'in_review', fulfillable: false, review: { reasons: [reason] } });
+      expect(seen).toMatchObject({
+        status: 'pending',
+        progress: 'in_review',
+        fulfillable: false,
+        review: { reasons: [reason] },
+      });
       expect(seen.labels).toContain('gateway_conflict');
     }
   });
@@ -121,7 +180,12 @@ describe('How much was paid', () => {
     const payment = await open();
     const sum = { txs: [tx({ sent_amount: 12, value: 12 })] };
     await tell(payment, sum);
-    expect(await view(payment)).toMatchObject({ status: 'paid', received: '12.00', delta: '+1.50', labels: ['overpaid', 'sandbox'] });
+    expect(await view(payment)).toMatchObject({
+      status: 'paid',
+      received: '12.00',
+      delta: '+1.50',
+      labels: ['overpaid', 'sandbox'],
+    });
     const done = await confirmed(payment, { txs: [{ ...sum.txs[0], amount: 12 }] });
     expect(done).toMatchObject({ progress: 'settled', review: { reasons: ['overpaid'], holdsFulfillment: false } });
     await until(async () => (await requests(payment)) > 0);
@@ -133,10 +197,24 @@ describe('How much was paid', () => {
     const payment = await open();
     const [first, second] = [tx({ sent_amount: 4, value: 4 }), tx({ sent_amount: 6.5, value: 6.5 })];
     await tell(payment, { status: 'Paying', txs: [first] });
-    expect(await view(payment)).toMatchObject({ status: 'pending', progress: 'partially_paid', received: '4.00', delta: '-6.50' });
+    expect(await view(payment)).toMatchObject({
+      status: 'pending',
+      progress: 'partially_paid',
+      received: '4.00',
+      delta: '-6.50',
+    });
     await tell(payment, { txs: [first, second] });
-    expect(await view(payment)).toMatchObject({ status: 'paid', received: '10.50', labels: ['multiple_transfers', 'sandbox'] });
-    await confirmed(payment, { txs: [{ ...first, amount: 4 }, { ...second, amount: 6.5 }] });
+    expect(await view(payment)).toMatchObject({
+      status: 'paid',
+      received: '10.50',
+      labels: ['multiple_transfers', 'sandbox'],
+    });
+    await confirmed(payment, {
+      txs: [
+        { ...first, amount: 4 },
+        { ...second, amount: 6.5 },
+      ],
+    });
     await until(async () => (await requests(payment)) > 0);
     expect(await requests(payment)).toBe(1);
     expect((await storyOf(payment.id)).filter((fact) => fact === 'PaymentPaid')).toHaveLength(1);
@@ -160,19 +238,25 @@ describe('Whom a callback is about', () => {
     const before = await stored(shop.database.pool);
     const stray = said({ id: '7f2c1d1e-0000-4000-8000-000000000001', trackId: '555000111' });
     expect(await shop.callback(stray)).toEqual(acknowledged);
-    expect(await kept(shop.database.pool, stray)).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts: 1 }]);
+    expect(await kept(shop.database.pool, stray)).toEqual([
+      { status: 'unmatched', reason: 'unknown_track_id', receipts: 1 },
+    ]);
     expect(await shop.callback(stray)).toEqual(acknowledged);
-    expect(await kept(shop.database.pool, stray)).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts: 2 }]);
+    expect(await kept(shop.database.pool, stray)).toEqual([
+      { status: 'unmatched', reason: 'unknown_track_id', receipts: 2 },
+    ]);
     expect(await stored(shop.database.pool)).toEqual({ ...before, messages: before.messages + 1 });
   });
 
-  it('W41: a callback that overtakes the answer to the invoice\'s creation takes effect once that is recorded', async () => {
+  it("W41: a callback that overtakes the answer to the invoice's creation takes effect once that is recorded", async () => {
     let early = '';
     gateway.nextTrackId('"600000001"');
     gateway.beforeAnswer(async (trackId, id) => {
       early = said({ id, trackId });
       expect(await shop.callback(early)).toEqual(acknowledged);
-      expect(await kept(shop.database.pool, early)).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts: 1 }]);
+      expect(await kept(shop.database.pool, early)).toEqual([
+        { status: 'unmatched', reason: 'unknown_track_id', receipts: 1 },
+      ]);
     });
     const payment = await open();
     expect(await storyOf(payment.id)).toEqual([...untouched, ...paidInFull]);
@@ -196,7 +280,11 @@ describe('The order in which callbacks come', () => {
     await tells(payment, { status: 'Paying', txs: [{ ...transfer, status: 'confirming', confirmations: 1 }] }, []);
     await tells(payment, { status: 'Waiting', txs: [] }, []);
     await tells(payment, { status: 'New', txs: [] }, []);
-    expect(await view(payment)).toMatchObject({ status: 'paid', gatewayStatus: 'paid', transfers: [{ status: 'confirmed', confirmations: 20 }] });
+    expect(await view(payment)).toMatchObject({
+      status: 'paid',
+      gatewayStatus: 'paid',
+      transfers: [{ status: 'confirmed', confirmations: 20 }],
+    });
   });
 
   it('W44: `Expired` after `Paid` takes nothing back', async () => {
@@ -213,12 +301,23 @@ describe('The order in which callbacks come', () => {
     await tells(payment, { status: 'Expired', txs: [] }, ['GatewayReported', 'PaymentExpired']);
     expect(await view(payment)).toMatchObject({ status: 'expired', progress: 'closed', review: null });
     await tells(payment, {}, ['GatewayReported', 'TransferDetected', 'AmountAssessed', 'ReviewOpened']);
-    expect(await view(payment)).toMatchObject({ status: 'expired', progress: 'in_review', fulfillable: false, received: '10.50', review: { reasons: ['late_payment'] } });
+    expect(await view(payment)).toMatchObject({
+      status: 'expired',
+      progress: 'in_review',
+      fulfillable: false,
+      received: '10.50',
+      review: { reasons: ['late_payment'] },
+    });
   });
 
   it('W45: where the policy accepts late money, it is paid', async () => {
     const policy = { latePayment: { window: 'PT72H', then: 'accept' } };
-    const answer = await shop.api('POST', '/v1/payments', { orderId: `late-${String(process.hrtime.bigint())}`, amount: '10.50', currency: 'USD', policy });
+    const answer = await shop.api('POST', '/v1/payments', {
+      orderId: `late-${String(process.hrtime.bigint())}`,
+      amount: '10.50',
+      currency: 'USD',
+      policy,
+    });
     const payment: OpenPayment = { id: answer.body.id, trackId: answer.body.trackId, amount: '10.50', currency: 'USD' };
     await tell(payment, { status: 'Expired', txs: [] });
     await tell(payment);
@@ -240,16 +339,29 @@ describe('The order in which callbacks come', () => {
   it('W47: `Refunded` for a payment that was never paid opens a review', async () => {
     const payment = await open();
     await tells(payment, { status: 'Refunded', txs: [] }, ['GatewayReported', 'ReviewOpened']);
-    expect(await view(payment)).toMatchObject({ status: 'pending', progress: 'in_review', fulfillable: false, review: { reasons: ['refunded_unpaid'] } });
+    expect(await view(payment)).toMatchObject({
+      status: 'pending',
+      progress: 'in_review',
+      fulfillable: false,
+      review: { reasons: ['refunded_unpaid'] },
+    });
   });
 
-  it('W48: `Manual_accept` is paid, says so, and waits for the gateway\'s own word', async () => {
+  it("W48: `Manual_accept` is paid, says so, and waits for the gateway's own word", async () => {
     const payment = await open();
     const transfer = tx({ sent_amount: 5, value: 5 });
     await tell(payment, { status: 'Manual_accept', txs: [transfer] });
-    expect(await view(payment)).toMatchObject({ status: 'paid', received: '5.00', fulfillable: false, labels: ['underpaid', 'manually_accepted', 'sandbox'] });
+    expect(await view(payment)).toMatchObject({
+      status: 'paid',
+      received: '5.00',
+      fulfillable: false,
+      labels: ['underpaid', 'manually_accepted', 'sandbox'],
+    });
     await asked(payment);
-    expect(await confirmed(payment, { status: 'manual_accept', txs: [{ ...transfer, amount: 5 }] })).toMatchObject({ status: 'paid', gatewayStatus: 'manual_accept' });
+    expect(await confirmed(payment, { status: 'manual_accept', txs: [{ ...transfer, amount: 5 }] })).toMatchObject({
+      status: 'paid',
+      gatewayStatus: 'manual_accept',
+    });
   });
 
   it('W49: a date in the far past or future, or none at all, decides nothing', async () => {

@@ -6,7 +6,18 @@ import { sign, verify } from '../../src/gateway/signature.js';
 import { readConfig } from '../../src/platform/config.js';
 import { apiKey, merchantKey, payoutKey, startTestService, type TestService } from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
-import { acknowledged, kept, openPayment, path, said, statusOf, stored, story, untouched, type OpenPayment } from './support.js';
+import {
+  acknowledged,
+  kept,
+  openPayment,
+  path,
+  said,
+  statusOf,
+  stored,
+  story,
+  untouched,
+  type OpenPayment,
+} from './support.js';
 
 const oldKey = 'TESTKE-YMERCH-ANTOLD-000000';
 const bothKeys = `${merchantKey},${oldKey}`;
@@ -17,7 +28,11 @@ let payment: OpenPayment;
 
 beforeAll(async () => {
   gateway = await startGatewayDouble();
-  shop = await startTestService({ sandbox: false, gatewayPort: gateway.port, env: { OXAPAY_MERCHANT_API_KEY: bothKeys } });
+  shop = await startTestService({
+    sandbox: false,
+    gatewayPort: gateway.port,
+    env: { OXAPAY_MERCHANT_API_KEY: bothKeys },
+  });
   payment = await openPayment(shop);
 });
 afterAll(async () => {
@@ -38,7 +53,11 @@ const refused = {
 };
 
 const send = async (body: string | Buffer, headers: Record<string, string>): Promise<object> => {
-  const answer = await fetch(shop.url + path, { method: 'POST', headers, body: typeof body === 'string' ? body : new Uint8Array(body) });
+  const answer = await fetch(shop.url + path, {
+    method: 'POST',
+    headers,
+    body: typeof body === 'string' ? body : new Uint8Array(body),
+  });
   return { status: answer.status, type: answer.headers.get('content-type') ?? '', text: await answer.text() };
 };
 
@@ -50,7 +69,7 @@ async function expectRefused(body: string | Buffer, headers: Record<string, stri
   expect(await stored(shop.database.pool)).toEqual(before);
 }
 
-describe('A callback is taken for the gateway\'s only with its signature', () => {
+describe("A callback is taken for the gateway's only with its signature", () => {
   it('W04: without a signature it is refused', async () => {
     await expectRefused(said(payment), { 'content-type': 'application/json' });
   });
@@ -58,7 +77,20 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
   it('W05: with an empty, cut, overlong or non-hexadecimal signature it is refused', async () => {
     const body = said(payment);
     const good = sign(body, merchantKey);
-    const bad = ['', ' ', good.slice(1), `${good}0`, good.slice(2), `${good}00`, 'zz'.repeat(64), `g${good.slice(1)}`, `0x${good}`, Buffer.from(good, 'hex').toString('base64'), '0', 'undefined'];
+    const bad = [
+      '',
+      ' ',
+      good.slice(1),
+      `${good}0`,
+      good.slice(2),
+      `${good}00`,
+      'zz'.repeat(64),
+      `g${good.slice(1)}`,
+      `0x${good}`,
+      Buffer.from(good, 'hex').toString('base64'),
+      '0',
+      'undefined',
+    ];
     for (const hmac of bad) await expectRefused(body, { hmac });
   });
 
@@ -74,7 +106,11 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
     const body = said(payment);
     const good = sign(body, merchantKey);
     const before = await stored(shop.database.pool);
-    for (const pair of [[good, '0'.repeat(128)], ['0'.repeat(128), good], [good, good]]) {
+    for (const pair of [
+      [good, '0'.repeat(128)],
+      ['0'.repeat(128), good],
+      [good, good],
+    ]) {
       const lines = pair.map((value) => `HMAC: ${value}\r\n`).join('');
       const request = `POST ${path} HTTP/1.1\r\nHost: shop.example\r\n${lines}Content-Length: ${String(body.length)}\r\n\r\n${body}`;
       expect(await statusOf(shop.config.port, request)).toBe(401);
@@ -85,7 +121,9 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
 
   it('W08: capital hexadecimal digits are as good as small ones', async () => {
     const body = said(payment, { status: 'Waiting', txs: [] });
-    expect(await shop.callback(body, { headers: { hmac: sign(body, merchantKey).toUpperCase() } })).toEqual(acknowledged);
+    expect(await shop.callback(body, { headers: { hmac: sign(body, merchantKey).toUpperCase() } })).toEqual(
+      acknowledged,
+    );
     expect(await kept(shop.database.pool, body)).toEqual([{ status: 'applied', reason: null, receipts: 1 }]);
     expect(await story(shop.database.pool, payment.id)).toEqual([...untouched, 'GatewayReported']);
   });
@@ -107,7 +145,19 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
   });
 
   it('W11: neither key speaks for the other: a payout under the merchant key, a payment under the payout key, either under none', async () => {
-    const payout = JSON.stringify({ track_id: '227296189', status: 'Confirmed', type: 'payout', tx_hash: 'x', address: 'x', amount: 10, value: 4, currency: 'POL', network: 'Polygon', description: 'd', date: 1738492316 });
+    const payout = JSON.stringify({
+      track_id: '227296189',
+      status: 'Confirmed',
+      type: 'payout',
+      tx_hash: 'x',
+      address: 'x',
+      amount: 10,
+      value: 4,
+      currency: 'POL',
+      network: 'Polygon',
+      description: 'd',
+      date: 1738492316,
+    });
     const body = said(payment);
     await expectRefused(payout, { hmac: sign(payout, '') });
     await expectRefused(payout, { hmac: sign(payout, merchantKey) });
@@ -143,7 +193,15 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
   });
 
   it('W21: an unsigned body is not even parsed: rubbish gets the same refusal', async () => {
-    for (const body of ['{"status":', 'status=Paid', '', '[[[[', '{"a":1,"a":2}', '\u0000', Buffer.from([0xff, 0xfe])]) {
+    for (const body of [
+      '{"status":',
+      'status=Paid',
+      '',
+      '[[[[',
+      '{"a":1,"a":2}',
+      '\u0000',
+      Buffer.from([0xff, 0xfe]),
+    ]) {
       await expectRefused(body, { 'content-type': 'application/json' });
       await expectRefused(body, { 'content-type': 'application/json', hmac: 'f'.repeat(128) });
     }
@@ -151,7 +209,8 @@ describe('A callback is taken for the gateway\'s only with its signature', () =>
 
   it('no line of the log holds a key or a signature', () => {
     const lines = shop.logged.join('\n');
-    for (const secret of [merchantKey, oldKey, payoutKey, apiKey, sign(said(payment), merchantKey).slice(0, 32)]) expect(lines.includes(secret)).toBe(false);
+    for (const secret of [merchantKey, oldKey, payoutKey, apiKey, sign(said(payment), merchantKey).slice(0, 32)])
+      expect(lines.includes(secret)).toBe(false);
   });
 });
 
@@ -159,25 +218,49 @@ describe('A service without a usable key does not start', () => {
   const start = (key: string | undefined): Promise<{ code: number | null; said: string }> =>
     new Promise((resolve) => {
       const env: Record<string, string | undefined> = {
-        PATH: process.env['PATH'], GATEWAY: 'oxapay', PUBLIC_URL: 'https://pay.example', API_KEY: apiKey, OPS_PASSWORD: 'ops-password-1',
-        OXAPAY_PAYOUT_API_KEY: payoutKey, OXAPAY_MERCHANT_API_KEY: key,
+        PATH: process.env['PATH'],
+        GATEWAY: 'oxapay',
+        PUBLIC_URL: 'https://pay.example',
+        API_KEY: apiKey,
+        OPS_PASSWORD: 'ops-password-1',
+        OXAPAY_PAYOUT_API_KEY: payoutKey,
+        OXAPAY_MERCHANT_API_KEY: key,
         // Were it to start all the same, it would find no database.
         DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
       };
       if (key === undefined) delete env['OXAPAY_MERCHANT_API_KEY'];
-      const child = spawn(process.execPath, [fileURLToPath(new URL('../../dist/main.js', import.meta.url))], { env: env as NodeJS.ProcessEnv });
+      const child = spawn(process.execPath, [fileURLToPath(new URL('../../dist/main.js', import.meta.url))], {
+        env: env as NodeJS.ProcessEnv,
+      });
       let told = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => { told += part.toString(); });
-      child.once('close', (code) => { resolve({ code, said: told }); });
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (part: Buffer) => {
+          told += part.toString();
+        });
+      child.once('close', (code) => {
+        resolve({ code, said: told });
+      });
     });
 
   it('W10: unset, empty, blank, `undefined`, too short, or one of a list: it ends with code 78 and one sentence', async () => {
     const ends = await Promise.all([start(undefined), start('   ')]);
-    for (const end of ends) expect(end).toEqual({ code: 78, said: 'Finality cannot start: OXAPAY_MERCHANT_API_KEY must be set with GATEWAY=oxapay.\n' });
+    for (const end of ends)
+      expect(end).toEqual({
+        code: 78,
+        said: 'Finality cannot start: OXAPAY_MERCHANT_API_KEY must be set with GATEWAY=oxapay.\n',
+      });
 
-    const env = { GATEWAY: 'oxapay', PUBLIC_URL: 'https://pay.example', API_KEY: apiKey, OPS_PASSWORD: 'ops-password-1', OXAPAY_PAYOUT_API_KEY: payoutKey };
+    const env = {
+      GATEWAY: 'oxapay',
+      PUBLIC_URL: 'https://pay.example',
+      API_KEY: apiKey,
+      OPS_PASSWORD: 'ops-password-1',
+      OXAPAY_PAYOUT_API_KEY: payoutKey,
+    };
     for (const key of ['', ' ', 'undefined', 'null', 'short', `${merchantKey},`, `${merchantKey}, ,${oldKey}`, ',']) {
-      expect(() => readConfig({ ...env, OXAPAY_MERCHANT_API_KEY: key })).toThrow(new RegExp('^OXAPAY_MERCHANT_API_KEY must be ((?!TESTKE).)*$'));
+      expect(() => readConfig({ ...env, OXAPAY_MERCHANT_API_KEY: key })).toThrow(
+        new RegExp('^OXAPAY_MERCHANT_API_KEY must be ((?!TESTKE).)*$'),
+      );
     }
     expect(readConfig({ ...env, OXAPAY_MERCHANT_API_KEY: bothKeys }).merchantKeys).toEqual([merchantKey, oldKey]);
   });
@@ -193,7 +276,11 @@ describe('Refusals are limited by address', () => {
   afterAll(() => flooded.close());
 
   const forge = async (headers: Record<string, string> = {}): Promise<Response> => {
-    const answer = await fetch(flooded.url + path, { method: 'POST', headers: { hmac: randomBytes(64).toString('hex'), ...headers }, body: said(own) });
+    const answer = await fetch(flooded.url + path, {
+      method: 'POST',
+      headers: { hmac: randomBytes(64).toString('hex'), ...headers },
+      body: said(own),
+    });
     await answer.arrayBuffer();
     return answer;
   };
@@ -212,7 +299,9 @@ describe('Refusals are limited by address', () => {
     const good = async (): Promise<void> => {
       for (let n = 0; n < 40; n++) {
         const began = performance.now();
-        expect(await flooded.callback(said(own, { status: 'Waiting', txs: [], value: `${String(n)}.01` }))).toEqual(acknowledged);
+        expect(await flooded.callback(said(own, { status: 'Waiting', txs: [], value: `${String(n)}.01` }))).toEqual(
+          acknowledged,
+        );
         times.push(performance.now() - began);
       }
     };
@@ -225,15 +314,24 @@ describe('Refusals are limited by address', () => {
     if (throttled.status === 429) expect(Number(throttled.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  it('W52: a made-up forwarding header neither frees nor blocks anybody: the connection\'s own address counts', async () => {
+  it("W52: a made-up forwarding header neither frees nor blocks anybody: the connection's own address counts", async () => {
     let status = 401;
     for (let n = 0; n < 700 && status === 401; n++) {
       const made = `203.0.113.${String(n % 250)}`;
-      status = (await forge({ 'x-forwarded-for': made, 'x-real-ip': made, forwarded: `for=${made}`, 'x-forwarded-proto': 'https' })).status;
+      status = (
+        await forge({
+          'x-forwarded-for': made,
+          'x-real-ip': made,
+          forwarded: `for=${made}`,
+          'x-forwarded-proto': 'https',
+        })
+      ).status;
     }
     expect(status).toBe(429);
     const body = said(own, { status: 'Waiting', txs: [], note: 'forwarded', value: 77.7 });
-    const answer = await flooded.callback(body, { headers: { 'x-forwarded-for': '127.0.0.1', 'x-real-ip': '203.0.113.9', forwarded: 'for=unknown' } });
+    const answer = await flooded.callback(body, {
+      headers: { 'x-forwarded-for': '127.0.0.1', 'x-real-ip': '203.0.113.9', forwarded: 'for=unknown' },
+    });
     expect(answer).toEqual(acknowledged);
   });
 });

@@ -4,7 +4,20 @@ import { gzipSync } from 'node:zlib';
 import { sign } from '../../src/gateway/signature.js';
 import { apiKey, merchantKey, payoutKey, startTestService, until, type TestService } from '../support/service.js';
 import { startGatewayDouble, type GatewayDouble } from './gateway-double.js';
-import { acknowledged, head, kept, openPayment, path, said, statusOf, stored, story, untouched, wire, type OpenPayment } from './support.js';
+import {
+  acknowledged,
+  head,
+  kept,
+  openPayment,
+  path,
+  said,
+  statusOf,
+  stored,
+  story,
+  untouched,
+  wire,
+  type OpenPayment,
+} from './support.js';
 
 let gateway: GatewayDouble;
 let shop: TestService;
@@ -14,7 +27,12 @@ let payment: OpenPayment;
 beforeAll(async () => {
   gateway = await startGatewayDouble();
   shop = await startTestService({ sandbox: false, gatewayPort: gateway.port });
-  twin = await startTestService({ sandbox: false, gatewayPort: gateway.port, database: shop.database, clock: shop.clock });
+  twin = await startTestService({
+    sandbox: false,
+    gatewayPort: gateway.port,
+    database: shop.database,
+    clock: shop.clock,
+  });
   payment = await openPayment(shop);
 });
 afterAll(async () => {
@@ -25,7 +43,10 @@ afterAll(async () => {
 
 const counted = async (reason: string): Promise<number> => {
   const { body } = (await shop.api('GET', '/metrics')) as { body: string };
-  return Number(new RegExp(`finality_callbacks_received_total\\{result="rejected",reason="${reason}"\\} (\\d+)`).exec(body)?.[1] ?? 0);
+  return Number(
+    new RegExp(`finality_callbacks_received_total\\{result="rejected",reason="${reason}"\\} (\\d+)`).exec(body)?.[1] ??
+      0,
+  );
 };
 
 /** Runs something that is to leave nothing stored. */
@@ -43,14 +64,22 @@ describe('Several copies at once', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => (n % 2 ? shop : twin).callback(body)));
     expect(new Set(answers.map((answer) => JSON.stringify(answer)))).toEqual(new Set([JSON.stringify(acknowledged)]));
     expect(await kept(shop.database.pool, body)).toEqual([{ status: 'applied', reason: null, receipts: 100 }]);
-    expect(await story(shop.database.pool, flooded.id)).toEqual([...untouched, 'GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid']);
+    expect(await story(shop.database.pool, flooded.id)).toEqual([
+      ...untouched,
+      'GatewayReported',
+      'TransferDetected',
+      'AmountAssessed',
+      'PaymentPaid',
+    ]);
   });
 
   it('W03: so are a hundred of one that nothing is known of', async () => {
     const body = said({ id: '7f2c1d1e-0000-4000-8000-000000000002', trackId: '555000222' });
     const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => (n % 2 ? shop : twin).callback(body)));
     expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
-    expect(await kept(shop.database.pool, body)).toEqual([{ status: 'unmatched', reason: 'unknown_track_id', receipts: 100 }]);
+    expect(await kept(shop.database.pool, body)).toEqual([
+      { status: 'unmatched', reason: 'unknown_track_id', receipts: 100 },
+    ]);
   });
 });
 
@@ -69,12 +98,20 @@ describe('Size and form of a request', () => {
     const hmac = sign(more, merchantKey);
     const before = await counted('too_large');
     await leavingNothing(async () => {
-      expect(await shop.callback(more)).toMatchObject({ status: 413, type: expect.stringMatching(/^application\/problem\+json/) });
+      expect(await shop.callback(more)).toMatchObject({
+        status: 413,
+        type: expect.stringMatching(/^application\/problem\+json/),
+      });
       // Announced, and nothing of it sent.
       expect(await statusOf(shop.config.port, head({ HMAC: hmac, 'Content-Length': String(limit + 1) }))).toBe(413);
       // Not announced, and never ending.
       const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
-      expect(await statusOf(shop.config.port, head({ HMAC: hmac, 'Transfer-Encoding': 'chunked' }) + chunk(more.slice(0, limit)) + chunk('}'))).toBe(413);
+      expect(
+        await statusOf(
+          shop.config.port,
+          head({ HMAC: hmac, 'Transfer-Encoding': 'chunked' }) + chunk(more.slice(0, limit)) + chunk('}'),
+        ),
+      ).toBe(413);
     });
     expect(await counted('too_large')).toBe(before + 3);
   });
@@ -87,7 +124,10 @@ describe('Size and form of a request', () => {
     const both = `${start}Content-Length: ${length}\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
     const requests = {
       'a length and chunks': both,
-      'chunks and a length': both.replace(`Content-Length: ${length}\r\nTransfer-Encoding: chunked`, `Transfer-Encoding: chunked\r\nContent-Length: ${length}`),
+      'chunks and a length': both.replace(
+        `Content-Length: ${length}\r\nTransfer-Encoding: chunked`,
+        `Transfer-Encoding: chunked\r\nContent-Length: ${length}`,
+      ),
       'two lengths': `${start}Content-Length: ${length}\r\nContent-Length: 5\r\n\r\n${body}`,
       'a list of lengths': `${start}Content-Length: ${length}, ${length}\r\n\r\n${body}`,
       'a signed length': `${start}Content-Length: +${length}\r\n\r\n${body}`,
@@ -98,7 +138,8 @@ describe('Size and form of a request', () => {
       'no HTTP at all': `${body}\r\n\r\n`,
     };
     await leavingNothing(async () => {
-      for (const [what, request] of Object.entries(requests)) expect([what, await statusOf(shop.config.port, request)]).toEqual([what, 400]);
+      for (const [what, request] of Object.entries(requests))
+        expect([what, await statusOf(shop.config.port, request)]).toEqual([what, 400]);
     });
   });
 
@@ -121,7 +162,9 @@ describe('Size and form of a request', () => {
         expect(await shop.callback(body, { headers: { 'content-encoding': encoding } })).toMatchObject({ status: 415 });
       }
       const memory = process.memoryUsage().rss;
-      expect(await shop.callback(bomb.subarray(0, limit), { headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 415 });
+      expect(await shop.callback(bomb.subarray(0, limit), { headers: { 'content-encoding': 'gzip' } })).toMatchObject({
+        status: 415,
+      });
       expect(process.memoryUsage().rss - memory).toBeLessThan(40 * 1024 * 1024);
     });
     expect(await counted('compressed')).toBe(before + 6);
@@ -139,16 +182,40 @@ describe('Size and form of a request', () => {
       }
       const body = said(payment);
       const headers = { HMAC: sign(body, merchantKey), 'Content-Length': String(body.length) };
-      const elsewhere = [`${path}/`, path.toUpperCase(), path.replace('callbacks', 'Callbacks'), path.replace('/v1', '//v1'), path.replace('/default', '//default'), path.replace('default', 'other'), `${path}/more`, path.replace('/default', '')];
-      for (const target of elsewhere) expect([target, await statusOf(shop.config.port, head(headers, 'POST', target) + body)]).toEqual([target, 404]);
+      const elsewhere = [
+        `${path}/`,
+        path.toUpperCase(),
+        path.replace('callbacks', 'Callbacks'),
+        path.replace('/v1', '//v1'),
+        path.replace('/default', '//default'),
+        path.replace('default', 'other'),
+        `${path}/more`,
+        path.replace('/default', ''),
+      ];
+      for (const target of elsewhere)
+        expect([target, await statusOf(shop.config.port, head(headers, 'POST', target) + body)]).toEqual([target, 404]);
       // Spellings of the same address that a filter in front might not know: the handler itself asks for the signature.
-      for (const target of [`${path}?x=1`, path.replace('default', '%64efault'), path.replace('oxapay', 'oxa%70ay'), `${path}?`, `${path}#x`]) {
-        expect([target, await statusOf(shop.config.port, head({ 'Content-Length': String(body.length) }, 'POST', target) + body)]).toEqual([target, 401]);
+      for (const target of [
+        `${path}?x=1`,
+        path.replace('default', '%64efault'),
+        path.replace('oxapay', 'oxa%70ay'),
+        `${path}?`,
+        `${path}#x`,
+      ]) {
+        expect([
+          target,
+          await statusOf(shop.config.port, head({ 'Content-Length': String(body.length) }, 'POST', target) + body),
+        ]).toEqual([target, 401]);
       }
     });
     const other = await openPayment(shop);
     const body = said(other);
-    const request = head({ HMAC: sign(body, merchantKey), 'Content-Length': String(body.length) }, 'POST', path.replace('oxapay', 'oxa%70ay')) + body;
+    const request =
+      head(
+        { HMAC: sign(body, merchantKey), 'Content-Length': String(body.length) },
+        'POST',
+        path.replace('oxapay', 'oxa%70ay'),
+      ) + body;
     expect(await statusOf(shop.config.port, request)).toBe(200);
     expect(await kept(shop.database.pool, body)).toHaveLength(1);
   });
@@ -167,7 +234,9 @@ describe('Slow senders', () => {
       one.socket.write(kind ? start : start.slice(0, 60));
       const rest = kind ? body : start.slice(60);
       let at = 0;
-      const drip = setInterval(() => { if (one.socket.writable) one.socket.write(rest[at++] ?? ''); }, 1000);
+      const drip = setInterval(() => {
+        if (one.socket.writable) one.socket.write(rest[at++] ?? '');
+      }, 1000);
       return one.closed.then(() => {
         clearInterval(drip);
         return { status: one.text().slice(0, 12), after: performance.now() - began };

@@ -81,7 +81,7 @@ const outcome = (payment: Payment) => ({
 
 const settledDown = (rulesOf: PolicyRules, told: readonly GatewayReport[], last: GatewayReport): Payment => {
   const history = given(...open(rulesOf));
-  for (const each of told) history.when(each);
+  for (const each of told) history.when(each, 'callback', tooLate);
   // The gateway is asked until two answers change nothing: once it has the last word, once more as it is after `paid`.
   history.when(last, 'poll', tooLate).when(last, 'poll', tooLate);
   return history.payment();

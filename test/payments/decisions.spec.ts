@@ -142,6 +142,15 @@ describe('Late money', () => {
     expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons: ['late_outside_window'] } } });
   });
 
+  it.each([
+    ['before the payment was asked for, and hears of it late', '2020-01-01T00:00:00.000Z', tooLate, 'expired'],
+    ['in the far future, and hears of it in time', '2100-01-01T00:00:00.000Z', inTime, 'paid'],
+  ])('is not decided by a date %s', (_what, seenAt, heardAt, status) => {
+    const history = given(...open()).when(report(status === 'paid' ? 'paid' : 'expired', [confirmed('50', { seenAt })]), 'callback', heardAt);
+    expect(history.payment().status).toBe(status);
+    expect(labelsOf(history.payment())).toEqual(status === 'paid' ? [] : ['late']);
+  });
+
   it('is not late money when it was seen in time and only confirmed after the deadline', () => {
     const history = given(...open()).when(report('paying', [transfer('50')])).when(report('paid', [confirmed('50')]), 'callback', tooLate);
     expect(history.payment()).toMatchObject({ status: 'paid', late: false });

@@ -85,7 +85,7 @@ export class Keeper {
         this.keeping.log(`PostgreSQL is back after ${Math.round(performance.now() - began)} ms`, 'info');
         return server;
       } catch (error) {
-        if (signal.aborted || this.failed(error)) return null;
+        if (this.stopping.signal.aborted || this.failed(error)) return null;
       }
     }
   }
@@ -96,7 +96,11 @@ export class Keeper {
     const reason = error instanceof Error ? error : new Error(String(error));
     const lost = this.failures >= failuresAtMost || reason instanceof ServerMoved;
     if (lost) this.keeping.onLost(reason);
-    else this.keeping.log(`PostgreSQL does not stay up (${this.failures} of ${failuresAtMost}): ${reason.message}`, 'warn');
+    else
+      this.keeping.log(
+        `PostgreSQL does not stay up (${this.failures} of ${failuresAtMost}): ${reason.message}`,
+        'warn',
+      );
     return lost;
   }
 }

@@ -34,19 +34,22 @@ export class IdempotencyInterceptor implements NestInterceptor {
         throw new Refusal('request_in_progress', 'The first request with this key has no answer yet; try again in a second.', [], { retryAfter: 1 });
       case 'replay':
         void reply.status(claim.status).header('idempotency-replayed', 'true');
+        if (claim.location !== null) void reply.header('location', claim.location);
         if (claim.status >= 400) void reply.header('content-type', 'application/problem+json');
         return of(claim.body === '' ? undefined : JSON.parse(claim.body));
       case 'run':
         return next.handle().pipe(
           concatMap(async (answer: unknown) => {
-            await this.keys.keep(caller, key, reply.statusCode, answer === undefined ? '' : JSON.stringify(answer));
+            const location = reply.getHeader('location');
+            const body = answer === undefined ? '' : JSON.stringify(answer);
+            await this.keys.keep(caller, key, { status: reply.statusCode, body, location: typeof location === 'string' ? location : null });
             return answer;
           }),
           catchError(async (error: unknown) => {
             // What was refused after something had been done is the answer to its repetition too; else the key is free.
             if (error instanceof Refusal && error.code === 'gateway_refused') {
               const problem = problemOf(error);
-              await this.keys.keep(caller, key, problem.status, JSON.stringify(problem));
+              await this.keys.keep(caller, key, { status: problem.status, body: JSON.stringify(problem), location: null });
             } else await this.keys.release(caller, key);
             throw error;
           }),

@@ -2,9 +2,17 @@ import { Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { addSeconds, Clock } from '../../kernel/clock.js';
 
+/** What the first request was answered. */
+export interface FirstAnswer {
+  status: number;
+  body: string;
+  /** Its Location header; null where it had none. */
+  location: string | null;
+}
+
 export type Claim =
   | { kind: 'run' }
-  | { kind: 'replay'; status: number; body: string }
+  | ({ kind: 'replay' } & FirstAnswer)
   | { kind: 'running' }
   | { kind: 'reused' };
 
@@ -34,20 +42,20 @@ export class IdempotencyKeys {
   }
 
   private async earlier(applicationId: string, key: string, hash: Buffer): Promise<Claim> {
-    const { rows } = await this.pool.query<{ request_hash: Buffer; status: number | null; body: string | null }>(
-      'select request_hash, status, body from idempotency_key where application_id = $1 and key = $2',
+    const { rows } = await this.pool.query<{ request_hash: Buffer; status: number | null; body: string | null; location: string | null }>(
+      'select request_hash, status, body, location from idempotency_key where application_id = $1 and key = $2',
       [applicationId, key],
     );
     const [row] = rows;
     if (!row) return { kind: 'running' };
     if (!row.request_hash.equals(hash)) return { kind: 'reused' };
-    return row.status === null || row.body === null ? { kind: 'running' } : { kind: 'replay', status: row.status, body: row.body };
+    return row.status === null || row.body === null ? { kind: 'running' } : { kind: 'replay', status: row.status, body: row.body, location: row.location };
   }
 
-  async keep(applicationId: string, key: string, status: number, body: string): Promise<void> {
+  async keep(applicationId: string, key: string, { status, body, location }: FirstAnswer): Promise<void> {
     await this.pool.query(
-      'update idempotency_key set status = $3, body = $4, locked_until = null where application_id = $1 and key = $2',
-      [applicationId, key, status, body],
+      'update idempotency_key set status = $3, body = $4, location = $5, locked_until = null where application_id = $1 and key = $2',
+      [applicationId, key, status, body, location],
     );
   }
 
