@@ -92,7 +92,12 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        ConfigModule.forRoot({ ignoreEnvFile: true, ignoreEnvVars: true, isGlobal: true, load: [() => ({ finality: options.config })] }),
+        ConfigModule.forRoot({
+          ignoreEnvFile: true,
+          ignoreEnvVars: true,
+          isGlobal: true,
+          load: [() => ({ finality: options.config })],
+        }),
         CqrsModule.forRoot(),
         HttpModule,
         ScheduleModule.forRoot(),
@@ -108,10 +113,22 @@ export class AppModule {
         }),
       ],
       controllers: [
-        PaymentsController, OrdersController, EventsController, WebhookEndpointsController, CallbacksController, StatusController,
-        HealthController, MetricsController,
+        PaymentsController,
+        OrdersController,
+        EventsController,
+        WebhookEndpointsController,
+        CallbacksController,
+        StatusController,
+        HealthController,
+        MetricsController,
       ],
-      providers: [...platform(options), ...payments(options), ...fulfillment(options), ...edges(options), ...background(options)],
+      providers: [
+        ...platform(options),
+        ...payments(options),
+        ...fulfillment(options),
+        ...edges(options),
+        ...background(options),
+      ],
     };
   }
 }
@@ -122,15 +139,31 @@ function platform({ config, databaseUrl, clock, log }: ServiceOptions): Provider
     { provide: Ids, useClass: RandomIds },
     {
       provide: DatabasePool,
-      useFactory: () => createPool(databaseUrl, { onError: (error) => { log.warn({ msg: 'a database connection died', error: error.message }); } }),
+      useFactory: () =>
+        createPool(databaseUrl, {
+          onError: (error) => {
+            log.warn({ msg: 'a database connection died', error: error.message });
+          },
+        }),
     },
     { provide: EventStore, useFactory: () => new EventStore({ url: databaseUrl }) },
     { provide: LogReader, useFactory: (pool: Pool) => new LogReader(pool), inject: [DatabasePool] },
     { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 10 }) },
-    { provide: Applications, useFactory: (pool: Pool, ids: Ids) => new Applications(pool, clock, ids), inject: [DatabasePool, Ids] },
+    {
+      provide: Applications,
+      useFactory: (pool: Pool, ids: Ids) => new Applications(pool, clock, ids),
+      inject: [DatabasePool, Ids],
+    },
     { provide: IdempotencyKeys, useFactory: (pool: Pool) => new IdempotencyKeys(pool, clock), inject: [DatabasePool] },
     { provide: RateLimit, useFactory: () => new RateLimit(config.rateLimit, clock) },
-    { provide: Registry, useFactory: () => { const registry = new Registry(); collectDefaultMetrics({ register: registry }); return registry; } },
+    {
+      provide: Registry,
+      useFactory: () => {
+        const registry = new Registry();
+        collectDefaultMetrics({ register: registry });
+        return registry;
+      },
+    },
     ApiKeyGuard,
     IdempotencyInterceptor,
   ];
@@ -143,28 +176,36 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
       provide: PaymentGateway,
       useFactory: (http: HttpService) =>
         new OxaPayGateway(http, {
-          baseUrl: config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
+          baseUrl:
+            config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
           merchantKey: config.merchantKeys[0] ?? '',
           payoutKey: config.payoutKeys[0] ?? '',
           userAgent: `Finality/${version}`,
         }),
       inject: [HttpService],
     },
-    { provide: PaymentStreams, useFactory: (store: EventStore, ids: Ids) => new PaymentStreams(store, clock, ids), inject: [EventStore, Ids] },
+    {
+      provide: PaymentStreams,
+      useFactory: (store: EventStore, ids: Ids) => new PaymentStreams(store, clock, ids),
+      inject: [EventStore, Ids],
+    },
     { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
     {
       provide: ApplyUnmatched,
-      useFactory: (streams: PaymentStreams, store: EventStore, gateway: PaymentGateway, ids: Ids) => new ApplyUnmatched(streams, store, gateway, ids, clock),
+      useFactory: (streams: PaymentStreams, store: EventStore, gateway: PaymentGateway, ids: Ids) =>
+        new ApplyUnmatched(streams, store, gateway, ids, clock),
       inject: [PaymentStreams, EventStore, PaymentGateway, Ids],
     },
     {
       provide: InvoiceOpener,
-      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, unmatched: ApplyUnmatched) => new InvoiceOpener(streams, gateway, clock, settings, unmatched),
+      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, unmatched: ApplyUnmatched) =>
+        new InvoiceOpener(streams, gateway, clock, settings, unmatched),
       inject: [PaymentStreams, PaymentGateway, ApplyUnmatched],
     },
     {
       provide: Poll,
-      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, ids: Ids) => new Poll(streams, gateway, ids, clock),
+      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, ids: Ids) =>
+        new Poll(streams, gateway, ids, clock),
       inject: [PaymentStreams, PaymentGateway, Ids],
     },
     CreateInvoiceHandler,
@@ -177,17 +218,30 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
 function fulfillment({ config, clock }: ServiceOptions): Provider[] {
   const sandbox = config.gateway === 'sandbox';
   return [
-    { provide: FulfillmentStreams, useFactory: (store: EventStore, ids: Ids) => new FulfillmentStreams(store, clock, ids), inject: [EventStore, Ids] },
+    {
+      provide: FulfillmentStreams,
+      useFactory: (store: EventStore, ids: Ids) => new FulfillmentStreams(store, clock, ids),
+      inject: [EventStore, Ids],
+    },
     {
       provide: WebhookEndpoints,
-      useFactory: (pool: Pool, ids: Ids) => new WebhookEndpoints(pool, clock, ids, { sandbox, publicUrl: config.publicUrl }),
+      useFactory: (pool: Pool, ids: Ids) =>
+        new WebhookEndpoints(pool, clock, ids, { sandbox, publicUrl: config.publicUrl }),
       inject: [DatabasePool, Ids],
     },
-    { provide: WebhookClient, useFactory: () => new WebhookClient({ sandbox, publicUrl: config.publicUrl, userAgent: `Finality/${version}` }) },
+    {
+      provide: WebhookClient,
+      useFactory: () => new WebhookClient({ sandbox, publicUrl: config.publicUrl, userAgent: `Finality/${version}` }),
+    },
     {
       provide: WebhookDelivery,
-      useFactory: (pool: Pool, endpoints: WebhookEndpoints, client: WebhookClient, jobs: Jobs, streams: FulfillmentStreams) =>
-        new WebhookDelivery(pool, endpoints, client, jobs, streams, clock),
+      useFactory: (
+        pool: Pool,
+        endpoints: WebhookEndpoints,
+        client: WebhookClient,
+        jobs: Jobs,
+        streams: FulfillmentStreams,
+      ) => new WebhookDelivery(pool, endpoints, client, jobs, streams, clock),
       inject: [DatabasePool, WebhookEndpoints, WebhookClient, Jobs, FulfillmentStreams],
     },
     ReportFulfillmentHandler,
@@ -198,13 +252,19 @@ function edges(options: ServiceOptions): Provider[] {
   const { log } = options;
   return [
     setting<ApiSettings>(ApiSettings, ({ publicUrl, gateway }) => ({ publicUrl, sandbox: gateway === 'sandbox' })),
-    setting<CallbackKeys>(CallbackKeys, ({ merchantKeys, payoutKeys }) => ({ merchant: merchantKeys, payout: payoutKeys })),
-    setting<MetricsAccess>(MetricsAccess, ({ gateway, opsPassword }) => ({ password: gateway === 'sandbox' ? null : opsPassword })),
+    setting<CallbackKeys>(CallbackKeys, ({ merchantKeys, payoutKeys }) => ({
+      merchant: merchantKeys,
+      payout: payoutKeys,
+    })),
+    setting<MetricsAccess>(MetricsAccess, ({ gateway, opsPassword }) => ({
+      password: gateway === 'sandbox' ? null : opsPassword,
+    })),
     { provide: CallbackCounts, useFactory: (registry: Registry) => new CallbackCounts(registry), inject: [Registry] },
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {
       provide: OrderFollower,
-      useFactory: (pool: Pool, reader: LogReader, store: EventStore) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, new OrderProjection()),
+      useFactory: (pool: Pool, reader: LogReader, store: EventStore) =>
+        new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, new OrderProjection()),
       inject: [DatabasePool, LogReader, EventStore],
     },
     OrderReader,
@@ -217,16 +277,52 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
     ReconcileJob,
     {
       provide: Background,
-      useFactory: (pool: Pool, reader: LogReader, store: EventStore, orders: Follower, looks: Looks, streams: FulfillmentStreams, endpoints: WebhookEndpoints, jobs: Jobs, delivery: WebhookDelivery, ids: Ids, reconcile: ReconcileJob, idempotency: IdempotencyKeys) => {
+      useFactory: (
+        pool: Pool,
+        reader: LogReader,
+        store: EventStore,
+        orders: Follower,
+        looks: Looks,
+        streams: FulfillmentStreams,
+        endpoints: WebhookEndpoints,
+        jobs: Jobs,
+        delivery: WebhookDelivery,
+        ids: Ids,
+        reconcile: ReconcileJob,
+        idempotency: IdempotencyKeys,
+      ) => {
         const reactors = [
           new LookReactor(looks),
           new FulfillmentReactor(store, streams, clock, ids),
           new WebhookReactor(store, endpoints, jobs, config.publicUrl),
         ];
-        const followers = reactors.map((reactor) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, reactor));
-        return new Background([orders, ...followers], jobs, { [deliverWebhookTask]: delivery.task }, reconcile, store, pool, idempotency);
+        const followers = reactors.map(
+          (reactor) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, reactor),
+        );
+        return new Background(
+          [orders, ...followers],
+          jobs,
+          { [deliverWebhookTask]: delivery.task },
+          reconcile,
+          store,
+          pool,
+          idempotency,
+        );
       },
-      inject: [DatabasePool, LogReader, EventStore, OrderFollower, Looks, FulfillmentStreams, WebhookEndpoints, Jobs, WebhookDelivery, Ids, ReconcileJob, IdempotencyKeys],
+      inject: [
+        DatabasePool,
+        LogReader,
+        EventStore,
+        OrderFollower,
+        Looks,
+        FulfillmentStreams,
+        WebhookEndpoints,
+        Jobs,
+        WebhookDelivery,
+        Ids,
+        ReconcileJob,
+        IdempotencyKeys,
+      ],
     },
   ];
 }

@@ -6,6 +6,9 @@ import { ask, freePort, startProgram, startService, startWorker } from '../suppo
 
 const apiKey = 'bench-api-key-that-is-long-enough-0123456789';
 
+/** This path is long: it takes some thousand requests until it is compiled. */
+const warmUps = 3;
+
 const startGateway = async () => {
   const port = await freePort();
   const program = await startProgram('bench/support/gateway-double.mjs', { PORT: port }, /ready/);
@@ -62,8 +65,8 @@ export const measureCreates = async ({ dataDir, rounds, perRound, connections, s
   const [load, inserts] = [startWorker(), startWorker()];
   await makeFloorTables(service.url);
   const measured = [];
-  for (let round = 0; round <= rounds; round++) {
-    const requests = Array.from({ length: perRound }, (_, n) => create(round * perRound + n));
+  for (let round = 1 - warmUps; round <= rounds; round++) {
+    const requests = Array.from({ length: perRound }, (_, n) => create((round + warmUps) * perRound + n));
     const result = await measureRound({ service, load, inserts, connections }, requests);
     say(
       `creates: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`,

@@ -12,13 +12,23 @@ export class PaymentAnswer {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ example: 'order-1001' }) orderId!: string;
   @ApiProperty({ enum: statuses }) status!: string;
-  @ApiProperty({ enum: ['opening', 'awaiting_payment', 'partially_paid', 'detected', 'confirming', 'settled', 'in_review', 'closed'] }) progress!: string;
+  @ApiProperty({
+    enum: ['opening', 'awaiting_payment', 'partially_paid', 'detected', 'confirming', 'settled', 'in_review', 'closed'],
+  })
+  progress!: string;
   @ApiProperty({ type: [String], example: ['sandbox'] }) labels!: string[];
   @ApiProperty({ description: 'The one field that a fulfilment system needs.' }) fulfillable!: boolean;
   @ApiProperty({ example: '49.90' }) amount!: string;
   @ApiProperty({ example: 'USD' }) currency!: string;
-  @ApiProperty({ type: String, nullable: true, example: '0.00', description: 'What arrived, in `currency`; null where its worth is not known.' }) received!: string | null;
-  @ApiProperty({ type: String, nullable: true, example: '-49.90', description: 'received − amount, signed.' }) delta!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: '0.00',
+    description: 'What arrived, in `currency`; null where its worth is not known.',
+  })
+  received!: string | null;
+  @ApiProperty({ type: String, nullable: true, example: '-49.90', description: 'received − amount, signed.' }) delta!:
+    string | null;
   @ApiProperty({ type: Object, nullable: true, example: null }) review!: unknown;
   @ApiProperty({ type: [Object] }) transfers!: unknown[];
   @ApiProperty({ type: String, nullable: true }) trackId!: string | null;
@@ -37,7 +47,10 @@ export class PaymentAnswer {
   @ApiProperty({ type: Object, additionalProperties: { type: 'string' } }) metadata!: Record<string, string>;
   @ApiProperty({ type: Object, description: 'The policy as it is pinned: name, version, rules.' }) policy!: unknown;
   @ApiProperty({ description: 'The number of events behind this answer.' }) version!: number;
-  @ApiPropertyOptional({ description: 'The position of its newest event in the log; pass it as `minPosition` to a list.' }) position?: number;
+  @ApiPropertyOptional({
+    description: 'The position of its newest event in the log; pass it as `minPosition` to a list.',
+  })
+  position?: number;
 }
 
 export class PaymentListAnswer {
@@ -55,7 +68,8 @@ export class OrderEntryAnswer {
   @ApiProperty({ example: 'USD' }) currency!: string;
   @ApiProperty({ type: String, nullable: true, example: '49.90' }) received!: string | null;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
-  @ApiProperty({ type: String, format: 'uuid', isArray: true, description: 'Ids of its attempts, oldest first.' }) payments!: unknown[];
+  @ApiProperty({ type: String, format: 'uuid', isArray: true, description: 'Ids of its attempts, oldest first.' })
+  payments!: unknown[];
 }
 
 /** One order with its payments. */
@@ -90,7 +104,8 @@ export class EventListAnswer {
 export class ExplanationAnswer {
   @ApiProperty() complete!: boolean;
   @ApiProperty({ type: String, nullable: true, example: 'no_money_seen' }) blockedBy!: string | null;
-  @ApiProperty({ enum: ['payer', 'network', 'gateway', 'merchant', 'service'], nullable: true }) waitingOn!: string | null;
+  @ApiProperty({ enum: ['payer', 'network', 'gateway', 'merchant', 'service'], nullable: true }) waitingOn!:
+    string | null;
   @ApiProperty({ type: Object, nullable: true, example: { amount: '49.90', currency: 'USD' } }) missing!: unknown;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) deadline!: string | null;
   @ApiProperty({ type: Object, example: { policy: 'default', version: 1, clause: 'paidWhen' } }) rule!: unknown;
@@ -103,16 +118,25 @@ export class ProblemAnswer {
   @ApiProperty() title!: string;
   @ApiProperty({ example: 422 }) status!: number;
   @ApiProperty() detail!: string;
-  @ApiPropertyOptional({ type: [Object], example: [{ pointer: '/amount', detail: 'must be a positive decimal as a string' }] }) errors?: unknown[];
+  @ApiPropertyOptional({
+    type: [Object],
+    example: [{ pointer: '/amount', detail: 'must be a positive decimal as a string' }],
+  })
+  errors?: unknown[];
 }
 
 /** The answer to whatever read or wrote one payment's stream. */
-export function answerPayment(payment: Payment, events: readonly RecordedEvent[], publicUrl: string): PaymentView & { position: number } {
+export function answerPayment(
+  payment: Payment,
+  events: readonly RecordedEvent[],
+  publicUrl: string,
+): PaymentView & { position: number } {
   const last = events.at(-1);
   return { ...viewPayment(payment, last?.version ?? 0, publicUrl), position: last?.position ?? 0 };
 }
 
-export const answerEntry = (entry: PaymentEntry, publicUrl: string): PaymentView => viewPayment(entry.state.payment, entry.version, publicUrl);
+export const answerEntry = (entry: PaymentEntry, publicUrl: string): PaymentView =>
+  viewPayment(entry.state.payment, entry.version, publicUrl);
 
 export function answerOrder<T>(order: OrderEntry, payments: T[]) {
   const { orderId, status, complete, fulfillment, currency } = order;

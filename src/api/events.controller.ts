@@ -23,7 +23,8 @@ export class EventsController {
   @Get()
   @ApiOperation({
     summary: "The application's feed of events, gap-free and in order",
-    description: 'Go on with `after` = `nextCursor`. An empty page whose `nextCursor` equals `after` is the end for now.',
+    description:
+      'Go on with `after` = `nextCursor`. An empty page whose `nextCursor` equals `after` is the end for now.',
   })
   @ApiOkResponse({ type: EventListAnswer })
   @Refuses('malformed_request')
@@ -33,8 +34,12 @@ export class EventsController {
     const read = await this.log.read(after, scanAtMost);
     const own = read.filter((event) => event.tenant === caller.id).slice(0, limit);
     const reached = own.length === limit ? own.at(-1) : read.at(-1);
-    return { items: own.map((event) => answerEvent(event, paymentOf(event))), nextCursor: String(reached?.position ?? after) };
+    return {
+      items: own.map((event) => answerEvent(event, paymentOf(event))),
+      nextCursor: String(reached?.position ?? after),
+    };
   }
 }
 
-const paymentOf = (event: RecordedEvent): string => (isFulfillmentEvent(event) ? paymentOfFulfillment(event.streamId) : event.streamId);
+const paymentOf = (event: RecordedEvent): string =>
+  isFulfillmentEvent(event) ? paymentOfFulfillment(event.streamId) : event.streamId;

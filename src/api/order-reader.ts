@@ -26,16 +26,32 @@ export class OrderReader {
     const { cursor, minPosition, limit: _, createdFrom, createdTo, ...rest } = query;
     const after = readCursor(applicationId, cursor);
     await this.reach(minPosition);
-    const filter = { ...rest, ...(createdFrom ? { createdFrom: utc(createdFrom) } : {}), ...(createdTo ? { createdTo: utc(createdTo) } : {}) };
+    const filter = {
+      ...rest,
+      ...(createdFrom ? { createdFrom: utc(createdFrom) } : {}),
+      ...(createdTo ? { createdTo: utc(createdTo) } : {}),
+    };
     const rows = await this.orders.payments(applicationId, filter, { limit: limitOf(query), after });
-    return listOf(rows, limitOf(query), applicationId, (row) => row.paymentId, (row) => answerEntry(row, this.settings.publicUrl));
+    return listOf(
+      rows,
+      limitOf(query),
+      applicationId,
+      (row) => row.paymentId,
+      (row) => answerEntry(row, this.settings.publicUrl),
+    );
   }
 
   async list(applicationId: string, query: OrdersQuery) {
     const after = readCursor(applicationId, query.cursor);
     await this.reach(query.minPosition);
     const rows = await this.orders.orders(applicationId, { limit: limitOf(query), after });
-    return listOf(rows, limitOf(query), applicationId, (row) => row.firstPaymentId, (row) => answerOrder(row, row.payments));
+    return listOf(
+      rows,
+      limitOf(query),
+      applicationId,
+      (row) => row.firstPaymentId,
+      (row) => answerOrder(row, row.payments),
+    );
   }
 
   async order(applicationId: string, orderId: string, minPosition?: string) {
@@ -43,7 +59,10 @@ export class OrderReader {
     const order = hasControls(orderId) ? null : await this.orders.order(applicationId, orderId);
     if (!order) throw new Refusal('not_found', 'There is no order with this id.');
     const payments = await this.orders.paymentsOf(applicationId, orderId);
-    return answerOrder(order, payments.map((entry) => answerEntry(entry, this.settings.publicUrl)));
+    return answerOrder(
+      order,
+      payments.map((entry) => answerEntry(entry, this.settings.publicUrl)),
+    );
   }
 
   private async reach(minPosition: string | undefined): Promise<void> {

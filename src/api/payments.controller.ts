@@ -1,7 +1,28 @@
 import { randomBytes } from 'node:crypto';
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res, UseGuards, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ApiBearerAuth, ApiCreatedResponse, ApiExtraModels, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
@@ -20,7 +41,15 @@ import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
 import { OrderReader } from './order-reader.js';
-import { answerEvent, answerPayment, EventListAnswer, ExplanationAnswer, PaymentAnswer, PaymentListAnswer, ProblemAnswer } from './answers.js';
+import {
+  answerEvent,
+  answerPayment,
+  EventListAnswer,
+  ExplanationAnswer,
+  PaymentAnswer,
+  PaymentListAnswer,
+  ProblemAnswer,
+} from './answers.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { AsOfQuery, PaymentsQuery } from './queries.js';
 import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
@@ -59,10 +88,14 @@ export class PaymentsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PaymentView & { position: number }> {
-    const created = await this.commands.execute<CreateInvoice, LoadedPayment>(new CreateInvoice(this.terms(caller, body), causeOf(caller, request)));
+    const created = await this.commands.execute<CreateInvoice, LoadedPayment>(
+      new CreateInvoice(this.terms(caller, body), causeOf(caller, request)),
+    );
     const { payment } = created;
     if (payment.status === 'failed' && payment.reason === 'refused') {
-      throw new Refusal('gateway_refused', `The gateway refused the payment: ${payment.detail}`, [], { paymentId: payment.terms.id });
+      throw new Refusal('gateway_refused', `The gateway refused the payment: ${payment.detail}`, [], {
+        paymentId: payment.terms.id,
+      });
     }
     void reply.status(payment.status === 'created' ? 202 : 201).header('location', `/v1/payments/${payment.terms.id}`);
     return this.answer(created);
@@ -97,7 +130,11 @@ export class PaymentsController {
   @ApiOperation({ summary: 'Why the payment is, or is not, complete' })
   @ApiOkResponse({ type: ExplanationAnswer })
   @Refuses('not_found', 'malformed_request')
-  async explanation(@Caller() caller: Application, @Param('id') id: string, @Query(queryPipe) query: AsOfQuery): Promise<Explanation> {
+  async explanation(
+    @Caller() caller: Application,
+    @Param('id') id: string,
+    @Query(queryPipe) query: AsOfQuery,
+  ): Promise<Explanation> {
     const { payment, events } = asOf(await this.own(caller, id), query.asOf);
     return explain(payment, events);
   }
@@ -110,7 +147,9 @@ export class PaymentsController {
   @ChangesAndRefuses('not_found', 'money_was_seen', 'not_cancellable', 'conflict')
   async cancel(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
     await this.own(caller, id);
-    return this.answer(await this.commands.execute<CancelPayment, LoadedPayment>(new CancelPayment(id, causeOf(caller, request))));
+    return this.answer(
+      await this.commands.execute<CancelPayment, LoadedPayment>(new CancelPayment(id, causeOf(caller, request))),
+    );
   }
 
   @Post(':id/reconcile')
@@ -122,7 +161,9 @@ export class PaymentsController {
   async reconcile(@Caller() caller: Application, @Param('id') id: string, @Req() request: FastifyRequest) {
     await this.own(caller, id);
     try {
-      return this.answer(await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, causeOf(caller, request))));
+      return this.answer(
+        await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, causeOf(caller, request))),
+      );
     } catch (error) {
       if (!(error instanceof GatewayUnavailable)) throw error;
       throw new Refusal('gateway_unavailable', 'The gateway does not answer; the service keeps asking by itself.');
@@ -134,11 +175,25 @@ export class PaymentsController {
   @ApiOperation({ summary: 'Report what became of the delivery, later than by the answer to the webhook' })
   @ApiOkResponse({ type: PaymentAnswer })
   @ChangesAndRefuses('not_found', 'not_fulfillable', 'fulfillment_already_reported')
-  async fulfillment(@Caller() caller: Application, @Param('id') id: string, @Body(bodyPipe) body: FulfillmentRequest, @Req() request: FastifyRequest) {
+  async fulfillment(
+    @Caller() caller: Application,
+    @Param('id') id: string,
+    @Body(bodyPipe) body: FulfillmentRequest,
+    @Req() request: FastifyRequest,
+  ) {
     const loaded = await this.own(caller, id);
     const { outcome, reference, note } = body;
-    const command = new ReportFulfillment(id, outcome, reference ?? null, note ?? null, causeOf(caller, request), isFulfillable(loaded.payment) ? caller.id : null);
-    const { added } = await this.commands.execute<ReportFulfillment, { added: readonly { position: number }[] }>(command);
+    const command = new ReportFulfillment(
+      id,
+      outcome,
+      reference ?? null,
+      note ?? null,
+      causeOf(caller, request),
+      isFulfillable(loaded.payment) ? caller.id : null,
+    );
+    const { added } = await this.commands.execute<ReportFulfillment, { added: readonly { position: number }[] }>(
+      command,
+    );
     const answer = this.answer(loaded);
     return { ...answer, position: added.at(-1)?.position ?? answer.position };
   }
@@ -146,7 +201,8 @@ export class PaymentsController {
   /** Another application's payment looks exactly like one that does not exist. */
   private async own(caller: Application, id: string): Promise<LoadedPayment> {
     const loaded = isUuid(id) ? await this.streams.find(id) : null;
-    if (loaded?.payment.terms.applicationId !== caller.id) throw new Refusal('not_found', 'There is no payment with this id.');
+    if (loaded?.payment.terms.applicationId !== caller.id)
+      throw new Refusal('not_found', 'There is no payment with this id.');
     return loaded;
   }
 
@@ -182,7 +238,10 @@ function faultsTogether({ amount, currency, returnUrl }: CreatePaymentRequest, s
   const errors: FieldError[] = [];
   const decimals = amount.split('.')[1]?.length ?? 0;
   if (decimals > decimalsOf(currency)) {
-    errors.push({ pointer: '/amount', detail: `has ${String(decimals)} decimals; ${currency} has ${String(decimalsOf(currency))}` });
+    errors.push({
+      pointer: '/amount',
+      detail: `has ${String(decimals)} decimals; ${currency} has ${String(decimalsOf(currency))}`,
+    });
   }
   if (!sandbox && typeof returnUrl === 'string' && new URL(returnUrl).protocol !== 'https:') {
     errors.push({ pointer: '/returnUrl', detail: 'must begin with https://' });
@@ -206,7 +265,11 @@ function pinned(policy: CreatePaymentRequest['policy'] | null): PinnedPolicy {
     name: 'inline',
     version: 1,
     rules: {
-      paidWhen: paidWhen ? (paidWhen.rule === 'confirmations' ? { rule: 'confirmations', count: paidWhen.count ?? 1 } : { rule: paidWhen.rule }) : rules.paidWhen,
+      paidWhen: paidWhen
+        ? paidWhen.rule === 'confirmations'
+          ? { rule: 'confirmations', count: paidWhen.count ?? 1 }
+          : { rule: paidWhen.rule }
+        : rules.paidWhen,
       underpayment: underpayment ? { ...underpayment } : rules.underpayment,
       overpayment: overpayment ? { ...overpayment } : rules.overpayment,
       latePayment: latePayment ? { ...latePayment } : rules.latePayment,
@@ -219,7 +282,9 @@ function asOf(loaded: LoadedPayment, asked: string | undefined): Pick<LoadedPaym
   if (asked === undefined) return loaded;
   const version = /^\d+$/.test(asked) ? parseInt(asked, 10) : null;
   const at = version === null ? new Date(asked).toISOString() : null;
-  const events = loaded.events.filter((event) => (version === null ? at !== null && event.recordedAt <= at : event.version <= version));
+  const events = loaded.events.filter((event) =>
+    version === null ? at !== null && event.recordedAt <= at : event.version <= version,
+  );
   if (events.length === 0) throw new Refusal('not_found', 'The payment did not exist yet then.');
   return { payment: foldPayment(events), events };
 }

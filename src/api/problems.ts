@@ -6,7 +6,13 @@ import type { ProblemAnswer } from './answers.js';
 
 const always = ['unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable'] as const;
 const ofChanges = [
-  'malformed_request', 'invalid_request', 'body_too_large', 'unsupported_media_type', 'invalid_idempotency_key', 'request_in_progress', 'idempotency_key_reused',
+  'malformed_request',
+  'invalid_request',
+  'body_too_large',
+  'unsupported_media_type',
+  'invalid_idempotency_key',
+  'request_in_progress',
+  'idempotency_key_reused',
 ] as const;
 
 /** Documents the refusals of a route that reads: those of every route, and `codes`. */
@@ -15,7 +21,11 @@ export const Refuses = (...codes: RefusalCode[]): MethodDecorator => refusing([.
 /** Documents a route that changes something: its header, the refusals that this brings, and `codes`. */
 export const ChangesAndRefuses = (...codes: RefusalCode[]): MethodDecorator =>
   applyDecorators(
-    ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable ASCII characters; a repeat with the same key gets the first answer again' }),
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description: '1 to 255 printable ASCII characters; a repeat with the same key gets the first answer again',
+    }),
     refusing([...always, ...ofChanges, ...codes]),
   );
 
@@ -30,11 +40,21 @@ function refusing(codes: readonly RefusalCode[]): MethodDecorator {
     ApiResponse({
       status,
       description: these.map((code) => `${refusals[code].title} (\`${problemType(code)}\`)`).join('; '),
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemAnswer' }, examples: examples(these) } },
+      content: {
+        'application/problem+json': {
+          schema: { $ref: '#/components/schemas/ProblemAnswer' },
+          examples: examples(these),
+        },
+      },
     }),
   );
   return applyDecorators(...responses);
 }
 
 const examples = (codes: readonly RefusalCode[]): Record<string, { value: ProblemAnswer }> =>
-  Object.fromEntries(codes.map((code) => [code, { value: { type: problemType(code), ...refusals[code], detail: 'A sentence that says what to do.' } }]));
+  Object.fromEntries(
+    codes.map((code) => [
+      code,
+      { value: { type: problemType(code), ...refusals[code], detail: 'A sentence that says what to do.' } },
+    ]),
+  );

@@ -1,13 +1,29 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
-  IsEmail, IsIn, IsInt, IsNotEmpty, IsObject, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateIf, ValidateNested,
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsObject,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
 } from 'class-validator';
 import { defaultPolicy } from '../payments/policy.js';
 import { IsAmount, IsDuration, IsMetadata, IsPercent, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
 
 class PaidWhen {
-  @ApiProperty({ enum: ['detected', 'confirmations', 'settled'], description: '`detected`: first sight of the full amount; `confirmations`: every counted transfer has `count`; `settled`: the gateway says so.' })
+  @ApiProperty({
+    enum: ['detected', 'confirmations', 'settled'],
+    description:
+      '`detected`: first sight of the full amount; `confirmations`: every counted transfer has `count`; `settled`: the gateway says so.',
+  })
   @IsIn(['detected', 'confirmations', 'settled'])
   rule!: 'detected' | 'confirmations' | 'settled';
 
@@ -52,25 +68,44 @@ class LatePayment {
 /** An inline policy. Clauses that are left out are those of the policy `default`. */
 export class PolicyRequest {
   @ApiPropertyOptional({ type: PaidWhen })
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => PaidWhen)
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => PaidWhen)
   paidWhen?: PaidWhen;
 
   @ApiPropertyOptional({ type: Underpayment })
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => Underpayment)
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => Underpayment)
   underpayment?: Underpayment;
 
   @ApiPropertyOptional({ type: Overpayment })
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => Overpayment)
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => Overpayment)
   overpayment?: Overpayment;
 
   @ApiPropertyOptional({ type: LatePayment })
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => LatePayment)
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => LatePayment)
   latePayment?: LatePayment;
 }
 
 export class CreatePaymentRequest {
-  @ApiProperty({ example: 'order-1001', maxLength: 128, description: 'Your reference; unique while a payment for it is open or paid.' })
-  @IsString() @IsNotEmpty() @MaxLength(128) @NoControls()
+  @ApiProperty({
+    example: 'order-1001',
+    maxLength: 128,
+    description: 'Your reference; unique while a payment for it is open or paid.',
+  })
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(128)
+  @NoControls()
   orderId!: string;
 
   @ApiProperty({ example: '49.90', description: 'A decimal string; a JSON number is refused.' })
@@ -78,27 +113,45 @@ export class CreatePaymentRequest {
   amount!: string;
 
   @ApiProperty({ example: 'USD', description: "A state's currency or a coin, in capitals." })
-  @IsString() @Matches(/^[A-Z][A-Z0-9]{1,9}$/, { message: 'must be a currency symbol in capitals, such as USD or USDT' })
+  @IsString()
+  @Matches(/^[A-Z][A-Z0-9]{1,9}$/, { message: 'must be a currency symbol in capitals, such as USD or USDT' })
   currency!: string;
 
   @ApiPropertyOptional({ maxLength: 128 })
-  @IsOptional() @IsString() @IsNotEmpty() @MaxLength(128) @NoControls()
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(128)
+  @NoControls()
   customerId?: string;
 
   @ApiPropertyOptional({ maxLength: 256, description: "Shown to the payer and in the gateway's reports." })
-  @IsOptional() @IsString() @MaxLength(256) @NoControls()
+  @IsOptional()
+  @IsString()
+  @MaxLength(256)
+  @NoControls()
   description?: string;
 
   @ApiPropertyOptional({ example: 'payer@example.com' })
-  @IsOptional() @IsEmail() @MaxLength(254) @NoControls()
+  @IsOptional()
+  @IsEmail()
+  @MaxLength(254)
+  @NoControls()
   email?: string;
 
-  @ApiPropertyOptional({ example: 'https://shop.example/thanks', description: 'Where the payer goes afterwards; HTTPS outside sandbox.' })
-  @IsOptional() @IsReturnUrl()
+  @ApiPropertyOptional({
+    example: 'https://shop.example/thanks',
+    description: 'Where the payer goes afterwards; HTTPS outside sandbox.',
+  })
+  @IsOptional()
+  @IsReturnUrl()
   returnUrl?: string;
 
   @ApiPropertyOptional({ minimum: 15, maximum: 2880, default: 60, description: 'Minutes that the payer has.' })
-  @IsOptional() @IsInt() @Min(15) @Max(2880)
+  @IsOptional()
+  @IsInt()
+  @Min(15)
+  @Max(2880)
   lifetimeMinutes?: number;
 
   @ApiPropertyOptional({
@@ -106,12 +159,20 @@ export class CreatePaymentRequest {
     description: 'The name of a policy, or one inline.',
   })
   // The name of a policy has nothing inside to validate.
-  @IsOptional() @ValidateIf((_, policy) => policy !== defaultPolicy.name) @IsPolicy() @ValidateNested()
+  @IsOptional()
+  @ValidateIf((_, policy) => policy !== defaultPolicy.name)
+  @IsPolicy()
+  @ValidateNested()
   @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
   policy?: string | PolicyRequest;
 
-  @ApiPropertyOptional({ example: { cart: 'c-17' }, additionalProperties: { type: 'string' }, description: 'Up to 20 strings of your own.' })
-  @IsOptional() @IsMetadata()
+  @ApiPropertyOptional({
+    example: { cart: 'c-17' },
+    additionalProperties: { type: 'string' },
+    description: 'Up to 20 strings of your own.',
+  })
+  @IsOptional()
+  @IsMetadata()
   metadata?: Record<string, string>;
 }
 
@@ -121,10 +182,16 @@ export class FulfillmentRequest {
   outcome!: 'fulfilled' | 'rejected';
 
   @ApiPropertyOptional({ maxLength: 128, description: 'Your reference of the delivery.' })
-  @IsOptional() @IsString() @MaxLength(128) @NoControls()
+  @IsOptional()
+  @IsString()
+  @MaxLength(128)
+  @NoControls()
   reference?: string;
 
   @ApiPropertyOptional({ maxLength: 500 })
-  @IsOptional() @IsString() @MaxLength(500) @NoControls()
+  @IsOptional()
+  @IsString()
+  @MaxLength(500)
+  @NoControls()
   note?: string;
 }

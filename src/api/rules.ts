@@ -31,10 +31,14 @@ export const IsPercent = (most: number): PropertyDecorator =>
 
 const longestWindow = 30 * 24 * 3600;
 
-export const IsDuration = rule('isDuration', 'must be an ISO 8601 duration of days, hours and minutes up to 30 days, such as "PT72H"', (value) => {
-  const seconds = typeof value === 'string' ? durationSeconds(value) : null;
-  return seconds !== null && seconds <= longestWindow;
-});
+export const IsDuration = rule(
+  'isDuration',
+  'must be an ISO 8601 duration of days, hours and minutes up to 30 days, such as "PT72H"',
+  (value) => {
+    const seconds = typeof value === 'string' ? durationSeconds(value) : null;
+    return seconds !== null && seconds <= longestWindow;
+  },
+);
 
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
@@ -51,38 +55,66 @@ const isInstant = (text: string): boolean => {
 const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** JavaScript takes 30 February for 2 March. */
-const isDayOfMonth = (text: string): boolean => new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().startsWith(text.slice(0, 10));
+const isDayOfMonth = (text: string): boolean =>
+  new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().startsWith(text.slice(0, 10));
 
-export const IsInstant = rule('isInstant', 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z', (value) => typeof value === 'string' && isInstant(value));
+export const IsInstant = rule(
+  'isInstant',
+  'must be an RFC 3339 time such as 2026-01-31T12:00:00Z',
+  (value) => typeof value === 'string' && isInstant(value),
+);
 
-export const IsVersionOrInstant = rule('isVersionOrInstant', 'must be an RFC 3339 time or an event version', (value) => {
-  return typeof value === 'string' && (/^[1-9]\d{0,8}$/.test(value) || isInstant(value));
-});
+export const IsVersionOrInstant = rule(
+  'isVersionOrInstant',
+  'must be an RFC 3339 time or an event version',
+  (value) => {
+    return typeof value === 'string' && (/^[1-9]\d{0,8}$/.test(value) || isInstant(value));
+  },
+);
 
-export const NoControls = rule('noControls', 'must not contain control characters', (value) => typeof value === 'string' && !controls.test(value));
+export const NoControls = rule(
+  'noControls',
+  'must not contain control characters',
+  (value) => typeof value === 'string' && !controls.test(value),
+);
 
 /** An address that a payer's browser may be sent to: no scripts, no credentials. Whether http is allowed is the caller's to say. */
-export const IsReturnUrl = rule('isReturnUrl', 'must be an absolute https URL of at most 2,048 characters, without credentials', (value) => {
-  if (typeof value !== 'string' || value.length > 2048 || controls.test(value) || !URL.canParse(value)) return false;
-  const { protocol, username, password, hostname } = new URL(value);
-  const local = protocol === 'http:' && (hostname === 'localhost' || hostname === '127.0.0.1');
-  return (protocol === 'https:' || local) && username === '' && password === '';
-});
+export const IsReturnUrl = rule(
+  'isReturnUrl',
+  'must be an absolute https URL of at most 2,048 characters, without credentials',
+  (value) => {
+    if (typeof value !== 'string' || value.length > 2048 || controls.test(value) || !URL.canParse(value)) return false;
+    const { protocol, username, password, hostname } = new URL(value);
+    const local = protocol === 'http:' && (hostname === 'localhost' || hostname === '127.0.0.1');
+    return (protocol === 'https:' || local) && username === '' && password === '';
+  },
+);
 
-export const IsMetadata = rule('isMetadata', 'must be an object of at most 20 strings: keys up to 40 characters, values up to 500, no control characters', (value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const entries = Object.entries(value);
-  return (
-    entries.length <= 20 &&
-    entries.every(([key, text]) => /^[\w.-]{1,40}$/.test(key) && typeof text === 'string' && text.length <= 500 && !controls.test(text))
-  );
-});
+export const IsMetadata = rule(
+  'isMetadata',
+  'must be an object of at most 20 strings: keys up to 40 characters, values up to 500, no control characters',
+  (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const entries = Object.entries(value);
+    return (
+      entries.length <= 20 &&
+      entries.every(
+        ([key, text]) =>
+          /^[\w.-]{1,40}$/.test(key) && typeof text === 'string' && text.length <= 500 && !controls.test(text),
+      )
+    );
+  },
+);
 
-export const IsPolicy = rule('isPolicy', `must be the name of a policy ("${defaultPolicy.name}") or a policy as an object`, (value) => {
-  if (typeof value === 'string') return value === defaultPolicy.name;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return !('paidWhen' in value) || paidWhenFits(value.paidWhen);
-});
+export const IsPolicy = rule(
+  'isPolicy',
+  `must be the name of a policy ("${defaultPolicy.name}") or a policy as an object`,
+  (value) => {
+    if (typeof value === 'string') return value === defaultPolicy.name;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    return !('paidWhen' in value) || paidWhenFits(value.paidWhen);
+  },
+);
 
 /** `count` belongs to the rule `confirmations`, and to no other. */
 function paidWhenFits(paidWhen: unknown): boolean {

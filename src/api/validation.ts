@@ -1,4 +1,11 @@
-import { Injectable, ValidationPipe, type CanActivate, type ExecutionContext, type PipeTransform, type ValidationError } from '@nestjs/common';
+import {
+  Injectable,
+  ValidationPipe,
+  type CanActivate,
+  type ExecutionContext,
+  type PipeTransform,
+  type ValidationError,
+} from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Refusal, type FieldError } from '../kernel/refusal.js';
 
@@ -7,18 +14,32 @@ const escapePointer = (part: string): string => part.replaceAll('~', '~0').repla
 function fieldErrors(errors: readonly ValidationError[], parent: string, separator: string): FieldError[] {
   return errors.flatMap((error) => {
     const pointer = `${parent}${separator}${escapePointer(error.property)}`;
-    const own = Object.entries(error.constraints ?? {}).map(([name, message]) => ({ pointer, detail: wording(name, message, error.property) }));
+    const own = Object.entries(error.constraints ?? {}).map(([name, message]) => ({
+      pointer,
+      detail: wording(name, message, error.property),
+    }));
     return [...own.slice(0, 1), ...fieldErrors(error.children ?? [], pointer, separator)];
   });
 }
 
 /** class-validator begins its sentences with the name of the property, which the pointer says already. */
 const wording = (constraint: string, message: string, property: string): string =>
-  constraint === 'whitelistValidation' ? 'is not a known field' : message.startsWith(`${property} `) ? message.slice(property.length + 1) : message;
+  constraint === 'whitelistValidation'
+    ? 'is not a known field'
+    : message.startsWith(`${property} `)
+      ? message.slice(property.length + 1)
+      : message;
 
-const strict = { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true, transform: true, stopAtFirstError: true } as const;
+const strict = {
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: true,
+  transform: true,
+  stopAtFirstError: true,
+} as const;
 
-const invalid = (errors: FieldError[]): Refusal => new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', errors);
+const invalid = (errors: FieldError[]): Refusal =>
+  new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', errors);
 
 const fields = new ValidationPipe({ ...strict, exceptionFactory: (errors) => invalid(fieldErrors(errors, '', '/')) });
 
@@ -52,20 +73,26 @@ export class NoFields implements CanActivate {
     const { body } = context.switchToHttp().getRequest<FastifyRequest>();
     if (body === undefined) return true;
     const names = Object.keys(expectObject(body));
-    if (names.length > 0) throw invalid(names.map((name) => ({ pointer: `/${escapePointer(name)}`, detail: 'is not a known field' })));
+    if (names.length > 0)
+      throw invalid(names.map((name) => ({ pointer: `/${escapePointer(name)}`, detail: 'is not a known field' })));
     return true;
   }
 }
 
-const unreadable = (errors: FieldError[]): Refusal => new Refusal('malformed_request', 'Some query parameters are not acceptable; see errors.', errors);
+const unreadable = (errors: FieldError[]): Refusal =>
+  new Refusal('malformed_request', 'Some query parameters are not acceptable; see errors.', errors);
 
-const parameters = new ValidationPipe({ ...strict, exceptionFactory: (errors) => unreadable(fieldErrors(errors, '', '?')) });
+const parameters = new ValidationPipe({
+  ...strict,
+  exceptionFactory: (errors) => unreadable(fieldErrors(errors, '', '?')),
+});
 
 /** Query parameters: the same, as a request that cannot be read. */
 export const queryPipe: PipeTransform = {
   transform: (query: object, metadata): unknown => {
     const inherited = Object.keys(query).filter((name) => name in Object.prototype);
-    if (inherited.length > 0) throw unreadable(inherited.map((name) => ({ pointer: `?${name}`, detail: 'is not a known field' })));
+    if (inherited.length > 0)
+      throw unreadable(inherited.map((name) => ({ pointer: `?${name}`, detail: 'is not a known field' })));
     return parameters.transform(query, metadata);
   },
 };

@@ -1,6 +1,35 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, UseGuards, UseInterceptors } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiProperty, ApiPropertyOptional, ApiTags } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiTags,
+} from '@nestjs/swagger';
+import {
+  ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsArray,
+  IsIn,
+  IsOptional,
+  IsString,
+  MaxLength,
+} from 'class-validator';
 import { WebhookEndpoints } from '../fulfillment/webhook-endpoints.pg.js';
 import { webhookTypes } from '../fulfillment/webhook-types.js';
 import { Refusal } from '../kernel/refusal.js';
@@ -11,7 +40,11 @@ import { ChangesAndRefuses, Refuses } from './problems.js';
 import { bodyPipe } from './validation.js';
 
 class CreateWebhookEndpointRequest {
-  @ApiProperty({ example: 'https://shop.example/webhooks/finality', maxLength: 2048, description: 'HTTPS, port 443, on the public Internet; anything in sandbox.' })
+  @ApiProperty({
+    example: 'https://shop.example/webhooks/finality',
+    maxLength: 2048,
+    description: 'HTTPS, port 443, on the public Internet; anything in sandbox.',
+  })
   @IsString()
   @MaxLength(2048)
   url!: string;
@@ -49,7 +82,10 @@ export class WebhookEndpointsController {
   constructor(@Inject(WebhookEndpoints) private readonly endpoints: WebhookEndpoints) {}
 
   @Post()
-  @ApiOperation({ summary: 'Register an address for webhooks', description: 'The `secret` in the answer is shown this once. It signs every delivery (Standard Webhooks).' })
+  @ApiOperation({
+    summary: 'Register an address for webhooks',
+    description: 'The `secret` in the answer is shown this once. It signs every delivery (Standard Webhooks).',
+  })
   @ApiCreatedResponse({ type: WebhookEndpointAnswer })
   @ChangesAndRefuses('conflict')
   create(@Caller() caller: Application, @Body(bodyPipe) body: CreateWebhookEndpointRequest) {
@@ -70,6 +106,7 @@ export class WebhookEndpointsController {
   @ApiNoContentResponse()
   @ChangesAndRefuses('not_found')
   async remove(@Caller() caller: Application, @Param('id') id: string): Promise<void> {
-    if (!(await this.endpoints.remove(caller.id, id))) throw new Refusal('not_found', 'There is no webhook endpoint with this id.');
+    if (!(await this.endpoints.remove(caller.id, id)))
+      throw new Refusal('not_found', 'There is no webhook endpoint with this id.');
   }
 }

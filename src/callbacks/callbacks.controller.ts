@@ -41,12 +41,23 @@ export class CallbacksController implements OnModuleInit {
 
   @Post(':account')
   @HttpCode(200)
-  @ApiOperation({ summary: "The gateway's callbacks", description: 'Signed over the raw body; answered `ok` once evidence and effect are durable.' })
+  @ApiOperation({
+    summary: "The gateway's callbacks",
+    description: 'Signed over the raw body; answered `ok` once evidence and effect are durable.',
+  })
   @ApiHeader({ name: 'HMAC', required: true, description: 'HMAC-SHA512 of the raw body, hex' })
-  @ApiResponse({ status: 200, description: '`ok`: stored, whatever it said', content: { 'text/plain': { schema: { type: 'string', enum: ['ok'] } } } })
+  @ApiResponse({
+    status: 200,
+    description: '`ok`: stored, whatever it said',
+    content: { 'text/plain': { schema: { type: 'string', enum: ['ok'] } } },
+  })
   @ApiResponse({ status: 401, description: 'The signature is missing or wrong, or its key does not fit the type' })
   @ApiResponse({ status: 503, description: 'Not stored; please repeat' })
-  async receive(@Param('account') account: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  async receive(
+    @Param('account') account: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     if (account !== 'default') throw new Refusal('not_found', 'There is no gateway account of this name.');
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const { result, reason } = await this.take(body, this.authentic(body, request));
@@ -68,7 +79,9 @@ export class CallbacksController implements OnModuleInit {
 
   private async take(body: Buffer, reading: CallbackReading): Promise<Intake> {
     try {
-      return await withinTime(this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading))));
+      return await withinTime(
+        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading))),
+      );
     } catch (error) {
       this.counts.count('unavailable', null);
       // So many claims about one payment at once that this one never had its turn: the gateway is to repeat it.
@@ -86,7 +99,8 @@ function fits(signer: SignerKind, reading: CallbackReading): boolean {
 
 function evidence(reading: CallbackReading): ApplyGatewayEvent['reading'] {
   if (reading.kind === 'payment') return { ...reading, content: contentOf(reading.report) };
-  if (reading.kind === 'payout') return { kind: 'payout', trackId: reading.report.trackId, content: JSON.stringify(reading.report) };
+  if (reading.kind === 'payout')
+    return { kind: 'payout', trackId: reading.report.trackId, content: JSON.stringify(reading.report) };
   return reading;
 }
 

@@ -29,7 +29,11 @@ export class StatusController {
   }
 
   @Get(':token')
-  async page(@Param('token') given: string, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+  async page(
+    @Param('token') given: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
     const id = token.test(given) ? await this.store.streamOf(statusScope, given) : null;
     if (id === null) {
       this.limit.spend('refused', request.ip);
@@ -41,7 +45,10 @@ export class StatusController {
       .header('cache-control', 'no-store')
       .header('referrer-policy', 'no-referrer')
       .header('x-content-type-options', 'nosniff')
-      .header('content-security-policy', "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+      .header(
+        'content-security-policy',
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      );
     return statusPage(payment, this.clock.now());
   }
 }

@@ -3,18 +3,42 @@ import { showAmount } from '../payments/payment-view.js';
 import { isReportable, progressOf, secondsLeft, type Payment, type Progress } from '../payments/payment.js';
 import { Decimal, plain } from '../payments/policy.js';
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 const escape = (text: string): string => text.replace(/[&<>"']/g, (char) => escapes[char] ?? '');
 
 const headings: Readonly<Record<Progress, [string, string]>> = {
-  opening: ['Preparing your payment', 'The payment is being set up. This page updates by itself; you can pay in a moment.'],
-  awaiting_payment: ['Waiting for your payment', 'No transaction was seen yet. It usually shows up here within a minute of being sent.'],
+  opening: [
+    'Preparing your payment',
+    'The payment is being set up. This page updates by itself; you can pay in a moment.',
+  ],
+  awaiting_payment: [
+    'Waiting for your payment',
+    'No transaction was seen yet. It usually shows up here within a minute of being sent.',
+  ],
   partially_paid: ['Part of the amount arrived', 'Please send the missing part to complete the payment.'],
-  detected: ['We see your transaction', 'It is on the network and waits for its first confirmation. There is nothing more for you to do.'],
-  confirming: ['Your transaction is confirming', 'There is nothing more for you to do. You may close this page; the shop will be told.'],
+  detected: [
+    'We see your transaction',
+    'It is on the network and waits for its first confirmation. There is nothing more for you to do.',
+  ],
+  confirming: [
+    'Your transaction is confirming',
+    'There is nothing more for you to do. You may close this page; the shop will be told.',
+  ],
   settled: ['Paid', 'Your payment is complete. Thank you.'],
-  in_review: ['A person is looking at your payment', 'Your money was seen. The shop will decide what happens next; please do not pay again.'],
-  closed: ['This payment is closed', 'Please do not pay any more for it. Ask the shop for a new payment if you still want to buy.'],
+  in_review: [
+    'A person is looking at your payment',
+    'Your money was seen. The shop will decide what happens next; please do not pay again.',
+  ],
+  closed: [
+    'This payment is closed',
+    'Please do not pay any more for it. Ask the shop for a new payment if you still want to buy.',
+  ],
 };
 
 /** The payer's page for one payment: what was seen, what is missing, what to do. It tells nothing private. */
@@ -53,10 +77,16 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
   const { money, terms, invoice } = payment;
   const rows: [string, string][] = [];
   if (money.transfers.length > 0) {
-    rows.push(['Received', money.received === null ? 'being counted' : `${showAmount(money.received, terms.currency)} ${terms.currency}`]);
+    rows.push([
+      'Received',
+      money.received === null ? 'being counted' : `${showAmount(money.received, terms.currency)} ${terms.currency}`,
+    ]);
   }
   if (progress === 'partially_paid' && money.received !== null) {
-    rows.push(['Still missing', `${showAmount(plain(new Decimal(terms.amount).minus(money.received)), terms.currency)} ${terms.currency}`]);
+    rows.push([
+      'Still missing',
+      `${showAmount(plain(new Decimal(terms.amount).minus(money.received)), terms.currency)} ${terms.currency}`,
+    ]);
   }
   for (const transfer of money.transfers) {
     const confirmations = transfer.confirmations === null ? '' : `, ${String(transfer.confirmations)} confirmations`;
@@ -66,7 +96,9 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
     const minutes = Math.ceil(secondsLeft(invoice, now) / 60);
     rows.push(['Time left', minutes > 0 ? `${String(minutes)} min` : 'none; please do not pay any more']);
   }
-  return rows.length === 0 ? '' : `<dl>${rows.map(([term, text]) => `<dt>${escape(term)}</dt><dd>${escape(text)}</dd>`).join('')}</dl>`;
+  return rows.length === 0
+    ? ''
+    : `<dl>${rows.map(([term, text]) => `<dt>${escape(term)}</dt><dd>${escape(text)}</dd>`).join('')}</dl>`;
 }
 
 function pay(payment: Payment, progress: Progress): string {
@@ -77,7 +109,9 @@ function pay(payment: Payment, progress: Progress): string {
 
 function back(payment: Payment, progress: Progress): string {
   const ended = progress === 'settled' || progress === 'closed';
-  return ended && payment.terms.returnUrl !== null ? `<p><a href="${escape(payment.terms.returnUrl)}" rel="noreferrer">Back to the shop</a></p>` : '';
+  return ended && payment.terms.returnUrl !== null
+    ? `<p><a href="${escape(payment.terms.returnUrl)}" rel="noreferrer">Back to the shop</a></p>`
+    : '';
 }
 
 export const statusStyle = `:root{color-scheme:light dark;--ink:#16202a;--soft:#5a6672;--ground:#f4f6f8;--card:#fff;--mark:#1f5fd0}

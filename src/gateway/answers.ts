@@ -7,7 +7,17 @@ import type {
   PayoutReport,
   ReportPage,
 } from '../payments/payment-gateway.js';
-import { countOf, idOf, instantOf, maxText, objectOf, referenceOf, textOf, WireError, type WireFault } from './fields.js';
+import {
+  countOf,
+  idOf,
+  instantOf,
+  maxText,
+  objectOf,
+  referenceOf,
+  textOf,
+  WireError,
+  type WireFault,
+} from './fields.js';
 import { decodeUtf8, faultOf, readPayment, readPayout } from './wire.js';
 
 /**
@@ -132,7 +142,11 @@ export function readCurrencies(data: LosslessJson | undefined): string[] {
  * The readable rows. A row with a status that we do not know is left out, for otherwise one such payment would hide
  * all others of its page; any other fault fails the page, because an empty page must mean that nothing is there.
  */
-function rowsOf<T>(data: LosslessJson | undefined, read: (row: LosslessJson) => T, left: (row: LosslessJson) => void = () => undefined): T[] {
+function rowsOf<T>(
+  data: LosslessJson | undefined,
+  read: (row: LosslessJson) => T,
+  left: (row: LosslessJson) => void = () => undefined,
+): T[] {
   return listOf(data).flatMap((row) => {
     try {
       return [read(row)];

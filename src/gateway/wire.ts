@@ -124,7 +124,9 @@ const trackIdMember = /"track_id"[ \t\r\n]*:[ \t\r\n]*"?([0-9A-Za-z_-]{1,64})(?=
 
 /** The same for bytes that are not JSON: the one id that is written there as it would be in JSON. */
 function soleTrackId(raw: Uint8Array): string | null {
-  const [id, ...more] = new Set([...Buffer.from(raw).toString('latin1').matchAll(trackIdMember)].map((match) => match[1]));
+  const [id, ...more] = new Set(
+    [...Buffer.from(raw).toString('latin1').matchAll(trackIdMember)].map((match) => match[1]),
+  );
   return more.length === 0 && id !== undefined && isId(id) ? id : null;
 }
 

@@ -37,7 +37,16 @@ const numberToken = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const plainRun = /[^"\\\u0000-\u001f\ud800-\udfff]*/y;
 const whitespace = /[ \t\n\r]*/y;
 const hex4 = /^[0-9a-fA-F]{4}$/;
-const escapes: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+const escapes: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+};
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Parses the whole of `text`. Throws `JsonError` and nothing else. `maxDepth` counts open brackets. */
@@ -91,7 +100,8 @@ class Parser {
       if (this.text[this.at] !== '"') throw this.syntax();
       const key = this.string();
       if (forbiddenKeys.has(key)) throw new JsonError('forbidden_key', `the key "${key}" is not allowed`);
-      if (key in result) throw new JsonError('duplicate_key', `the key "${key.slice(0, 64)}" appears twice in one object`);
+      if (key in result)
+        throw new JsonError('duplicate_key', `the key "${key.slice(0, 64)}" appears twice in one object`);
       this.skip();
       if (!this.take(':')) throw this.syntax();
       result[key] = this.value(depth);
@@ -128,7 +138,8 @@ class Parser {
         return result;
       }
       if (code === 0x5c) result += this.escape();
-      else if (code >= 0xd800 && code <= 0xdfff) result += this.surrogate(code, this.at + 1, this.text.charCodeAt(this.at + 1), 1);
+      else if (code >= 0xd800 && code <= 0xdfff)
+        result += this.surrogate(code, this.at + 1, this.text.charCodeAt(this.at + 1), 1);
       else throw this.syntax();
     }
   }
@@ -146,7 +157,7 @@ class Parser {
     if (code >= 0xd800 && code <= 0xdfff) {
       const low = this.text.startsWith('\\u', this.at + 6) ? this.hex(this.at + 8) : NaN;
       this.at += 6;
-      return this.surrogate(code, this.at, low, 6) ;
+      return this.surrogate(code, this.at, low, 6);
     }
     this.at += 6;
     return String.fromCharCode(code);

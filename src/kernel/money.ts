@@ -17,14 +17,39 @@ const symbol = /^[A-Z][A-Z0-9]{1,9}$/;
 /** Whether `text` looks like a currency symbol (`USD`, `USDT`); which ones exist is the gateway's to say. */
 export const isCurrencySymbol = (text: string): boolean => symbol.test(text);
 
-const fiatMinorDigits: Readonly<Record<string, number>> = { JPY: 0, KRW: 0, VND: 0, CLP: 0, IDR: 0, KWD: 3, BHD: 3, OMR: 3, JOD: 3, TND: 3 };
+const fiatMinorDigits: Readonly<Record<string, number>> = {
+  JPY: 0,
+  KRW: 0,
+  VND: 0,
+  CLP: 0,
+  IDR: 0,
+  KWD: 3,
+  BHD: 3,
+  OMR: 3,
+  JOD: 3,
+  TND: 3,
+};
 const fiat = new Set(
-  ('AED ARS AUD BDT BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GEL HKD HUF IDR ILS INR IRR JOD JPY KES KRW KWD KZT ' +
-    'LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RUB SAR SEK SGD THB TND TRY TWD UAH USD UYU UZS VND ZAR').split(' '),
+  (
+    'AED ARS AUD BDT BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GEL HKD HUF IDR ILS INR IRR JOD JPY KES KRW KWD KZT ' +
+    'LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RUB SAR SEK SGD THB TND TRY TWD UAH USD UYU UZS VND ZAR'
+  ).split(' '),
 );
 
 const coinDigits: Readonly<Record<string, number>> = {
-  BTC: 8, BCH: 8, LTC: 8, DOGE: 8, USDT: 6, USDC: 6, TRX: 6, XRP: 6, SOL: 9, TON: 9, NOT: 9, DOGS: 9, XMR: 12,
+  BTC: 8,
+  BCH: 8,
+  LTC: 8,
+  DOGE: 8,
+  USDT: 6,
+  USDC: 6,
+  TRX: 6,
+  XRP: 6,
+  SOL: 9,
+  TON: 9,
+  NOT: 9,
+  DOGS: 9,
+  XMR: 12,
 };
 
 /**

@@ -23,7 +23,10 @@ const wrongConfiguration = 78;
 /** Runs one command and returns its exit code: 0 well, 1 not, 64 wrong usage, 78 wrong configuration. */
 export async function runCli(argv: readonly string[], env: Env): Promise<number> {
   let code = 0;
-  const run = async (options: { json?: boolean }, command: (workspace: Workspace) => Promise<Report>): Promise<void> => {
+  const run = async (
+    options: { json?: boolean },
+    command: (workspace: Workspace) => Promise<Report>,
+  ): Promise<void> => {
     const workspace = await openWorkspace(readConfig(env), env);
     try {
       const report = await command(workspace);
@@ -52,7 +55,9 @@ type Run = (options: { json?: boolean }, command: (workspace: Workspace) => Prom
 
 function program(run: Run): Command {
   const cli = new Command('finality')
-    .description('Operate Finality. It runs beside a running service; with the embedded database it finds the server under DATA_DIR, or starts it for itself.')
+    .description(
+      'Operate Finality. It runs beside a running service; with the embedded database it finds the server under DATA_DIR, or starts it for itself.',
+    )
     .version(version)
     .exitOverride();
   replayCommand(cli, run);
@@ -77,17 +82,29 @@ function program(run: Run): Command {
 function replayCommand(cli: Command, run: Run): void {
   cli
     .command('replay')
-    .description('rebuilds read models from the events beside the live ones and swaps them, or folds one payment; emits no outside effect')
+    .description(
+      'rebuilds read models from the events beside the live ones and swaps them, or folds one payment; emits no outside effect',
+    )
     .option('--projection <name>', 'the read model, or "all"')
     .option('--payment <id>', 'one payment, event by event')
     .option('--as-of <when>', 'with --payment: up to this version or RFC 3339 time')
     .option('--dry-run', 'with --projection: compare with the live tables, and swap nothing')
     .option('--json', 'one JSON value')
-    .addHelpText('after', '\nExamples:\n  finality replay --projection orders --dry-run\n  finality replay --payment 0198… --as-of 3')
-    .action(async (options: { projection?: string; payment?: string; asOf?: string; dryRun?: boolean; json?: boolean }, command: Command) => {
-      const { projection, payment, asOf } = options;
-      if ((projection === undefined) === (payment === undefined)) command.error('error: give either --projection or --payment');
-      if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
-      else await run(options, (workspace) => replayProjections(workspace, projection ?? 'all', options.dryRun ?? false));
-    });
+    .addHelpText(
+      'after',
+      '\nExamples:\n  finality replay --projection orders --dry-run\n  finality replay --payment 0198… --as-of 3',
+    )
+    .action(
+      async (
+        options: { projection?: string; payment?: string; asOf?: string; dryRun?: boolean; json?: boolean },
+        command: Command,
+      ) => {
+        const { projection, payment, asOf } = options;
+        if ((projection === undefined) === (payment === undefined))
+          command.error('error: give either --projection or --payment');
+        if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
+        else
+          await run(options, (workspace) => replayProjections(workspace, projection ?? 'all', options.dryRun ?? false));
+      },
+    );
 }

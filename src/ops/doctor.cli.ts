@@ -22,7 +22,9 @@ export async function doctor(workspace: Workspace): Promise<Report> {
     try {
       findings.push(...(await check(workspace)));
     } catch (error) {
-      findings.push(fail(check.name, error instanceof Error ? error.message : String(error), 'Look at the database and its log.'));
+      findings.push(
+        fail(check.name, error instanceof Error ? error.message : String(error), 'Look at the database and its log.'),
+      );
     }
   }
   const mark = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL' } as const;
@@ -39,24 +41,45 @@ function configuration({ config, env }: Workspace): Promise<Finding[]> {
     found.push(fail('public URL', 'is not https', 'Set PUBLIC_URL to an https address: the gateway calls no other.'));
   }
   if (config.gateway === 'oxapay' && env['DATABASE_URL'] === undefined) {
-    found.push(warn('database', 'real payments on the embedded PostgreSQL', 'Set DATABASE_URL to a PostgreSQL that is backed up.'));
+    found.push(
+      warn(
+        'database',
+        'real payments on the embedded PostgreSQL',
+        'Set DATABASE_URL to a PostgreSQL that is backed up.',
+      ),
+    );
   }
   return Promise.resolve(found);
 }
 
 async function server({ pool }: Workspace): Promise<Finding[]> {
-  const { rows } = await pool.query<{ version: string; number: number; fsync: string; commit: string; writes: string; standby: boolean }>(
+  const { rows } = await pool.query<{
+    version: string;
+    number: number;
+    fsync: string;
+    commit: string;
+    writes: string;
+    standby: boolean;
+  }>(
     `select current_setting('server_version') as version, current_setting('server_version_num')::int as number, current_setting('fsync') as fsync,
        current_setting('synchronous_commit') as commit, current_setting('full_page_writes') as writes, pg_is_in_recovery() as standby`,
   );
   const [row] = rows;
   if (!row) return [];
-  const found = [row.number >= 150_000 ? ok('database', `PostgreSQL ${row.version}`) : fail('database', `PostgreSQL ${row.version}`, 'Use PostgreSQL 15 or later.')];
+  const found = [
+    row.number >= 150_000
+      ? ok('database', `PostgreSQL ${row.version}`)
+      : fail('database', `PostgreSQL ${row.version}`, 'Use PostgreSQL 15 or later.'),
+  ];
   const durable = row.fsync === 'on' && row.commit !== 'off' && row.writes === 'on';
   found.push(
     durable
       ? ok('durability', `fsync on, synchronous_commit ${row.commit}`)
-      : fail('durability', `fsync ${row.fsync}, synchronous_commit ${row.commit}, full_page_writes ${row.writes}`, 'Turn all three on: an acknowledged callback could be lost.'),
+      : fail(
+          'durability',
+          `fsync ${row.fsync}, synchronous_commit ${row.commit}, full_page_writes ${row.writes}`,
+          'Turn all three on: an acknowledged callback could be lost.',
+        ),
   );
   if (row.standby) found.push(fail('database', 'is a read-only standby', 'Point DATABASE_URL at the primary.'));
   return found;
@@ -64,7 +87,9 @@ async function server({ pool }: Workspace): Promise<Finding[]> {
 
 async function clocks({ pool }: Workspace): Promise<Finding[]> {
   const before = process.hrtime.bigint();
-  const { rows } = await pool.query<{ ms: string }>('select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as ms');
+  const { rows } = await pool.query<{ ms: string }>(
+    'select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as ms',
+  );
   const tripMs = Number((process.hrtime.bigint() - before) / 1_000_000n);
   const apartMs = Math.abs(Number(rows[0]?.ms ?? 0) - performance.timeOrigin - performance.now());
   const text = `this machine and the database are ${String(Math.max(0, Math.round(apartMs - tripMs)))} ms apart`;
@@ -72,14 +97,18 @@ async function clocks({ pool }: Workspace): Promise<Finding[]> {
 }
 
 async function gateway({ config }: Workspace): Promise<Finding[]> {
-  const base = config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl;
+  const base =
+    config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl;
   try {
     const answer = await fetch(`${base}/common/monitor`, { signal: AbortSignal.timeout(5000), redirect: 'error' });
     await answer.body?.cancel();
     const text = `${config.gateway} answers ${String(answer.status)}`;
     return [answer.ok ? ok('gateway', text) : warn('gateway', text, 'See whether the gateway reports an outage.')];
   } catch {
-    const advice = config.gateway === 'sandbox' ? 'Start the service: the sandbox gateway runs with it.' : 'Check the network and OXAPAY_BASE_URL.';
+    const advice =
+      config.gateway === 'sandbox'
+        ? 'Start the service: the sandbox gateway runs with it.'
+        : 'Check the network and OXAPAY_BASE_URL.';
     return [warn('gateway', `${config.gateway} does not answer`, advice)];
   }
 }
@@ -88,10 +117,17 @@ const lagAllowed = 10_000;
 
 async function followers({ pool }: Workspace): Promise<Finding[]> {
   const watermark = await new LogReader(pool).watermark();
-  const { rows } = await pool.query<{ name: string; position: number; error: string | null }>('select name, position, error from subscription order by name');
+  const { rows } = await pool.query<{ name: string; position: number; error: string | null }>(
+    'select name, position, error from subscription order by name',
+  );
   return rows.map(({ name, position, error }) => {
     const behind = watermark - position;
-    if (error !== null) return fail(name, `stopped after position ${String(position)}: ${error.slice(0, 200)}`, 'Mend the cause; it goes on by itself and skips nothing.');
+    if (error !== null)
+      return fail(
+        name,
+        `stopped after position ${String(position)}: ${error.slice(0, 200)}`,
+        'Mend the cause; it goes on by itself and skips nothing.',
+      );
     const text = `${String(behind)} events behind`;
     return behind > lagAllowed ? warn(name, text, 'Is the service running? Followers work inside it.') : ok(name, text);
   });
@@ -105,8 +141,13 @@ async function jobs({ pool }: Workspace): Promise<Finding[]> {
   );
   const { waiting = '0', failed = '0', late = null } = rows[0] ?? {};
   const text = `${waiting} waiting, ${failed} given up`;
-  if (late !== null && Number(late) > 60) return [warn('jobs', `${text}, the oldest due since ${late} s`, 'Is the service running? Jobs run inside it.')];
-  return [failed === '0' ? ok('jobs', text) : warn('jobs', text, 'Deliveries were given up; see the timeline of the payments.')];
+  if (late !== null && Number(late) > 60)
+    return [warn('jobs', `${text}, the oldest due since ${late} s`, 'Is the service running? Jobs run inside it.')];
+  return [
+    failed === '0'
+      ? ok('jobs', text)
+      : warn('jobs', text, 'Deliveries were given up; see the timeline of the payments.'),
+  ];
 }
 
 async function evidence({ pool }: Workspace): Promise<Finding[]> {
@@ -115,7 +156,11 @@ async function evidence({ pool }: Workspace): Promise<Finding[]> {
   );
   const of = (status: string): string => rows.find((row) => row.status === status)?.count ?? '0';
   const text = `${of('unmatched')} without a payment, ${of('quarantined')} in quarantine`;
-  return [rows.length === 0 ? ok('callbacks', text) : warn('callbacks', text, 'Look at table inbox: money may have come that no payment accounts for.')];
+  return [
+    rows.length === 0
+      ? ok('callbacks', text)
+      : warn('callbacks', text, 'Look at table inbox: money may have come that no payment accounts for.'),
+  ];
 }
 
 async function looks({ pool }: Workspace): Promise<Finding[]> {
@@ -124,5 +169,13 @@ async function looks({ pool }: Workspace): Promise<Finding[]> {
   );
   const { due = '0', late = '0' } = rows[0] ?? {};
   const text = `${due} payments are looked up on schedule`;
-  return [late === '0' ? ok('reconciliation', text) : warn('reconciliation', `${text}, ${late} are over 10 minutes late`, 'Is the service running, and does the gateway answer?')];
+  return [
+    late === '0'
+      ? ok('reconciliation', text)
+      : warn(
+          'reconciliation',
+          `${text}, ${late} are over 10 minutes late`,
+          'Is the service running, and does the gateway answer?',
+        ),
+  ];
 }

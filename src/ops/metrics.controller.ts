@@ -21,7 +21,10 @@ export class MetricsController {
   ) {}
 
   @Get()
-  async metrics(@Headers('authorization') authorization: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+  async metrics(
+    @Headers('authorization') authorization: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
     const { password } = this.access;
     if (password !== null && !timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${password}`))) {
       throw new Refusal('not_found', 'There is nothing at this address.');

@@ -24,5 +24,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
 
 /** Serves the document at /openapi.json and a page to try it at /docs. */
 export function serveOpenApi(app: INestApplication): void {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), { jsonDocumentUrl: 'openapi.json', customSiteTitle: 'Finality API' });
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+    jsonDocumentUrl: 'openapi.json',
+    customSiteTitle: 'Finality API',
+  });
 }

@@ -13,21 +13,32 @@ const projections: readonly Projection[] = [new OrderProjection()];
 export async function replayProjections(workspace: Workspace, name: string, dryRun: boolean): Promise<Report> {
   const chosen = projections.filter((projection) => name === 'all' || projection.name === name);
   if (chosen.length === 0) {
-    throw new Refusal('not_found', `There is no projection "${name.slice(0, 64)}"; there are: ${projections.map((each) => each.name).join(', ')}, all.`);
+    throw new Refusal(
+      'not_found',
+      `There is no projection "${name.slice(0, 64)}"; there are: ${projections.map((each) => each.name).join(', ')}, all.`,
+    );
   }
   const results: (RebuildResult & { projection: string })[] = [];
   for (const projection of chosen) {
-    const result = await rebuild(workspace.databaseUrl, projection, { dryRun, onProgress: showProgress(projection.name) });
+    const result = await rebuild(workspace.databaseUrl, projection, {
+      dryRun,
+      onProgress: showProgress(projection.name),
+    });
     results.push({ projection: projection.name, ...result });
   }
   const ok = results.every((result) => result.tables.every((table) => table.same));
   return { ok, json: results, text: results.map((result) => describe(result, dryRun)).join('\n') };
 }
 
-function describe({ projection, events, position, tables }: RebuildResult & { projection: string }, dryRun: boolean): string {
+function describe(
+  { projection, events, position, tables }: RebuildResult & { projection: string },
+  dryRun: boolean,
+): string {
   const head = `${projection}: ${String(events)} events up to position ${String(position)} ${dryRun ? 'compared' : 'replayed and swapped in'}`;
   const lines = tables.map((table) =>
-    table.same ? `  ${table.table}: same, ${String(table.live.rows)} rows` : `  ${table.table}: DIFFERS, ${String(table.live.rows)} rows live, ${String(table.rebuilt.rows)} rebuilt`,
+    table.same
+      ? `  ${table.table}: same, ${String(table.live.rows)} rows`
+      : `  ${table.table}: DIFFERS, ${String(table.live.rows)} rows live, ${String(table.rebuilt.rows)} rebuilt`,
   );
   return [head, ...lines].join('\n');
 }
@@ -39,7 +50,9 @@ function showProgress(name: string): (progress: RebuildProgress) => void {
     if (performance.now() - shown < 500) return;
     shown = performance.now();
     const left = perSecond > 0 ? Math.ceil((total - position) / perSecond) : 0;
-    process.stderr.write(`${name}: ${String(position)} of ${String(total)}, ${String(Math.round(perSecond))} events/s, ${String(left)} s left\n`);
+    process.stderr.write(
+      `${name}: ${String(position)} of ${String(total)}, ${String(Math.round(perSecond))} events/s, ${String(left)} s left\n`,
+    );
   };
 }
 
@@ -71,7 +84,12 @@ export async function replayPayment(workspace: Workspace, id: string, asOf: stri
       fulfillable: payment !== null && isFulfillable(payment),
     });
   }
-  const text = steps.map((step) => `${String(step.version).padStart(3)}  ${step.at}  ${step.event.padEnd(20)} → ${step.status ?? '-'} / ${step.progress ?? '-'} [${step.labels.join(', ')}]${step.fulfillable ? ' fulfillable' : ''}`).join('\n');
+  const text = steps
+    .map(
+      (step) =>
+        `${String(step.version).padStart(3)}  ${step.at}  ${step.event.padEnd(20)} → ${step.status ?? '-'} / ${step.progress ?? '-'} [${step.labels.join(', ')}]${step.fulfillable ? ' fulfillable' : ''}`,
+    )
+    .join('\n');
   return { ok: true, json: { steps, payment }, text: text === '' ? 'The payment did not exist yet then.' : text };
 }
 
@@ -79,6 +97,7 @@ function isWithin(event: { version: number; recordedAt: string }, asOf: string |
   if (asOf === undefined) return true;
   if (/^\d{1,9}$/.test(asOf)) return event.version <= parseInt(asOf, 10);
   const time = new Date(asOf);
-  if (Number.isNaN(time.getTime())) throw new Refusal('malformed_request', '--as-of takes an event version or an RFC 3339 time.');
+  if (Number.isNaN(time.getTime()))
+    throw new Refusal('malformed_request', '--as-of takes an event version or an RFC 3339 time.');
   return event.recordedAt <= time.toISOString();
 }

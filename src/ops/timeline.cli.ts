@@ -34,21 +34,35 @@ export async function timeline(workspace: Workspace, id: string): Promise<Report
   const entries: Entry[] = [
     ...[...events, ...fulfillment.events].map(eventEntry),
     ...messages.map(({ id: messageId, receivedAt, source, receipts, status }): Entry => ({
-      at: receivedAt, kind: 'evidence', what: source, detail: receipts > 1 ? `${status}, received ${String(receipts)} times` : status, id: messageId,
+      at: receivedAt,
+      kind: 'evidence',
+      what: source,
+      detail: receipts > 1 ? `${status}, received ${String(receipts)} times` : status,
+      id: messageId,
     })),
     ...rows.map(({ message_id, attempted_at, attempt, type, outcome, status }): Entry => ({
-      at: attempted_at, kind: 'delivery', what: type, detail: `attempt ${String(attempt)}: ${outcome}${status === null ? '' : ` (${String(status)})`}`, id: message_id,
+      at: attempted_at,
+      kind: 'delivery',
+      what: type,
+      detail: `attempt ${String(attempt)}: ${outcome}${status === null ? '' : ` (${String(status)})`}`,
+      id: message_id,
     })),
   ];
   entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : rank[a.kind] - rank[b.kind]));
-  const text = entries.map(({ at, kind, what, detail }) => `${at}  ${kind.padEnd(9)} ${what.padEnd(22)} ${detail}`).join('\n');
+  const text = entries
+    .map(({ at, kind, what, detail }) => `${at}  ${kind.padEnd(9)} ${what.padEnd(22)} ${detail}`)
+    .join('\n');
   return { ok: true, json: entries, text };
 }
 
 const rank = { evidence: 0, event: 1, delivery: 2 } as const;
 
 const eventEntry = (event: RecordedEvent): Entry => ({
-  at: event.recordedAt, kind: 'event', what: event.type, detail: `v${String(event.version)} by ${event.actor}: ${summary(event)}`, id: event.id,
+  at: event.recordedAt,
+  kind: 'event',
+  what: event.type,
+  detail: `v${String(event.version)} by ${event.actor}: ${summary(event)}`,
+  id: event.id,
 });
 
 /** The event's data on one line; control characters cannot reach the terminal, for JSON escapes them. */

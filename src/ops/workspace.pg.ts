@@ -26,7 +26,8 @@ export interface Workspace {
 /** Opens the database that the service uses: the one given, the embedded one that runs, or the embedded one started for this command. */
 export async function openWorkspace(config: Config, env: Workspace['env']): Promise<Workspace> {
   const running = config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
-  const database = running === null ? await openDatabase(config, () => undefined) : { url: running, close: () => Promise.resolve() };
+  const database =
+    running === null ? await openDatabase(config, () => undefined) : { url: running, close: () => Promise.resolve() };
   const pool = createPool(database.url, { max: 3, applicationName: 'finality cli' });
   const store = new EventStore({ url: database.url, maxConnections: 2 });
   const streams = new PaymentStreams(store, new SystemClock(), new RandomIds());

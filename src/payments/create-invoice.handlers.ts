@@ -18,7 +18,6 @@ export class CreateInvoice {
 /** The key under which a status page's token resolves to its payment. */
 export const statusScope = 'status';
 
-
 /**
  * Answers with the payment that now stands for the order: the new one, or, where the order has an open or paid one on
  * the same terms, that one. Throws `Refusal('order_has_payment')` where its terms differ.
@@ -38,7 +37,10 @@ export class CreateInvoiceHandler implements ICommandHandler<CreateInvoice, Load
   private async begin(terms: Terms, cause: Cause, replaces?: string): Promise<LoadedPayment> {
     const claim = { scope: orderScope(terms.applicationId), key: terms.orderId, ...(replaces ? { replaces } : {}) };
     try {
-      return await this.streams.begin({ type: 'PaymentRequested', data: terms }, cause, [claim, { scope: statusScope, key: terms.statusToken }]);
+      return await this.streams.begin({ type: 'PaymentRequested', data: terms }, cause, [
+        claim,
+        { scope: statusScope, key: terms.statusToken },
+      ]);
     } catch (error) {
       if (!(error instanceof KeyTaken)) throw error;
       const holder = await this.streams.load(error.streamId);
@@ -58,5 +60,25 @@ export class CreateInvoiceHandler implements ICommandHandler<CreateInvoice, Load
 const sameTerms = (a: Terms, b: Terms): boolean => agreed(a) === agreed(b);
 
 /** What the caller asked for, without what we added. */
-const agreed = ({ amount, currency, customerId, description, email, returnUrl, lifetimeMinutes, policy, metadata }: Terms): string =>
-  JSON.stringify([plain(new Decimal(amount)), currency, customerId, description, email, returnUrl, lifetimeMinutes, policy.rules, Object.entries(metadata).sort()]);
+const agreed = ({
+  amount,
+  currency,
+  customerId,
+  description,
+  email,
+  returnUrl,
+  lifetimeMinutes,
+  policy,
+  metadata,
+}: Terms): string =>
+  JSON.stringify([
+    plain(new Decimal(amount)),
+    currency,
+    customerId,
+    description,
+    email,
+    returnUrl,
+    lifetimeMinutes,
+    policy.rules,
+    Object.entries(metadata).sort(),
+  ]);

@@ -33,7 +33,11 @@ export const corroborationPatienceMinutes = 10;
 export function applyReport(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   if (report.orderId !== null && report.orderId !== payment.terms.id) {
     // It speaks of somebody else's order: nothing that it says of money is ours.
-    return inSteps(payment, [(current) => contradict(current, [{ kind: 'order', expected: payment.terms.id, reported: report.orderId ?? '' }], claim), (current) => conclude(current, claim)]);
+    return inSteps(payment, [
+      (current) =>
+        contradict(current, [{ kind: 'order', expected: payment.terms.id, reported: report.orderId ?? '' }], claim),
+      (current) => conclude(current, claim),
+    ]);
   }
   return inSteps(payment, [
     (current) => recordStatus(current, report, claim),
@@ -80,12 +84,17 @@ function recordStatus(payment: Reportable, report: GatewayReport, claim: Claim):
   const newValue = payment.money.valueUsd === null && report.valueUsd !== null;
   if (!forward && !newValue) return [];
   const status = forward ? report.status : known;
-  return [{ type: 'GatewayReported', data: { status, valueUsd: report.valueUsd, witness: claim.witness, at: claim.now } }];
+  return [
+    { type: 'GatewayReported', data: { status, valueUsd: report.valueUsd, witness: claim.witness, at: claim.now } },
+  ];
 }
 
 function recordTransfers(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
-  return uniteTransfers(payment.money.transfers, report.transfers, { since: payment.terms.requestedAt, now: claim.now }).map((transfer) => ({
+  return uniteTransfers(payment.money.transfers, report.transfers, {
+    since: payment.terms.requestedAt,
+    now: claim.now,
+  }).map((transfer) => ({
     type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',
     data: { transfer, at: claim.now },
   }));
@@ -116,8 +125,14 @@ function recordContradictions(payment: Reportable, report: GatewayReport, claim:
 
 function contradict(payment: Reportable, found: readonly Contradiction[], claim: Claim): PaymentEvent[] {
   return found
-    .filter(({ kind, reported }) => !payment.money.contradictions.some((known) => known.kind === kind && known.reported === reported))
-    .map((contradiction) => ({ type: 'ContradictionFound', data: { ...contradiction, witness: claim.witness, at: claim.now } }));
+    .filter(
+      ({ kind, reported }) =>
+        !payment.money.contradictions.some((known) => known.kind === kind && known.reported === reported),
+    )
+    .map((contradiction) => ({
+      type: 'ContradictionFound',
+      data: { ...contradiction, witness: claim.witness, at: claim.now },
+    }));
 }
 
 /** Asks the one rule, and records what it concludes. */
@@ -127,7 +142,10 @@ function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
   if (conclusion === 'paid' && claim.orderTaken) return openReview(payment, ['order_taken'], claim);
   const events: PaymentEvent[] = [];
   if (conclusion === 'paid') {
-    events.push({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } }, ...withdrawReview(payment, claim));
+    events.push(
+      { type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } },
+      ...withdrawReview(payment, claim),
+    );
   }
   if (conclusion === 'expire' && payment.status === 'pending') {
     events.push({ type: 'PaymentExpired', data: { clause, at: claim.now } });
@@ -136,7 +154,14 @@ function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
 }
 
 /** Being paid settles what a person was asked about money that was missing or late; not what contradicts itself. */
-const settledByPayment: ReadonlySet<ReviewReason> = new Set(['underpaid', 'paid_short', 'late_payment', 'expired_with_money', 'worth_unknown', 'no_final_word']);
+const settledByPayment: ReadonlySet<ReviewReason> = new Set([
+  'underpaid',
+  'paid_short',
+  'late_payment',
+  'expired_with_money',
+  'worth_unknown',
+  'no_final_word',
+]);
 
 function withdrawReview(payment: Reportable, claim: Claim): PaymentEvent[] {
   const reasons = payment.money.review?.reasons.filter((reason) => settledByPayment.has(reason)) ?? [];
@@ -177,7 +202,9 @@ function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
   const changed = new Map(seen.map((transfer) => [transfer.key, transfer]));
   const named = money.transfers
     .map((transfer) => changed.get(transfer.key) ?? transfer)
-    .filter((transfer) => report.transfers.some((other) => other.txHash === transfer.txHash && other.currency === transfer.currency));
+    .filter((transfer) =>
+      report.transfers.some((other) => other.txHash === transfer.txHash && other.currency === transfer.currency),
+    );
   return {
     status: 'pending',
     terms,
@@ -210,24 +237,37 @@ export function cancel(payment: Payment, now: Instant): PaymentEvent[] {
   if (payment.status === 'expired') throw new Refusal('not_cancellable', 'The payment has expired already.');
   const seen = payment.status === 'paid' || (payment.status === 'pending' && hasMoney(payment));
   if (seen) {
-    throw new Refusal('money_was_seen', 'Money was seen for this payment; it can be refunded, but no longer cancelled.');
+    throw new Refusal(
+      'money_was_seen',
+      'Money was seen for this payment; it can be refunded, but no longer cancelled.',
+    );
   }
   return [{ type: 'PaymentCancelled', data: { at: now } }];
 }
 
 const hasMoney = (payment: Reportable): boolean =>
-  payment.money.transfers.length > 0 || (payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] === finality.paying);
+  payment.money.transfers.length > 0 ||
+  (payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] === finality.paying);
 
 /** The gateway opened an invoice for it, or had done so: `adopted` where it was found by a search. */
 export function invoiceOpened(payment: Payment, invoice: Invoice, adopted: boolean, now: Instant): PaymentEvent[] {
   return payment.status === 'created' ? [{ type: 'InvoiceOpened', data: { ...invoice, adopted, at: now } }] : [];
 }
 
-export function invoiceRefused(payment: Payment, refusal: { field: string | null; detail: string }, now: Instant): PaymentEvent[] {
+export function invoiceRefused(
+  payment: Payment,
+  refusal: { field: string | null; detail: string },
+  now: Instant,
+): PaymentEvent[] {
   return payment.status === 'created' ? [{ type: 'InvoiceRefused', data: { ...refusal, at: now } }] : [];
 }
 
-export function invoiceDelayed(payment: Payment, outcome: 'unavailable' | 'unknown', detail: string, now: Instant): PaymentEvent[] {
+export function invoiceDelayed(
+  payment: Payment,
+  outcome: 'unavailable' | 'unknown',
+  detail: string,
+  now: Instant,
+): PaymentEvent[] {
   const told = payment.status === 'created' && payment.opening.outcome === outcome;
   return payment.status === 'created' && !told ? [{ type: 'InvoiceDelayed', data: { outcome, detail, at: now } }] : [];
 }
@@ -240,5 +280,7 @@ export function retryInvoice(payment: Payment, now: Instant): PaymentEvent[] {
 
 /** Gives a payment to a person when nobody will look at it any more and it has no final word. */
 export function giveUp(payment: Reportable, now: Instant): PaymentEvent[] {
-  return payment.status === 'pending' && payment.money.review === null ? openReview(payment, ['no_final_word'], { now }) : [];
+  return payment.status === 'pending' && payment.money.review === null
+    ? openReview(payment, ['no_final_word'], { now })
+    : [];
 }

@@ -35,8 +35,20 @@ export function explain(payment: Payment, events: readonly RecordedEvent[]): Exp
 }
 
 const proof: ReadonlySet<string> = new Set([
-  'InvoiceOpened', 'InvoiceRefused', 'InvoiceDelayed', 'GatewayReported', 'TransferDetected', 'TransferUpdated', 'AmountAssessed',
-  'ContradictionFound', 'PaymentPaid', 'PaymentCorroborated', 'PaymentExpired', 'PaymentCancelled', 'ReviewOpened', 'ReviewWithdrawn',
+  'InvoiceOpened',
+  'InvoiceRefused',
+  'InvoiceDelayed',
+  'GatewayReported',
+  'TransferDetected',
+  'TransferUpdated',
+  'AmountAssessed',
+  'ContradictionFound',
+  'PaymentPaid',
+  'PaymentCorroborated',
+  'PaymentExpired',
+  'PaymentCancelled',
+  'ReviewOpened',
+  'ReviewWithdrawn',
 ]);
 const proves = (type: string): boolean => proof.has(type);
 
@@ -48,11 +60,20 @@ function explainStatus(payment: Payment): Core {
       return explainPaid(payment);
     case 'failed':
       return payment.reason === 'refused'
-        ? { blockedBy: 'refused', waitingOn: null, deadline: null, clause: 'create', sentence: `The gateway refused to open this payment: ${payment.detail}.` }
-        : explainHeld(payment) ?? {
-            blockedBy: 'cancelled', waitingOn: null, deadline: null, clause: 'cancel',
+        ? {
+            blockedBy: 'refused',
+            waitingOn: null,
+            deadline: null,
+            clause: 'create',
+            sentence: `The gateway refused to open this payment: ${payment.detail}.`,
+          }
+        : (explainHeld(payment) ?? {
+            blockedBy: 'cancelled',
+            waitingOn: null,
+            deadline: null,
+            clause: 'cancel',
             sentence: 'The payment was cancelled before any money was seen.',
-          };
+          });
     case 'expired':
       return explainHeld(payment) ?? explainExpired(payment);
     case 'pending':
@@ -61,29 +82,55 @@ function explainStatus(payment: Payment): Core {
 }
 
 function explainCreated(outcome: 'unavailable' | 'unknown' | null): Core {
-  const why = outcome === 'unavailable' ? 'The gateway could not be reached' : outcome === 'unknown' ? "The gateway's answer was lost" : 'The gateway is being asked';
+  const why =
+    outcome === 'unavailable'
+      ? 'The gateway could not be reached'
+      : outcome === 'unknown'
+        ? "The gateway's answer was lost"
+        : 'The gateway is being asked';
   return {
-    blockedBy: 'invoice_not_open', waitingOn: outcome === null ? 'service' : 'gateway', deadline: null, clause: 'create',
+    blockedBy: 'invoice_not_open',
+    waitingOn: outcome === null ? 'service' : 'gateway',
+    deadline: null,
+    clause: 'create',
     sentence: `${why}; the payment opens by itself as soon as its invoice is known.`,
   };
 }
 
 function explainPaid(payment: Extract<Payment, { status: 'paid' }>): Core {
   const { clause, money, terms, paidAt, corroboratedAt } = payment;
-  const got = money.received === null ? 'an amount vouched for by the gateway' : `${showAmount(money.received, terms.currency)} ${terms.currency}`;
+  const got =
+    money.received === null
+      ? 'an amount vouched for by the gateway'
+      : `${showAmount(money.received, terms.currency)} ${terms.currency}`;
   const paid = `Paid at ${paidAt}: ${got} of ${showAmount(terms.amount, terms.currency)} ${terms.currency} ${ruleInWords(payment)}`;
   const held = explainHeld(payment);
   if (held) return { ...held, clause };
   if (money.gatewayStatus === 'refunded' || money.gatewayStatus === 'refunding') {
-    return { blockedBy: 'refunded', waitingOn: 'merchant', deadline: null, clause, sentence: `${paid}; the gateway has since begun to refund it.` };
+    return {
+      blockedBy: 'refunded',
+      waitingOn: 'merchant',
+      deadline: null,
+      clause,
+      sentence: `${paid}; the gateway has since begun to refund it.`,
+    };
   }
   if (corroboratedAt === null) {
     return {
-      blockedBy: 'not_corroborated', waitingOn: 'gateway', deadline: null, clause,
+      blockedBy: 'not_corroborated',
+      waitingOn: 'gateway',
+      deadline: null,
+      clause,
       sentence: `${paid}; fulfilment waits until the gateway's own answer confirms its callback.`,
     };
   }
-  return { blockedBy: null, waitingOn: null, deadline: null, clause, sentence: `${paid}, and the gateway confirmed it.` };
+  return {
+    blockedBy: null,
+    waitingOn: null,
+    deadline: null,
+    clause,
+    sentence: `${paid}, and the gateway confirmed it.`,
+  };
 }
 
 function ruleInWords({ terms, late }: { terms: Payment['terms']; late: boolean }): string {
@@ -99,7 +146,10 @@ function ruleInWords({ terms, late }: { terms: Payment['terms']; late: boolean }
 function explainExpired(payment: Extract<Payment, { status: 'expired' }>): Core {
   const { money, terms, invoice } = payment;
   const some = money.transfers.some((transfer) => transfer.status !== 'failed');
-  const got = money.received === null ? 'Some money' : `Only ${showAmount(money.received, terms.currency)} of ${showAmount(terms.amount, terms.currency)} ${terms.currency}`;
+  const got =
+    money.received === null
+      ? 'Some money'
+      : `Only ${showAmount(money.received, terms.currency)} of ${showAmount(terms.amount, terms.currency)} ${terms.currency}`;
   const sentence = some
     ? `${got} arrived before the deadline (${invoice.expiresAt}), and the policy rejects a short payment.`
     : `No money arrived before the deadline (${invoice.expiresAt}).`;
@@ -129,7 +179,13 @@ function explainHeld(payment: Payment): Core | null {
   const reasons = payment.money.review?.reasons ?? [];
   const why = reasons.map((reason) => reviewWords[reason]).join('; ');
   const clause = isReportable(payment) ? judge(factsOf(payment)).clause : 'review';
-  return { blockedBy: 'in_review', waitingOn: 'merchant', deadline: null, clause, sentence: `A person has to decide: ${why}.` };
+  return {
+    blockedBy: 'in_review',
+    waitingOn: 'merchant',
+    deadline: null,
+    clause,
+    sentence: `A person has to decide: ${why}.`,
+  };
 }
 
 function explainPending(payment: Extract<Payment, { status: 'pending' }>): Core {
@@ -167,11 +223,15 @@ function confirmationsInWords(payment: Reportable): string {
 function missingOf(payment: Payment): Explanation['missing'] {
   const { terms } = payment;
   if (payment.status === 'paid' || payment.status === 'failed') return null;
-  if (payment.status === 'created') return { amount: showAmount(terms.amount, terms.currency), currency: terms.currency };
+  if (payment.status === 'created')
+    return { amount: showAmount(terms.amount, terms.currency), currency: terms.currency };
   if (payment.money.received === null) return null;
   const received = new Decimal(payment.money.received);
   if (received.gte(bounds(terms).enough)) return null;
-  return { amount: showAmount(plain(new Decimal(terms.amount).minus(received)), terms.currency), currency: terms.currency };
+  return {
+    amount: showAmount(plain(new Decimal(terms.amount).minus(received)), terms.currency),
+    currency: terms.currency,
+  };
 }
 
 /** Until when money that comes late is still judged by the late-payment rule. */

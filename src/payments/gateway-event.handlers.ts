@@ -52,7 +52,8 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
 
   async execute({ body, reading }: ApplyGatewayEvent): Promise<Intake> {
     if (reading.kind === 'unreadable') return this.quarantine(body, reading.reason, reading.trackId);
-    if (reading.kind === 'payout') return this.keep(this.message(body, reading.content, reading.trackId, 'unmatched', 'payout'));
+    if (reading.kind === 'payout')
+      return this.keep(this.message(body, reading.content, reading.trackId, 'unmatched', 'payout'));
     const { report, content } = reading;
     const message = this.message(body, content, report.trackId, 'applied', null);
     try {
@@ -71,7 +72,8 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
       const appeared = await this.find(report);
-      if (appeared === null || appeared === 'identity_mismatch') return { result: 'unmatched', reason: 'unknown_track_id' };
+      if (appeared === null || appeared === 'identity_mismatch')
+        return { result: 'unmatched', reason: 'unknown_track_id' };
       const intake = await this.decide(appeared, report, message);
       await this.store.markMatched(null, message.digest);
       return intake;
@@ -84,14 +86,17 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     const decided = await this.streams.decide(
       loaded.payment.terms.id,
       cause,
-      (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now: message.receivedAt, orderTaken }),
+      (payment, orderTaken) =>
+        reportUpon(payment, report, { witness: 'callback', now: message.receivedAt, orderTaken }),
       { message, loaded },
     );
     return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
   }
 
   /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
-  private async find(report: GatewayReport): Promise<(LoadedPayment & { payment: Reportable }) | 'identity_mismatch' | null> {
+  private async find(
+    report: GatewayReport,
+  ): Promise<(LoadedPayment & { payment: Reportable }) | 'identity_mismatch' | null> {
     const byOrder = report.orderId !== null && isUuid(report.orderId) ? await this.streams.find(report.orderId) : null;
     if (byOrder && isAbout(byOrder.payment, report)) return { ...byOrder, payment: byOrder.payment };
     const holder = await this.store.streamOf(trackKeyScope, report.trackId);
@@ -122,7 +127,16 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     reason: string | null,
   ): InboxMessage {
     const digest = digestOf(callbackSource, content);
-    return { id: this.ids.next(), digest, source: callbackSource, subject, status, reason, body, receivedAt: this.clock.now() };
+    return {
+      id: this.ids.next(),
+      digest,
+      source: callbackSource,
+      subject,
+      status,
+      reason,
+      body,
+      receivedAt: this.clock.now(),
+    };
   }
 }
 
@@ -155,11 +169,19 @@ export class ApplyUnmatched {
       // Who names another order was sent to a track id that has since become ours, and speaks of something else.
       if (!report || (report.orderId !== null && report.orderId !== holder)) continue;
       const message: InboxMessage = {
-        id: this.ids.next(), digest, source: callbackSource, subject: trackId, status: 'applied', reason: null, body, receivedAt,
+        id: this.ids.next(),
+        digest,
+        source: callbackSource,
+        subject: trackId,
+        status: 'applied',
+        reason: null,
+        body,
+        receivedAt,
       };
       const { correlationId } = cause;
       const by = { actor: 'gateway', correlationId, causationId: message.id };
-      const decision: Decision = (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now: this.clock.now(), orderTaken });
+      const decision: Decision = (payment, orderTaken) =>
+        reportUpon(payment, report, { witness: 'callback', now: this.clock.now(), orderTaken });
       await this.streams.decide(holder, by, decision, { message });
       await this.store.markMatched(null, digest);
     }
@@ -191,7 +213,9 @@ export class Poll {
 
   /** Tells a person about a payment that is paid by its callbacks alone, once it has been so for too long. */
   doubt(loaded: LoadedPayment, cause: Cause, patienceMinutes: number): Promise<LoadedPayment> {
-    return this.streams.decide(loaded.payment.terms.id, cause, (payment) => doubtUncorroborated(payment, this.clock.now(), patienceMinutes));
+    return this.streams.decide(loaded.payment.terms.id, cause, (payment) =>
+      doubtUncorroborated(payment, this.clock.now(), patienceMinutes),
+    );
   }
 
   private async apply(payment: Reportable, report: GatewayReport, cause: Cause): Promise<LoadedPayment> {
@@ -208,7 +232,8 @@ export class Poll {
       receivedAt: now,
     };
     const by = { ...cause, causationId: message.id };
-    const decision: Decision = (current, orderTaken) => reportUpon(current, report, { witness: 'poll', now, orderTaken });
+    const decision: Decision = (current, orderTaken) =>
+      reportUpon(current, report, { witness: 'poll', now, orderTaken });
     const first = await this.streams.decide(payment.terms.id, by, decision, { message });
     if (first.fresh) return first;
     // The same answer as before may still decide something new: time has passed, or a callback came between.

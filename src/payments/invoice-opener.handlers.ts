@@ -2,7 +2,13 @@ import { Injectable, Logger } from '@nestjs/common';
 import { addMinutes, addSeconds, Clock } from '../kernel/clock.js';
 import { invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from './decisions.js';
 import { ApplyUnmatched, trackKeyScope } from './gateway-event.handlers.js';
-import { GatewayRefused, GatewayUnavailable, PaymentGateway, type GatewayReport, type InvoiceRequest } from './payment-gateway.js';
+import {
+  GatewayRefused,
+  GatewayUnavailable,
+  PaymentGateway,
+  type GatewayReport,
+  type InvoiceRequest,
+} from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import type { Payment, Terms } from './payment.js';
 
@@ -46,10 +52,13 @@ export class InvoiceOpener {
         const refusal = { field: error.field, detail: error.message };
         return this.streams.decide(terms.id, cause, (payment) => invoiceRefused(payment, refusal, this.clock.now()));
       }
-      const outcome = error instanceof GatewayUnavailable || error instanceof GatewayRefused ? 'unavailable' : 'unknown';
+      const outcome =
+        error instanceof GatewayUnavailable || error instanceof GatewayRefused ? 'unavailable' : 'unknown';
       const detail = error instanceof Error ? error.message : 'no answer';
       this.log.warn({ msg: 'invoice not opened', paymentId: terms.id, outcome, detail });
-      return this.streams.decide(terms.id, cause, (payment) => invoiceDelayed(payment, outcome, detail, this.clock.now()));
+      return this.streams.decide(terms.id, cause, (payment) =>
+        invoiceDelayed(payment, outcome, detail, this.clock.now()),
+      );
     }
   }
 
@@ -70,7 +79,9 @@ export class InvoiceOpener {
       return this.streams.decide(payment.terms.id, cause, (current) => invoiceRefused(current, refusal, now));
     }
     const begun = await this.streams.decide(payment.terms.id, cause, (current) =>
-      current.status === 'created' && current.opening.attempt === payment.opening.attempt ? retryInvoice(current, now) : [],
+      current.status === 'created' && current.opening.attempt === payment.opening.attempt
+        ? retryInvoice(current, now)
+        : [],
     );
     return begun.added.length > 0 ? this.ask(begun, cause) : begun;
   }
@@ -81,7 +92,8 @@ export class InvoiceOpener {
     const to = addMinutes(this.clock.now(), 5);
     for (let page = 1; page <= pagesAtMost; page++) {
       const { reports, unread, lastPage } = await this.gateway.listPayments({ from, to, page });
-      if (unread.includes(terms.id)) throw new GatewayUnavailable('the gateway has the invoice in a status that is not known');
+      if (unread.includes(terms.id))
+        throw new GatewayUnavailable('the gateway has the invoice in a status that is not known');
       const found = reports.find((report) => report.orderId === terms.id);
       if (found) return found;
       if (page >= lastPage) return null;
@@ -92,7 +104,11 @@ export class InvoiceOpener {
   private async adopt(payment: Payment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const { terms } = payment;
     const expiresAt = found.expiresAt ?? addMinutes(found.createdAt ?? this.clock.now(), terms.lifetimeMinutes);
-    const invoice = { trackId: found.trackId, paymentUrl: this.gateway.paymentUrl(found.trackId, await this.streams.lastInvoice()), expiresAt };
+    const invoice = {
+      trackId: found.trackId,
+      paymentUrl: this.gateway.paymentUrl(found.trackId, await this.streams.lastInvoice()),
+      expiresAt,
+    };
     return this.record(terms.id, invoice, true, cause);
   }
 
@@ -103,7 +119,12 @@ export class InvoiceOpener {
     cause: Cause,
   ): Promise<LoadedPayment> {
     const keys = [{ scope: trackKeyScope, key: invoice.trackId }];
-    const opened = await this.streams.decide(id, cause, (payment) => invoiceOpened(payment, invoice, adopted, this.clock.now()), { keys });
+    const opened = await this.streams.decide(
+      id,
+      cause,
+      (payment) => invoiceOpened(payment, invoice, adopted, this.clock.now()),
+      { keys },
+    );
     const applied = await this.unmatched.apply(invoice.trackId, cause);
     return applied ? this.streams.load(id) : opened;
   }

@@ -59,6 +59,11 @@ export class Looks {
    */
   async done(id: string, lease: Instant, next: Instant | null): Promise<void> {
     if (next === null) await this.pool.query('delete from look where stream_id = $1 and due_at = $2', [id, lease]);
-    else await this.pool.query('update look set due_at = $3, urgent = false where stream_id = $1 and due_at = $2', [id, lease, next]);
+    else
+      await this.pool.query('update look set due_at = $3, urgent = false where stream_id = $1 and due_at = $2', [
+        id,
+        lease,
+        next,
+      ]);
   }
 }

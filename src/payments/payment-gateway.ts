@@ -59,7 +59,18 @@ export interface OpenedInvoice {
   expiresAt: Instant;
 }
 
-export const gatewayStatuses = ['new', 'waiting', 'paying', 'paid', 'manual_accept', 'underpaid', 'refunding', 'refunded', 'expired', 'failed'] as const;
+export const gatewayStatuses = [
+  'new',
+  'waiting',
+  'paying',
+  'paid',
+  'manual_accept',
+  'underpaid',
+  'refunding',
+  'refunded',
+  'expired',
+  'failed',
+] as const;
 /** The gateway's own word for a payment, in one spelling; `failed` is a word of its older interface. */
 export type GatewayStatus = (typeof gatewayStatuses)[number];
 

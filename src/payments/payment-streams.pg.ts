@@ -4,7 +4,14 @@ import type { JsonObject } from '../kernel/json.js';
 import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { Conflict, EventStore, KeyTaken, type InboxMessage, type KeyClaim, type Stream } from '../platform/event-store/event-store.pg.js';
+import {
+  Conflict,
+  EventStore,
+  KeyTaken,
+  type InboxMessage,
+  type KeyClaim,
+  type Stream,
+} from '../platform/event-store/event-store.pg.js';
 import { foldPayment, paymentSchemaVersion, readPaymentEvent, type Payment, type PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
@@ -80,7 +87,11 @@ export class PaymentStreams {
   }
 
   /** Begins a payment's stream and claims its keys. Throws `KeyTaken` where another stream holds one. */
-  async begin(event: Extract<PaymentEvent, { type: 'PaymentRequested' }>, cause: Cause, keys: KeyClaim[]): Promise<LoadedPayment> {
+  async begin(
+    event: Extract<PaymentEvent, { type: 'PaymentRequested' }>,
+    cause: Cause,
+    keys: KeyClaim[],
+  ): Promise<LoadedPayment> {
     const terms = event.data;
     const head = { version: 0, hash: null };
     const metadata = this.metadata(terms.applicationId, cause);
@@ -130,7 +141,8 @@ export class PaymentStreams {
 
   /** What to do about an order that another payment holds: take it over from a closed one, respect any other. */
   private async orderClaim(payment: Payment, { scope, streamId }: KeyTaken): Promise<OrderClaim> {
-    if (scope !== orderScope(payment.terms.applicationId)) throw new Error(`the key of stream ${streamId} cannot be claimed by ${payment.terms.id}`);
+    if (scope !== orderScope(payment.terms.applicationId))
+      throw new Error(`the key of stream ${streamId} cannot be claimed by ${payment.terms.id}`);
     const holder = await this.load(streamId);
     const over = holder.payment.status === 'expired' || holder.payment.status === 'failed';
     return over ? { taken: false, replaces: streamId } : { taken: true };
@@ -144,8 +156,13 @@ export class PaymentStreams {
     order: OrderClaim,
   ): Promise<Decided> {
     const { terms, status } = current.payment;
-    const revived = (status === 'expired' || status === 'failed') && events.some((event) => event.type === 'PaymentPaid');
-    const again = { scope: orderScope(terms.applicationId), key: terms.orderId, ...(order.replaces ? { replaces: order.replaces } : {}) };
+    const revived =
+      (status === 'expired' || status === 'failed') && events.some((event) => event.type === 'PaymentPaid');
+    const again = {
+      scope: orderScope(terms.applicationId),
+      key: terms.orderId,
+      ...(order.replaces ? { replaces: order.replaces } : {}),
+    };
     const claims = events.length === 0 ? [] : [...keys, ...(revived ? [again] : [])];
     const outcome = await this.store.append({
       streamId: current.stream.streamId,

@@ -1,6 +1,15 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
-import { isFulfillable, isReportable, labelsOf, progressOf, type Label, type Payment, type Progress, type Review } from './payment.js';
+import {
+  isFulfillable,
+  isReportable,
+  labelsOf,
+  progressOf,
+  type Label,
+  type Payment,
+  type Progress,
+  type Review,
+} from './payment.js';
 import { Decimal, plain, type PinnedPolicy, type Transfer } from './policy.js';
 
 /** A payment as every reader outside sees it: the REST API, webhooks, lists and the status page. */
@@ -85,7 +94,9 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
   };
 }
 
-function viewMoney(payment: Payment): Pick<PaymentView, 'received' | 'delta' | 'review' | 'transfers' | 'gatewayStatus'> {
+function viewMoney(
+  payment: Payment,
+): Pick<PaymentView, 'received' | 'delta' | 'review' | 'transfers' | 'gatewayStatus'> {
   const { currency } = payment.terms;
   if (!isReportable(payment)) {
     return { received: showAmount('0', currency), delta: null, review: null, transfers: [], gatewayStatus: null };

@@ -60,7 +60,8 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
 
   async execute({ id, cause, last }: Reconcile): Promise<Reconciled> {
     const before = await this.streams.load(id);
-    const looked = before.payment.status === 'created' ? await this.opener.resume(before, cause) : await this.ask(before, cause);
+    const looked =
+      before.payment.status === 'created' ? await this.opener.resume(before, cause) : await this.ask(before, cause);
     const after = last ? await this.abandon(looked, cause) : looked;
     return { ...after, added: after.events.slice(before.events.length) };
   }

@@ -161,7 +161,10 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
     case 'InvoiceDelayed':
       return { ...payment, opening: { ...opening, outcome: event.data.outcome, detail: event.data.detail } };
     case 'InvoiceRetried':
-      return { ...payment, opening: { attempt: event.data.attempt, outcome: null, detail: null, since: event.data.at } };
+      return {
+        ...payment,
+        opening: { attempt: event.data.attempt, outcome: null, detail: null, since: event.data.at },
+      };
     case 'InvoiceOpened': {
       const { trackId, paymentUrl, expiresAt } = event.data;
       return { status: 'pending', terms, invoice: { trackId, paymentUrl, expiresAt }, money: noMoney };
@@ -180,7 +183,14 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
   const opened = { terms, invoice, money };
   switch (event.type) {
     case 'PaymentPaid':
-      return { status: 'paid', ...opened, paidAt: event.data.at, late: event.data.late, clause: event.data.clause, corroboratedAt: null };
+      return {
+        status: 'paid',
+        ...opened,
+        paidAt: event.data.at,
+        late: event.data.late,
+        clause: event.data.clause,
+        corroboratedAt: null,
+      };
     case 'PaymentCorroborated':
       return payment.status === 'paid' ? { ...payment, corroboratedAt: event.data.at } : payment;
     case 'PaymentExpired':
@@ -264,7 +274,9 @@ export const isPaymentEvent = (event: Pick<RecordedEvent, 'type'>): boolean => p
 /** Reads a recorded event as one of ours. Throws where its type or schema version is newer than this code. */
 export function readPaymentEvent(event: RecordedEvent): PaymentEvent {
   if (!isPaymentEvent(event) || event.schemaVersion > paymentSchemaVersion) {
-    throw new Error(`event ${event.type} v${String(event.schemaVersion)} in stream ${event.streamId} is not known to this version of Finality`);
+    throw new Error(
+      `event ${event.type} v${String(event.schemaVersion)} in stream ${event.streamId} is not known to this version of Finality`,
+    );
   }
   return { type: event.type, data: event.data } as unknown as PaymentEvent;
 }
@@ -289,17 +301,11 @@ export function factsOf(payment: Reportable): Facts {
 }
 
 export type Progress =
-  | 'opening'
-  | 'awaiting_payment'
-  | 'partially_paid'
-  | 'detected'
-  | 'confirming'
-  | 'settled'
-  | 'in_review'
-  | 'closed';
+  'opening' | 'awaiting_payment' | 'partially_paid' | 'detected' | 'confirming' | 'settled' | 'in_review' | 'closed';
 
 /** Whether an open review stands in the way of the goods (one about too much money does not). */
-export const isHeld = (payment: Payment): boolean => 'money' in payment && (payment.money.review?.reasons.some(holdsFulfillment) ?? false);
+export const isHeld = (payment: Payment): boolean =>
+  'money' in payment && (payment.money.review?.reasons.some(holdsFulfillment) ?? false);
 
 /** What the payer sees. */
 export function progressOf(payment: Payment): Progress {
@@ -358,7 +364,8 @@ function moneyLabels(payment: Reportable): Label[] {
   if (new Set(live.map((transfer) => transfer.currency)).size > 1) labels.push('mixed_currency');
   if (money.manuallyAccepted) labels.push('manually_accepted');
   if (money.gatewayStatus === 'refunded') labels.push('refunded');
-  if (money.contradictions.length > 0 || money.review?.reasons.includes('gateway_conflict')) labels.push('gateway_conflict');
+  if (money.contradictions.length > 0 || money.review?.reasons.includes('gateway_conflict'))
+    labels.push('gateway_conflict');
   return labels;
 }
 
@@ -371,7 +378,8 @@ export const isFulfillable = (payment: Payment): boolean =>
   payment.money.gatewayStatus !== 'refunded';
 
 /** Sums over what is known now; the decision records them when they change. */
-export const assessed = (payment: Reportable): { received: string | null; delta: string | null } => assess(factsOf(payment));
+export const assessed = (payment: Reportable): { received: string | null; delta: string | null } =>
+  assess(factsOf(payment));
 
 /** How many seconds of the payer's time are left; 0 once the deadline has passed. */
 export const secondsLeft = (invoice: Invoice, now: Instant): number =>

@@ -154,7 +154,9 @@ type Worth = Pick<Facts, 'amount' | 'currency' | 'valueUsd' | 'gatewayStatus'>;
  */
 export function worthOf(transfers: readonly Transfer[], facts: Worth): Big | null {
   const sent = transfers.filter(counted);
-  const own = sum(sent.filter((transfer) => transfer.currency === facts.currency).map((transfer) => transfer.sentAmount));
+  const own = sum(
+    sent.filter((transfer) => transfer.currency === facts.currency).map((transfer) => transfer.sentAmount),
+  );
   const others = sent.filter((transfer) => transfer.currency !== facts.currency);
   if (others.length === 0) return own;
   const dollars: string[] = [];
@@ -177,10 +179,14 @@ function fromDollars(dollars: Big, facts: Worth): Big | null {
     // comes the two readings differ, so only the gateway's verdict makes it the whole amount.
     return settled(facts.gatewayStatus) ? amount : null;
   }
-  return dollars.times(amount).div(whole).round(Math.min(decimalsOf(facts.currency), 8), Decimal.roundHalfUp);
+  return dollars
+    .times(amount)
+    .div(whole)
+    .round(Math.min(decimalsOf(facts.currency), 8), Decimal.roundHalfUp);
 }
 
-const sum = (amounts: readonly string[]): Big => amounts.reduce((total, amount) => total.plus(amount), new Decimal('0'));
+const sum = (amounts: readonly string[]): Big =>
+  amounts.reduce((total, amount) => total.plus(amount), new Decimal('0'));
 
 /** Plain notation, no exponent, no trailing zeros. */
 export const plain = (value: Big): string => value.toFixed();
@@ -241,10 +247,15 @@ export function judge(facts: Facts): Verdict {
 }
 
 const contradictionReason = (contradiction: Contradiction): ReviewReason =>
-  contradiction.kind === 'amount' ? 'amount_mismatch' : contradiction.kind === 'currency' ? 'currency_mismatch' : 'gateway_conflict';
+  contradiction.kind === 'amount'
+    ? 'amount_mismatch'
+    : contradiction.kind === 'currency'
+      ? 'currency_mismatch'
+      : 'gateway_conflict';
 
 /** Whether a transfer was first seen after the deadline. */
-export const isLate = (transfer: Transfer, facts: Pick<Facts, 'deadline'>): boolean => transfer.firstSeenAt > facts.deadline;
+export const isLate = (transfer: Transfer, facts: Pick<Facts, 'deadline'>): boolean =>
+  transfer.firstSeenAt > facts.deadline;
 
 function judgeInTime(facts: Facts, transfers: readonly Transfer[]): Verdict {
   const met = ruleMet(facts, transfers);
@@ -258,7 +269,8 @@ function ruleMet(facts: Facts, transfers: readonly Transfer[]): Verdict {
   const clause = 'paidWhen';
   const seen = sufficiency(transfers, facts);
   if (facts.gatewayStatus === 'paid' && seen === 'short') return review('merchant', clause, ['paid_short']);
-  if (paidWhen.rule !== 'confirmations' && facts.gatewayStatus === 'paid') return verdict({ conclusion: 'paid', clause });
+  if (paidWhen.rule !== 'confirmations' && facts.gatewayStatus === 'paid')
+    return verdict({ conclusion: 'paid', clause });
   if (seen === 'none' && facts.gatewayStatus !== 'paid') return waiting('no_money_seen', 'payer', clause);
   if (seen === 'short') return waiting('amount_missing', 'payer', 'underpayment');
   if (paidWhen.rule === 'confirmations') return confirmationsMet(facts, transfers, paidWhen.count);
@@ -272,7 +284,8 @@ function confirmationsMet(facts: Facts, transfers: readonly Transfer[], count: n
   const deep = transfers.filter((transfer) => (transfer.confirmations ?? 0) >= count);
   const enough = sufficiency(deep, facts);
   // The gateway's own verdict stands in for a worth that nobody gave, never for missing confirmations.
-  const worthVouchedFor = enough === 'unknown' && facts.gatewayStatus === 'paid' && deep.length === transfers.filter(counted).length;
+  const worthVouchedFor =
+    enough === 'unknown' && facts.gatewayStatus === 'paid' && deep.length === transfers.filter(counted).length;
   if (enough === 'enough' || worthVouchedFor) return verdict({ conclusion: 'paid', clause: 'paidWhen' });
   if (enough === 'unknown') return waiting('worth_unknown', 'gateway', 'paidWhen');
   return waiting('confirmations_missing', 'network', 'paidWhen');
@@ -302,13 +315,15 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   const late = facts.transfers.filter((transfer) => counted(transfer) && !inTime.includes(transfer));
   const end = addSeconds(facts.deadline, durationSeconds(window) ?? 0);
   // Money dated in time that is heard of only now counts as it would have then.
-  if (late.length === 0 && !settled(facts.gatewayStatus)) return open ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
+  if (late.length === 0 && !settled(facts.gatewayStatus))
+    return open ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
   if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, inTime, 'late_outside_window');
   if (then !== 'accept') return lateReview(facts, inTime, 'late_payment');
   const seen = sufficiency(facts.transfers, facts);
   if (seen === 'short') return lateButShort(facts, inTime);
   // The gateway gives no verdict on what it has closed, so nobody but a person can say what this money is worth.
-  if (seen === 'unknown' && !settled(facts.gatewayStatus) && (!open || gatewayEnded(facts))) return lateReview(facts, inTime, 'worth_unknown');
+  if (seen === 'unknown' && !settled(facts.gatewayStatus) && (!open || gatewayEnded(facts)))
+    return lateReview(facts, inTime, 'worth_unknown');
   const met = ruleMet(facts, facts.transfers);
   // A gateway that closed the invoice may never call it paid, so confirmed money is settled enough here.
   const confirmed = facts.transfers.filter(counted).every((transfer) => transfer.status === 'confirmed');
@@ -316,7 +331,8 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   return accepted ? verdict({ conclusion: 'paid', clause, late: true }) : { ...met, late: true };
 }
 
-const gatewayEnded = (facts: Facts): boolean => facts.gatewayStatus === 'expired' || facts.gatewayStatus === 'underpaid';
+const gatewayEnded = (facts: Facts): boolean =>
+  facts.gatewayStatus === 'expired' || facts.gatewayStatus === 'underpaid';
 
 /** A person decides about the late money; what the money in time comes to is concluded beside it. */
 function lateReview(facts: Facts, inTime: readonly Transfer[], reason: ReviewReason): Verdict {
@@ -328,7 +344,8 @@ function lateReview(facts: Facts, inTime: readonly Transfer[], reason: ReviewRea
 
 /** Late money is accepted, and there is still too little. */
 function lateButShort(facts: Facts, inTime: readonly Transfer[]): Verdict {
-  if (facts.closed === null && !gatewayEnded(facts)) return { ...waiting('amount_missing', 'payer', 'underpayment'), late: true };
+  if (facts.closed === null && !gatewayEnded(facts))
+    return { ...waiting('amount_missing', 'payer', 'underpayment'), late: true };
   if (facts.policy.rules.underpayment.then !== 'review') return { ...expireShort(facts), late: true };
   return lateReview(facts, inTime, 'underpaid');
 }

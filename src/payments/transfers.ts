@@ -16,7 +16,11 @@ interface Life {
  * for the same one described differently, and only what exceeds the known ones is new. Reports may be cumulative or
  * may name the newest transfer alone; both end in the same union.
  */
-export function uniteTransfers(known: readonly Transfer[], reported: readonly ReportedTransfer[], life: Life): Transfer[] {
+export function uniteTransfers(
+  known: readonly Transfer[],
+  reported: readonly ReportedTransfer[],
+  life: Life,
+): Transfer[] {
   const changed: Transfer[] = [];
   const free = [...known];
   const unmatched: ReportedTransfer[] = [];
@@ -39,7 +43,9 @@ export function uniteTransfers(known: readonly Transfer[], reported: readonly Re
 /** The same transaction told differently: under one real hash, or first without a hash and then with it. */
 const describesSame = (transfer: Transfer, report: ReportedTransfer): boolean =>
   isPlaceholder(report.txHash) || isPlaceholder(transfer.txHash)
-    ? isPlaceholder(report.txHash) !== isPlaceholder(transfer.txHash) && transfer.currency === report.currency && sameAmount(transfer, report)
+    ? isPlaceholder(report.txHash) !== isPlaceholder(transfer.txHash) &&
+      transfer.currency === report.currency &&
+      sameAmount(transfer, report)
     : sameHash(transfer, report);
 
 const sameHash = (transfer: Transfer, report: ReportedTransfer): boolean =>
@@ -96,10 +102,15 @@ const progressed = (transfer: Transfer, report: ReportedTransfer): Transfer => (
   txHash: isPlaceholder(transfer.txHash) && !isPlaceholder(report.txHash) ? report.txHash : transfer.txHash,
   address: transfer.address ?? report.address,
   // Only callbacks tell what was sent and what was received apart; what an answer calls `amount` is not defined.
-  sentAmount: report.receivedAmount === null || isSameNumber(report.sentAmount, transfer.sentAmount) ? transfer.sentAmount : report.sentAmount,
+  sentAmount:
+    report.receivedAmount === null || isSameNumber(report.sentAmount, transfer.sentAmount)
+      ? transfer.sentAmount
+      : report.sentAmount,
   status: rank[report.status] > rank[transfer.status] ? report.status : transfer.status,
   confirmations:
-    report.confirmations === null ? transfer.confirmations : Math.max(report.confirmations, transfer.confirmations ?? 0),
+    report.confirmations === null
+      ? transfer.confirmations
+      : Math.max(report.confirmations, transfer.confirmations ?? 0),
   valueUsd: transfer.valueUsd ?? report.valueUsd,
   receivedAmount: transfer.receivedAmount ?? report.receivedAmount,
 });

@@ -128,7 +128,9 @@ function keys(env: Env, name: string, gateway: Config['gateway']): string[] {
   }
   const list = value.split(',').map((key) => key.trim());
   if (list.some((key) => key.length < 8 || !headerToken.test(key) || /^(undefined|null)$/i.test(key))) {
-    throw new ConfigError(`${name} must be one or more keys of at least 8 characters (ASCII, no spaces), separated by commas.`);
+    throw new ConfigError(
+      `${name} must be one or more keys of at least 8 characters (ASCII, no spaces), separated by commas.`,
+    );
   }
   return list;
 }

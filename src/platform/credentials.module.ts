@@ -19,7 +19,12 @@ const gatewayKey = (): string => (randomBytes(12).toString('hex').toUpperCase().
 export async function sandboxCredentials(dataDir: string): Promise<Credentials> {
   const path = join(dataDir, 'sandbox-credentials.json');
   await mkdir(dataDir, { recursive: true });
-  const made: Credentials = { apiKey: newApiKey(), opsPassword: random(12), merchantKey: gatewayKey(), payoutKey: gatewayKey() };
+  const made: Credentials = {
+    apiKey: newApiKey(),
+    opsPassword: random(12),
+    merchantKey: gatewayKey(),
+    payoutKey: gatewayKey(),
+  };
   try {
     const file = await open(path, 'wx', 0o600);
     await file.writeFile(JSON.stringify(made, null, 2));

@@ -4,7 +4,16 @@ import { pino, type Level, type Logger as Pino } from 'pino';
 import type { Config } from './config.js';
 
 /** Names of fields that must never reach a log, wherever they stand. */
-const secretFields = ['authorization', 'hmac', 'apiKey', 'secret', 'password', 'merchant_api_key', 'payout_api_key', 'databaseUrl'];
+const secretFields = [
+  'authorization',
+  'hmac',
+  'apiKey',
+  'secret',
+  'password',
+  'merchant_api_key',
+  'payout_api_key',
+  'databaseUrl',
+];
 
 /** The process's log: one JSON line each on standard output. */
 export const createLog = (level: Config['logLevel']): Pino =>
@@ -44,7 +53,12 @@ export class NestLog implements LoggerService {
     const texts = rest.filter((part) => typeof part === 'string');
     const context = texts.at(-1);
     const stack = texts.length > 1 ? texts[0] : undefined;
-    const fields = message instanceof Error ? { err: message } : typeof message === 'object' ? message : { msg: typeof message === 'string' ? message : inspect(message) };
+    const fields =
+      message instanceof Error
+        ? { err: message }
+        : typeof message === 'object'
+          ? message
+          : { msg: typeof message === 'string' ? message : inspect(message) };
     this.pino[level]({ context, ...(stack === undefined ? {} : { stack }), ...fields });
   }
 }

@@ -1,7 +1,20 @@
 import type { PoolClient } from 'pg';
 import type { RecordedEvent } from '../kernel/event.js';
-import { evolveFulfillment, isFulfillmentEvent, paymentOfFulfillment, readFulfillmentEvent, type Fulfillment } from '../fulfillment/fulfillment.js';
-import { evolve, isFulfillable, isPaymentEvent, labelsOf, readPaymentEvent, type Payment } from '../payments/payment.js';
+import {
+  evolveFulfillment,
+  isFulfillmentEvent,
+  paymentOfFulfillment,
+  readFulfillmentEvent,
+  type Fulfillment,
+} from '../fulfillment/fulfillment.js';
+import {
+  evolve,
+  isFulfillable,
+  isPaymentEvent,
+  labelsOf,
+  readPaymentEvent,
+  type Payment,
+} from '../payments/payment.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';
 
@@ -23,9 +36,14 @@ export class OrderProjection implements Projection {
     if (ids.length === 0) return;
     const entries = await load(tx, ids);
     for (const event of events) applyEvent(entries, event);
-    const payments = [...entries.values()].filter((entry): entry is Entry & { payment: Payment } => entry.payment !== null);
+    const payments = [...entries.values()].filter(
+      (entry): entry is Entry & { payment: Payment } => entry.payment !== null,
+    );
     await savePayments(tx, payments);
-    await saveOrders(tx, payments.map(({ payment }) => payment.terms));
+    await saveOrders(
+      tx,
+      payments.map(({ payment }) => payment.terms),
+    );
   }
 
   async reset(tx: PoolClient): Promise<void> {
@@ -59,7 +77,10 @@ interface Stored {
 }
 
 async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string, Entry>> {
-  const { rows } = await tx.query<Stored>('select payment_id, version, state from payment_view where payment_id = any($1::uuid[])', [ids]);
+  const { rows } = await tx.query<Stored>(
+    'select payment_id, version, state from payment_view where payment_id = any($1::uuid[])',
+    [ids],
+  );
   return new Map(rows.map(({ payment_id, version, state }) => [payment_id, { ...state, version }]));
 }
 

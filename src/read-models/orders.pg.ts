@@ -87,7 +87,9 @@ export class Orders {
 
   /** The newest hundred payments of an order, oldest first. */
   async paymentsOf(applicationId: string, orderId: string): Promise<PaymentEntry[]> {
-    const newest = await this.database.getRepository(PaymentEntry).find({ where: { applicationId, orderId }, order: { paymentId: 'DESC' }, take: 100 });
+    const newest = await this.database
+      .getRepository(PaymentEntry)
+      .find({ where: { applicationId, orderId }, order: { paymentId: 'DESC' }, take: 100 });
     return newest.reverse();
   }
 }
@@ -104,6 +106,9 @@ function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: P
   if (q !== undefined) {
     const part = `%${q.replace(/[\\%_]/g, '\\$&')}%`;
     const id = isUuid(q.toLowerCase()) ? q.toLowerCase() : null;
-    query.andWhere('(p.orderId ilike :part or p.trackId ilike :part or p.customerId ilike :part or p.email ilike :part or p.paymentId = :id)', { part, id });
+    query.andWhere(
+      '(p.orderId ilike :part or p.trackId ilike :part or p.customerId ilike :part or p.email ilike :part or p.paymentId = :id)',
+      { part, id },
+    );
   }
 }

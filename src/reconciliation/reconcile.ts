@@ -11,7 +11,8 @@ import { isReportable, type Payment } from '../payments/payment.js';
 export function nextLook(payment: Payment, now: Instant): Instant | null {
   if (payment.status === 'created') return addSeconds(now, 15);
   if (!isReportable(payment)) return null;
-  if (payment.status === 'paid') return payment.corroboratedAt === null ? addSeconds(now, corroborationPause(payment.paidAt, now)) : null;
+  if (payment.status === 'paid')
+    return payment.corroboratedAt === null ? addSeconds(now, corroborationPause(payment.paidAt, now)) : null;
   if (payment.status === 'pending') return addSeconds(now, pendingPause(payment, now));
   const end = addMinutes(lateUntil(payment), 5);
   return now < end ? earlier(addMinutes(now, afterDeadlineMinutes(payment.invoice.expiresAt, now)), end) : null;
@@ -34,7 +35,8 @@ function pendingPause(payment: Extract<Payment, { status: 'pending' }>, now: Ins
   return left > -600 ? 20 : left > -7200 ? 300 : 3600;
 }
 
-const afterDeadlineMinutes = (deadline: Instant, now: Instant): number => (msOf(now) - msOf(deadline) < 2 * 3600_000 ? 10 : 360);
+const afterDeadlineMinutes = (deadline: Instant, now: Instant): number =>
+  msOf(now) - msOf(deadline) < 2 * 3600_000 ? 10 : 360;
 
 const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
 

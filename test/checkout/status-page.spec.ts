@@ -10,7 +10,12 @@ describe("The payer's status page", () => {
 
   it('says what was seen and what to do, from open to paid, and nothing private', async () => {
     const { body } = await shop.api('POST', '/v1/payments', {
-      orderId: 'secret-order', amount: '50.00', currency: 'USD', email: 'payer@example.com', description: '<b>Two</b> books', returnUrl: 'https://shop.example/done',
+      orderId: 'secret-order',
+      amount: '50.00',
+      currency: 'USD',
+      email: 'payer@example.com',
+      description: '<b>Two</b> books',
+      returnUrl: 'https://shop.example/done',
     });
     const page = async (): Promise<string> => (await fetch(body.statusUrl as string)).text();
     const open = await page();

@@ -2,7 +2,10 @@ import type { Pool } from 'pg';
 
 /** The schema as the migrations leave it, in a stable order, from the catalogue alone: no client program is needed. */
 export async function describeSchema(pool: Pool): Promise<string> {
-  const tables = await list(pool, `select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`);
+  const tables = await list(
+    pool,
+    `select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`,
+  );
   const parts: string[] = [];
   for (const table of tables) parts.push(await describeTable(pool, table));
   const functions = await list(
@@ -28,15 +31,27 @@ async function describeTable(pool: Pool, table: string): Promise<string> {
      where conrelid = $1::regclass and contype <> 'n' order by contype, conname`,
     table,
   );
-  const options = await list(pool, `select ' with (' || array_to_string(reloptions, ', ') || ')' as name from pg_class where oid = $1::regclass and reloptions is not null`, table);
+  const options = await list(
+    pool,
+    `select ' with (' || array_to_string(reloptions, ', ') || ')' as name from pg_class where oid = $1::regclass and reloptions is not null`,
+    table,
+  );
   const indexes = await list(
     pool,
     `select pg_get_indexdef(i.indexrelid) || ';' as name from pg_index i join pg_class c on c.oid = i.indexrelid
      where i.indrelid = $1::regclass and not exists (select from pg_constraint where conindid = i.indexrelid) order by c.relname`,
     table,
   );
-  const triggers = await list(pool, `select pg_get_triggerdef(oid) || ';' as name from pg_trigger where tgrelid = $1::regclass and not tgisinternal order by tgname`, table);
-  return [`create table ${table} (\n${[...columns, ...constraints].join(',\n')}\n)${options.join('')};`, ...indexes, ...triggers].join('\n');
+  const triggers = await list(
+    pool,
+    `select pg_get_triggerdef(oid) || ';' as name from pg_trigger where tgrelid = $1::regclass and not tgisinternal order by tgname`,
+    table,
+  );
+  return [
+    `create table ${table} (\n${[...columns, ...constraints].join(',\n')}\n)${options.join('')};`,
+    ...indexes,
+    ...triggers,
+  ].join('\n');
 }
 
 async function list(pool: Pool, text: string, table?: string): Promise<string[]> {

@@ -13,7 +13,9 @@ describe('Asking the gateway for an invoice', () => {
   afterAll(() => shop.close());
 
   const invoicesOf = async (paymentId: string): Promise<number> => {
-    const answer = await fetch(`${shop.sandboxUrl}/v1/payment?size=200`, { headers: { merchant_api_key: shop.config.merchantKeys[0] ?? '' } });
+    const answer = await fetch(`${shop.sandboxUrl}/v1/payment?size=200`, {
+      headers: { merchant_api_key: shop.config.merchantKeys[0] ?? '' },
+    });
     const { data } = (await answer.json()) as { data: { list: { order_id: string }[] } };
     return data.list.filter((invoice) => invoice.order_id === paymentId).length;
   };
@@ -23,7 +25,10 @@ describe('Asking the gateway for an invoice', () => {
     expect(status).toBe(201);
     expect(body.paymentUrl).toMatch(/^http/);
     const events = await shop.api('GET', `/v1/payments/${body.id as string}/events`);
-    expect(events.body.items.map((event: { type: string }) => event.type)).toEqual(['PaymentRequested', 'InvoiceOpened']);
+    expect(events.body.items.map((event: { type: string }) => event.type)).toEqual([
+      'PaymentRequested',
+      'InvoiceOpened',
+    ]);
   });
 
   it('is refused: the payment failed with the reason, and the order may try again', async () => {
@@ -108,12 +113,19 @@ function gatewayThatOpens(port: number): Promise<Server> {
     const trackId = String(900_000_000 + ++opened);
     const data =
       request.method === 'POST'
-        ? { track_id: trackId, payment_url: `https://pay.example/${trackId}`, expired_at: seconds + 3600, date: seconds }
+        ? {
+            track_id: trackId,
+            payment_url: `https://pay.example/${trackId}`,
+            expired_at: seconds + 3600,
+            date: seconds,
+          }
         : { list: [], meta: { page: 1, last_page: 1, total: 0 } };
     if (request.method !== 'POST') opened--;
     request.resume();
     answer.setHeader('content-type', 'application/json');
-    answer.end(JSON.stringify({ data, message: 'Operation completed successfully!', error: {}, status: 200, version: '1.0.0' }));
+    answer.end(
+      JSON.stringify({ data, message: 'Operation completed successfully!', error: {}, status: 200, version: '1.0.0' }),
+    );
   });
   return new Promise((resolve) => {
     server.listen(port, '127.0.0.1', () => {

@@ -11,7 +11,12 @@ describe('A first payment', () => {
   it('goes from created to paid to fulfilled', async () => {
     const created = await shop.api('POST', '/v1/payments', { orderId: 'order-1', amount: '49.90', currency: 'USD' });
     expect(created.status).toBe(201);
-    expect(created.body).toMatchObject({ status: 'pending', progress: 'awaiting_payment', fulfillable: false, labels: ['sandbox'] });
+    expect(created.body).toMatchObject({
+      status: 'pending',
+      progress: 'awaiting_payment',
+      fulfillable: false,
+      labels: ['sandbox'],
+    });
     const { id, trackId } = created.body as { id: string; trackId: string };
 
     await shop.control(`/_sandbox/payments/${trackId}/transfers`, { percent: 100 });
@@ -32,9 +37,18 @@ describe('A first payment', () => {
       const order = await shop.api('GET', '/v1/orders/order-1');
       return order.body.fulfillment === 'requested';
     });
-    const reported = await shop.api('POST', `/v1/payments/${id}/fulfillment`, { outcome: 'fulfilled', reference: 'parcel-7' });
+    const reported = await shop.api('POST', `/v1/payments/${id}/fulfillment`, {
+      outcome: 'fulfilled',
+      reference: 'parcel-7',
+    });
     expect(reported.status).toBe(200);
     const order = await shop.api('GET', `/v1/orders/order-1?minPosition=${String(reported.body.position)}`);
-    expect(order.body).toMatchObject({ status: 'paid', complete: true, fulfillment: 'fulfilled', due: '49.90', received: '49.90' });
+    expect(order.body).toMatchObject({
+      status: 'paid',
+      complete: true,
+      fulfillment: 'fulfilled',
+      due: '49.90',
+      received: '49.90',
+    });
   });
 });

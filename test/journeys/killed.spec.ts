@@ -21,7 +21,9 @@ describe('A service that is killed again and again', () => {
   const received = new Map<string, Set<string>>();
   const shop = createServer((request, answer) => {
     let body = '';
-    request.on('data', (part: Buffer) => { body += part.toString(); });
+    request.on('data', (part: Buffer) => {
+      body += part.toString();
+    });
     request.on('end', () => {
       const { data } = JSON.parse(body) as { data: { id: string } };
       received.set(data.id, (received.get(data.id) ?? new Set()).add(String(request.headers['webhook-id'])));
@@ -32,9 +34,19 @@ describe('A service that is killed again and again', () => {
   beforeAll(async () => {
     database = await testDatabase();
     dataDir = await mkdtemp(join(tmpdir(), 'finality-killed-'));
-    await new Promise<void>((resolve) => { shop.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      shop.listen(0, '127.0.0.1', resolve);
+    });
     const [port, sandboxPort] = [String(await freePort()), String(await freePort())];
-    env = { DATABASE_URL: database.url, DATA_DIR: dataDir, PORT: port, SANDBOX_PORT: sandboxPort, API_KEY: apiKey, PUBLIC_URL: `http://127.0.0.1:${port}`, LOG_LEVEL: 'warn' };
+    env = {
+      DATABASE_URL: database.url,
+      DATA_DIR: dataDir,
+      PORT: port,
+      SANDBOX_PORT: sandboxPort,
+      API_KEY: apiKey,
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      LOG_LEVEL: 'warn',
+    };
   });
   afterAll(async () => {
     await kill();
@@ -45,8 +57,14 @@ describe('A service that is killed again and again', () => {
   });
 
   const start = async (): Promise<void> => {
-    child = spawn(process.execPath, ['dist/main.js'], { env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: 'ignore' });
-    await until(async () => (await fetch(`http://127.0.0.1:${env['PORT'] ?? ''}/health/ready`).catch(() => null))?.ok, 15_000);
+    child = spawn(process.execPath, ['dist/main.js'], {
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: 'ignore',
+    });
+    await until(
+      async () => (await fetch(`http://127.0.0.1:${env['PORT'] ?? ''}/health/ready`).catch(() => null))?.ok,
+      15_000,
+    );
   };
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -54,7 +72,11 @@ describe('A service that is killed again and again', () => {
     await once(child, 'exit');
   };
   /** Sends until an answer comes: the process may be gone at any moment, as it may for any client. */
-  const insist = (base: string, path: string, body: unknown): Promise<{ id: string; trackId: string | null; status: string }> =>
+  const insist = (
+    base: string,
+    path: string,
+    body: unknown,
+  ): Promise<{ id: string; trackId: string | null; status: string }> =>
     until(async () => {
       const answer = await fetch(`http://127.0.0.1:${base}${path}`, {
         method: 'POST',
@@ -62,7 +84,9 @@ describe('A service that is killed again and again', () => {
         body: JSON.stringify(body),
       }).catch(() => null);
       // A repeated scenario may find that the killed one has been played: that, too, is an answer.
-      return answer !== null && (answer.status < 300 || path.startsWith('/_sandbox/scenarios')) ? ((await answer.json().catch(() => null)) as { id: string; trackId: string | null; status: string } | null) : null;
+      return answer !== null && (answer.status < 300 || path.startsWith('/_sandbox/scenarios'))
+        ? ((await answer.json().catch(() => null)) as { id: string; trackId: string | null; status: string } | null)
+        : null;
     }, 40_000);
 
   it('opens each order once, and has each paid payment fulfilled under one message id', async () => {
@@ -100,7 +124,9 @@ describe('A service that is killed again and again', () => {
       `select data->>'paymentId' as payment, count(*)::int as times from event where type = 'FulfillmentRequested' group by 1`,
     );
     expect(new Map(rows.map((row) => [row.payment, row.times]))).toEqual(new Map(ids.map((id) => [id, 1])));
-    const gaps = await database.pool.query('select stream_id from event group by stream_id having max(version) <> count(*)');
+    const gaps = await database.pool.query(
+      'select stream_id from event group by stream_id having max(version) <> count(*)',
+    );
     expect(gaps.rows).toEqual([]);
   }, 150_000);
 });

@@ -18,7 +18,11 @@ describe('An order with more than one attempt to pay it', () => {
   const becomes = (id: string, status: string): Promise<unknown> =>
     until(async () => (await shop.api('GET', `/v1/payments/${id}`)).body.status === status, 10_000);
   const payLate = async (trackId: string): Promise<void> => {
-    await shop.control(`/_sandbox/payments/${trackId}/transfers`, { amount: '50', currency: 'USDT', confirmations: 30 });
+    await shop.control(`/_sandbox/payments/${trackId}/transfers`, {
+      amount: '50',
+      currency: 'USDT',
+      confirmations: 30,
+    });
     await shop.control('/_sandbox/clock/advance', { seconds: 900 });
   };
 
@@ -36,7 +40,12 @@ describe('An order with more than one attempt to pay it', () => {
       const { body } = await shop.api('GET', `/v1/payments/${first.id}`);
       return body.review !== null && body;
     }, 10_000);
-    expect(doubted).toMatchObject({ status: 'expired', fulfillable: false, received: '50', review: { reasons: ['order_taken'] } });
+    expect(doubted).toMatchObject({
+      status: 'expired',
+      fulfillable: false,
+      received: '50',
+      review: { reasons: ['order_taken'] },
+    });
     const { rows } = await shop.database.pool.query(`select 1 from event where type = 'FulfillmentRequested'`);
     expect(rows).toHaveLength(1);
   });
@@ -65,8 +74,25 @@ it('Many transfers of one payment, told at once, are all acknowledged and all co
     const tell = (n: number): Promise<{ status: number }> =>
       shop.callback(
         JSON.stringify({
-          track_id: body.trackId, status: 'Paying', type: 'invoice', amount: 40, currency: 'USD', order_id: body.id, value: 40,
-          txs: [{ status: 'confirming', tx_hash: `transaction-number-${String(n)}`, sent_amount: 1, received_amount: 0.99, value: 1, currency: 'USDT', network: 'Tron Network', confirmations: 0 }],
+          track_id: body.trackId,
+          status: 'Paying',
+          type: 'invoice',
+          amount: 40,
+          currency: 'USD',
+          order_id: body.id,
+          value: 40,
+          txs: [
+            {
+              status: 'confirming',
+              tx_hash: `transaction-number-${String(n)}`,
+              sent_amount: 1,
+              received_amount: 0.99,
+              value: 1,
+              currency: 'USDT',
+              network: 'Tron Network',
+              confirmations: 0,
+            },
+          ],
         }),
       );
     const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => tell(n)));

@@ -10,7 +10,12 @@ describe('A payer who pays', () => {
   afterAll(() => shop.close());
 
   const create = async (orderId: string, changes = {}): Promise<{ id: string; trackId: string }> => {
-    const { status, body } = await shop.api('POST', '/v1/payments', { orderId, amount: '50.00', currency: 'USD', ...changes });
+    const { status, body } = await shop.api('POST', '/v1/payments', {
+      orderId,
+      amount: '50.00',
+      currency: 'USD',
+      ...changes,
+    });
     expect(status).toBe(201);
     return body as { id: string; trackId: string };
   };
@@ -26,13 +31,20 @@ describe('A payer who pays', () => {
       return Object.entries(expected).every(([key, value]) => body[key] === value) && body;
     }, 10_000);
   const fulfilments = async (id: string): Promise<number> => {
-    const { rows } = await shop.database.pool.query(`select 1 from event where type = 'FulfillmentRequested' and data->>'paymentId' = $1`, [id]);
+    const { rows } = await shop.database.pool.query(
+      `select 1 from event where type = 'FulfillmentRequested' and data->>'paymentId' = $1`,
+      [id],
+    );
     return rows.length;
   };
 
   it('exactly, is paid and fulfilled once', async () => {
     const id = await play('exact', 'exact');
-    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({ received: '50.00', delta: '0.00', labels: ['sandbox'] });
+    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({
+      received: '50.00',
+      delta: '0.00',
+      labels: ['sandbox'],
+    });
     await until(async () => (await fulfilments(id)) === 1);
   });
 
@@ -54,12 +66,18 @@ describe('A payer who pays', () => {
 
   it('in two parts, is partially paid and then paid', async () => {
     const id = await play('topped_up', 'topped-up');
-    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({ received: '50.00', labels: ['multiple_transfers', 'sandbox'] });
+    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({
+      received: '50.00',
+      labels: ['multiple_transfers', 'sandbox'],
+    });
   });
 
   it('in two coins, is paid', async () => {
     const id = await play('mixed', 'mixed');
-    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({ received: '50.00', labels: ['multiple_transfers', 'mixed_currency', 'sandbox'] });
+    expect(await becomes(id, { status: 'paid', fulfillable: true })).toMatchObject({
+      received: '50.00',
+      labels: ['multiple_transfers', 'mixed_currency', 'sandbox'],
+    });
   });
 
   it('too much, is paid and shows by how much, with a review that does not hold up the goods', async () => {
@@ -74,9 +92,18 @@ describe('A payer who pays', () => {
     const id = await play('underpaid', 'underpaid');
     await becomes(id, { progress: 'partially_paid' });
     const why = await shop.api('GET', `/v1/payments/${id}/explanation`);
-    expect(why.body).toMatchObject({ complete: false, blockedBy: 'amount_missing', waitingOn: 'payer', missing: { amount: '20.00', currency: 'USD' } });
+    expect(why.body).toMatchObject({
+      complete: false,
+      blockedBy: 'amount_missing',
+      waitingOn: 'payer',
+      missing: { amount: '20.00', currency: 'USD' },
+    });
     await shop.control('/_sandbox/clock/advance', { seconds: 3700 });
-    expect(await becomes(id, { status: 'expired' })).toMatchObject({ progress: 'closed', delta: '-20.00', labels: ['underpaid', 'sandbox'] });
+    expect(await becomes(id, { status: 'expired' })).toMatchObject({
+      progress: 'closed',
+      delta: '-20.00',
+      labels: ['underpaid', 'sandbox'],
+    });
     expect(await fulfilments(id)).toBe(0);
   });
 
@@ -97,7 +124,10 @@ describe('A payer who pays', () => {
   });
 
   it('too late, is paid where the policy accepts it', async () => {
-    const id = await play('late', 'late-accepted', { currency: 'USDT', policy: { latePayment: { window: 'PT72H', then: 'accept' } } });
+    const id = await play('late', 'late-accepted', {
+      currency: 'USDT',
+      policy: { latePayment: { window: 'PT72H', then: 'accept' } },
+    });
     await shop.control('/_sandbox/clock/advance', { seconds: 900 });
     const paid = await becomes(id, { status: 'paid', fulfillable: true });
     expect(paid.labels).toContain('late');

@@ -23,7 +23,12 @@ describe('The command line, beside a running service', () => {
   /** Runs the command as a process of its own, as an operator would. */
   const finality = (...args: string[]): Promise<Run> =>
     new Promise((resolve) => {
-      const env = { ...process.env, NODE_OPTIONS: '', DATABASE_URL: shop.database.url, SANDBOX_PORT: String(shop.config.sandboxPort) };
+      const env = {
+        ...process.env,
+        NODE_OPTIONS: '',
+        DATABASE_URL: shop.database.url,
+        SANDBOX_PORT: String(shop.config.sandboxPort),
+      };
       execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 15_000 }, (error, out, err) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
       });
@@ -39,17 +44,26 @@ describe('The command line, beside a running service', () => {
 
   it('shows events and evidence side by side, oldest first', async () => {
     const { out } = await finality('timeline', id);
-    const kinds = out.trim().split('\n').map((line) => line.split(/\s+/)[1]);
+    const kinds = out
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/)[1]);
     expect(kinds[0]).toBe('event');
     expect(kinds).toContain('evidence');
-    const times = out.trim().split('\n').map((line) => line.slice(0, 24));
+    const times = out
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(0, 24));
     expect(times).toEqual([...times].sort());
   });
 
   it('folds one stream step by step, up to a version', async () => {
     const { out } = await finality('replay', '--payment', id, '--as-of', '2', '--json');
     const { steps } = JSON.parse(out) as { steps: { event: string; status: string }[] };
-    expect(steps.map(({ event, status }) => [event, status])).toEqual([['PaymentRequested', 'created'], ['InvoiceOpened', 'pending']]);
+    expect(steps.map(({ event, status }) => [event, status])).toEqual([
+      ['PaymentRequested', 'created'],
+      ['InvoiceOpened', 'pending'],
+    ]);
   });
 
   it('rebuilds the order read model to what it was, after somebody damaged it', async () => {
@@ -61,7 +75,11 @@ describe('The command line, beside a running service', () => {
     expect((await finality('replay', '--projection', 'all')).code).toBe(0);
     const { body } = await shop.api('GET', '/v1/payments?orderId=cli-1');
     expect(body.items[0]).toMatchObject({ status: 'pending', received: '30.00' });
-    const { body: created } = await shop.api('POST', '/v1/payments', { orderId: 'cli-2', amount: '1.00', currency: 'USD' });
+    const { body: created } = await shop.api('POST', '/v1/payments', {
+      orderId: 'cli-2',
+      amount: '1.00',
+      currency: 'USD',
+    });
     const list = await shop.api('GET', `/v1/payments?orderId=cli-2&minPosition=${String(created.position)}`);
     expect(list.body.items).toHaveLength(1);
   });
@@ -81,7 +99,10 @@ describe('The command line, beside a running service', () => {
     await shop.database.pool.query(`update subscription set error = null where name = 'orders'`);
     expect(ill.code).toBe(1);
     const findings = JSON.parse(ill.out) as { check: string; status: string; detail: string }[];
-    expect(findings.find(({ check }) => check === 'orders')).toMatchObject({ status: 'fail', detail: expect.stringContaining('a planted failure') });
+    expect(findings.find(({ check }) => check === 'orders')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('a planted failure'),
+    });
   });
 
   it.each([

@@ -22,15 +22,29 @@ const sending: fc.Arbitrary<Sent> = fc.record({
 });
 
 const rules: fc.Arbitrary<PolicyRules> = fc.record({
-  paidWhen: fc.constantFrom<PolicyRules['paidWhen']>({ rule: 'settled' }, { rule: 'detected' }, { rule: 'confirmations', count: 10 }),
-  underpayment: fc.record({ tolerancePercent: fc.constantFrom('0', '2', '10'), then: fc.constantFrom('reject', 'partial_credit', 'review') }),
-  overpayment: fc.record({ tolerancePercent: fc.constantFrom('0', '5'), then: fc.constantFrom('credit', 'review', 'keep') }),
+  paidWhen: fc.constantFrom<PolicyRules['paidWhen']>(
+    { rule: 'settled' },
+    { rule: 'detected' },
+    { rule: 'confirmations', count: 10 },
+  ),
+  underpayment: fc.record({
+    tolerancePercent: fc.constantFrom('0', '2', '10'),
+    then: fc.constantFrom('reject', 'partial_credit', 'review'),
+  }),
+  overpayment: fc.record({
+    tolerancePercent: fc.constantFrom('0', '5'),
+    then: fc.constantFrom('credit', 'review', 'keep'),
+  }),
   latePayment: fc.record({ window: fc.constant('PT72H'), then: fc.constantFrom('accept', 'review') }),
 });
 
 const dollars = (cents: number): string => plain(new Decimal(String(cents)).div('100'));
 
-const asTransfer = ({ cents, coin, late, sameHash }: Sent, index: number, status: ReportedTransfer['status']): ReportedTransfer => {
+const asTransfer = (
+  { cents, coin, late, sameHash }: Sent,
+  index: number,
+  status: ReportedTransfer['status'],
+): ReportedTransfer => {
   const worth = dollars(cents);
   return transfer(worth, {
     txHash: sameHash ? 'one-transaction' : `transaction-${String(index)}`,
@@ -51,7 +65,14 @@ function gatewayHistory(sent: readonly Sent[], policy: PolicyRules): GatewayRepo
   const seen: ReportedTransfer[] = [];
   let status: GatewayStatus = 'paying';
   let sum = new Decimal('0');
-  const say = (): void => { reports.push(report(status, seen.map((each) => ({ ...each })))); };
+  const say = (): void => {
+    reports.push(
+      report(
+        status,
+        seen.map((each) => ({ ...each })),
+      ),
+    );
+  };
   ordered.forEach((each, index) => {
     if (each.late && status === 'paying') {
       status = seen.length === 0 ? 'expired' : 'underpaid';
@@ -76,7 +97,10 @@ const outcome = (payment: Payment) => ({
   labels: labelsOf(payment),
   progress: progressOf(payment),
   fulfillable: isFulfillable(payment),
-  money: 'money' in payment ? { received: payment.money.received, delta: payment.money.delta, transfers: payment.money.transfers.length } : null,
+  money:
+    'money' in payment
+      ? { received: payment.money.received, delta: payment.money.delta, transfers: payment.money.transfers.length }
+      : null,
 });
 
 const settledDown = (rulesOf: PolicyRules, told: readonly GatewayReport[], last: GatewayReport): Payment => {
@@ -89,7 +113,11 @@ const settledDown = (rulesOf: PolicyRules, told: readonly GatewayReport[], last:
 
 describe('Whatever order callbacks arrive in', () => {
   it('ends in the same status, labels, sums and fulfilment, repeated or not, lost or not', () => {
-    const cases = fc.record({ sent: fc.array(sending, { maxLength: 5 }), rules, seed: fc.infiniteStream(fc.nat({ max: 1_000_000 })) });
+    const cases = fc.record({
+      sent: fc.array(sending, { maxLength: 5 }),
+      rules,
+      seed: fc.infiniteStream(fc.nat({ max: 1_000_000 })),
+    });
     fc.assert(
       fc.property(cases, ({ sent, rules: policy, seed }) => {
         const reports = gatewayHistory(sent, policy);
@@ -102,7 +130,11 @@ describe('Whatever order callbacks arrive in', () => {
         const some = shuffled.filter((_, index) => index % 3 !== 0);
         // Reports need not be cumulative: some name no transfer, some the newest alone.
         const partial = shuffled.map((each, index) =>
-          index % 3 === 0 ? { ...each, transfers: [] } : index % 3 === 1 ? { ...each, transfers: each.transfers.slice(-1) } : each,
+          index % 3 === 0
+            ? { ...each, transfers: [] }
+            : index % 3 === 1
+              ? { ...each, transfers: each.transfers.slice(-1) }
+              : each,
         );
         const straight = outcome(settledDown(policy, reports, last));
         expect(outcome(settledDown(policy, shuffled, last))).toEqual(straight);

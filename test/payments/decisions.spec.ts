@@ -1,9 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { cancel, doubtUncorroborated, giveUp, invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from '../../src/payments/decisions.js';
+import {
+  cancel,
+  doubtUncorroborated,
+  giveUp,
+  invoiceDelayed,
+  invoiceOpened,
+  invoiceRefused,
+  retryInvoice,
+} from '../../src/payments/decisions.js';
 import { isFulfillable, labelsOf, progressOf, type PaymentEvent } from '../../src/payments/payment.js';
 import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
 
-const confirmed = (worth: string, changes = {}) => transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
+const confirmed = (worth: string, changes = {}) =>
+  transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
 
 describe('An open payment', () => {
   it('shows a transfer as soon as the gateway sees it, and becomes paid when the gateway has settled it', () => {
@@ -16,12 +25,20 @@ describe('An open payment', () => {
   });
 
   it('becomes paid by a callback that came alone, before any other', () => {
-    given(...open()).when(report('paid', [confirmed('50')])).then('GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid');
+    given(...open())
+      .when(report('paid', [confirmed('50')]))
+      .then('GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid');
   });
 
   it('does nothing about a claim that it knows', () => {
-    given(...open()).when(report('paying', [transfer('50')])).when(report('paying', [transfer('50')])).nothing();
-    given(...open()).when(report('paid', [confirmed('50')])).when(report('paid', [confirmed('50')])).nothing();
+    given(...open())
+      .when(report('paying', [transfer('50')]))
+      .when(report('paying', [transfer('50')]))
+      .nothing();
+    given(...open())
+      .when(report('paid', [confirmed('50')]))
+      .when(report('paid', [confirmed('50')]))
+      .nothing();
   });
 
   it('is not moved back by a claim that comes late', () => {
@@ -33,7 +50,12 @@ describe('An open payment', () => {
 
   it('keeps money that a stale claim tells of, without believing the stale status', () => {
     const paid = given(...open()).when(report('paid', [confirmed('50')]));
-    paid.when(report('paying', [transfer('5', { txHash: 'another-transfer' })])).then('TransferDetected', 'AmountAssessed', { type: 'ReviewOpened', data: { reasons: ['overpaid'], at: inTime } });
+    paid
+      .when(report('paying', [transfer('5', { txHash: 'another-transfer' })]))
+      .then('TransferDetected', 'AmountAssessed', {
+        type: 'ReviewOpened',
+        data: { reasons: ['overpaid'], at: inTime },
+      });
     expect(paid.payment().status).toBe('paid');
   });
 
@@ -52,13 +74,17 @@ describe('An open payment', () => {
   it('waits while the gateway lags behind its own callback, and asks a person when it never catches up', () => {
     const history = given(...open()).when(report('paid', [confirmed('50')]));
     history.when(report('waiting'), 'poll', inTime).nothing();
-    history.when(report('waiting'), 'poll', '2026-01-01T12:21:00.000Z').then({ type: 'ReviewOpened', data: { reasons: ['gateway_conflict'], at: '2026-01-01T12:21:00.000Z' } });
+    history
+      .when(report('waiting'), 'poll', '2026-01-01T12:21:00.000Z')
+      .then({ type: 'ReviewOpened', data: { reasons: ['gateway_conflict'], at: '2026-01-01T12:21:00.000Z' } });
     expect(labelsOf(history.payment())).toContain('gateway_conflict');
     expect(isFulfillable(history.payment())).toBe(false);
   });
 
   it('expires when the gateway says so and no money came', () => {
-    const history = given(...open()).when(report('expired'), 'poll', tooLate).then('GatewayReported', 'PaymentExpired');
+    const history = given(...open())
+      .when(report('expired'), 'poll', tooLate)
+      .then('GatewayReported', 'PaymentExpired');
     expect(progressOf(history.payment())).toBe('closed');
     history.when(report('expired'), 'poll', tooLate).nothing();
   });
@@ -77,18 +103,28 @@ describe('A short payment', () => {
 
   it('expires short where the policy rejects', () => {
     const history = given(...open()).when(report('underpaid', [confirmed('30')]), 'poll', tooLate);
-    expect(history.payment()).toMatchObject({ status: 'expired', money: { received: '30', delta: '-20', review: null } });
+    expect(history.payment()).toMatchObject({
+      status: 'expired',
+      money: { received: '30', delta: '-20', review: null },
+    });
     expect(labelsOf(history.payment())).toEqual(['underpaid']);
   });
 
   it('waits for a person where the policy says review', () => {
-    const history = given(...open({ underpayment: { tolerancePercent: '0', then: 'review' } })).when(report('underpaid', [confirmed('30')]), 'poll', tooLate);
+    const history = given(...open({ underpayment: { tolerancePercent: '0', then: 'review' } })).when(
+      report('underpaid', [confirmed('30')]),
+      'poll',
+      tooLate,
+    );
     expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['underpaid'] } } });
     expect(progressOf(history.payment())).toBe('in_review');
   });
 
   it('is complete within its tolerance, and says so', () => {
-    const history = given(...open({ underpayment: { tolerancePercent: '2', then: 'reject' } })).when(report('paid', [confirmed('49')]), 'poll');
+    const history = given(...open({ underpayment: { tolerancePercent: '2', then: 'reject' } })).when(
+      report('paid', [confirmed('49')]),
+      'poll',
+    );
     expect(history.payment().status).toBe('paid');
     expect(labelsOf(history.payment())).toEqual(['within_tolerance']);
   });
@@ -102,13 +138,19 @@ describe('A short payment', () => {
 describe('An overpaid payment', () => {
   it('is paid, and the person who looks at the excess does not hold up the goods', () => {
     const history = given(...open()).when(report('paid', [confirmed('55')]), 'poll');
-    expect(history.payment()).toMatchObject({ status: 'paid', money: { delta: '5', review: { reasons: ['overpaid'] } } });
+    expect(history.payment()).toMatchObject({
+      status: 'paid',
+      money: { delta: '5', review: { reasons: ['overpaid'] } },
+    });
     expect(labelsOf(history.payment())).toEqual(['overpaid']);
     expect(isFulfillable(history.payment())).toBe(true);
   });
 
   it('is left alone where the policy keeps the excess', () => {
-    const history = given(...open({ overpayment: { tolerancePercent: '0', then: 'keep' } })).when(report('paid', [confirmed('55')]), 'poll');
+    const history = given(...open({ overpayment: { tolerancePercent: '0', then: 'keep' } })).when(
+      report('paid', [confirmed('55')]),
+      'poll',
+    );
     expect(history.payment()).toMatchObject({ status: 'paid', money: { review: null } });
   });
 });
@@ -117,7 +159,9 @@ describe('Late money', () => {
   const late = (worth: string) => confirmed(worth, { seenAt: tooLate });
 
   it('opens a review where the policy says so, and leaves the status expired', () => {
-    const history = given(...open()).when(report('expired'), 'poll', tooLate).when(report('expired', [late('50')]), 'poll', tooLate);
+    const history = given(...open())
+      .when(report('expired'), 'poll', tooLate)
+      .when(report('expired', [late('50')]), 'poll', tooLate);
     expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons: ['late_payment'] } } });
     expect(labelsOf(history.payment())).toEqual(['late']);
   });
@@ -130,35 +174,57 @@ describe('Late money', () => {
   });
 
   it('comes to the same whether the money or the expiry is heard of first', () => {
-    const before = given(...open()).when(report('paying', [late('50')]), 'callback', tooLate).when(report('expired', [late('50')]), 'poll', tooLate).payment();
-    const after = given(...open()).when(report('expired'), 'poll', tooLate).when(report('expired', [late('50')]), 'poll', tooLate).payment();
-    expect([before.status, labelsOf(before), progressOf(before)]).toEqual([after.status, labelsOf(after), progressOf(after)]);
+    const before = given(...open())
+      .when(report('paying', [late('50')]), 'callback', tooLate)
+      .when(report('expired', [late('50')]), 'poll', tooLate)
+      .payment();
+    const after = given(...open())
+      .when(report('expired'), 'poll', tooLate)
+      .when(report('expired', [late('50')]), 'poll', tooLate)
+      .payment();
+    expect([before.status, labelsOf(before), progressOf(before)]).toEqual([
+      after.status,
+      labelsOf(after),
+      progressOf(after),
+    ]);
   });
 
   it('is for a person when it comes after the window, whatever the policy', () => {
     const history = given(...open({ latePayment: { window: 'PT72H', then: 'accept' } }))
       .when(report('expired'), 'poll', tooLate)
       .when(report('expired', [confirmed('50', { seenAt: muchTooLate })]), 'poll', muchTooLate);
-    expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons: ['late_outside_window'] } } });
+    expect(history.payment()).toMatchObject({
+      status: 'expired',
+      money: { review: { reasons: ['late_outside_window'] } },
+    });
   });
 
   it.each([
     ['before the payment was asked for, and hears of it late', '2020-01-01T00:00:00.000Z', tooLate, 'expired'],
     ['in the far future, and hears of it in time', '2100-01-01T00:00:00.000Z', inTime, 'paid'],
   ])('is not decided by a date %s', (_what, seenAt, heardAt, status) => {
-    const history = given(...open()).when(report(status === 'paid' ? 'paid' : 'expired', [confirmed('50', { seenAt })]), 'callback', heardAt);
+    const history = given(...open()).when(
+      report(status === 'paid' ? 'paid' : 'expired', [confirmed('50', { seenAt })]),
+      'callback',
+      heardAt,
+    );
     expect(history.payment().status).toBe(status);
     expect(labelsOf(history.payment())).toEqual(status === 'paid' ? [] : ['late']);
   });
 
   it('is not late money when it was seen in time and only confirmed after the deadline', () => {
-    const history = given(...open()).when(report('paying', [transfer('50')])).when(report('paid', [confirmed('50')]), 'callback', tooLate);
+    const history = given(...open())
+      .when(report('paying', [transfer('50')]))
+      .when(report('paid', [confirmed('50')]), 'callback', tooLate);
     expect(history.payment()).toMatchObject({ status: 'paid', late: false });
   });
 
   it('opens a review when enough money is there although the gateway closed the payment', () => {
     const history = given(...open()).when(report('expired', [confirmed('50')]), 'poll', tooLate);
-    expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['expired_with_money'] } } });
+    expect(history.payment()).toMatchObject({
+      status: 'pending',
+      money: { review: { reasons: ['expired_with_money'] } },
+    });
   });
 });
 
@@ -172,19 +238,25 @@ describe('The three rules of paidWhen', () => {
 
   it('detected: a poll that sees the same transfers is confirmation enough', () => {
     const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('50')]));
-    history.when(report('paying', [transfer('50', { valueUsd: null })], { valueUsd: null }), 'poll').then('PaymentCorroborated');
+    history
+      .when(report('paying', [transfer('50', { valueUsd: null })], { valueUsd: null }), 'poll')
+      .then('PaymentCorroborated');
   });
 
   it('confirmations: complete when transfers worth the amount have that many each', () => {
     const rules = { paidWhen: { rule: 'confirmations' as const, count: 3 } };
-    const history = given(...open(rules)).when(report('paying', [transfer('30', { confirmations: 5 }), transfer('20', { confirmations: 2 })]));
+    const history = given(...open(rules)).when(
+      report('paying', [transfer('30', { confirmations: 5 }), transfer('20', { confirmations: 2 })]),
+    );
     expect(history.payment().status).toBe('pending');
     history.when(report('paying', [transfer('30', { confirmations: 6 }), transfer('20', { confirmations: 3 })]));
     expect(history.payment().status).toBe('paid');
   });
 
   it('confirmations: the gateway calling it paid does not stand in for missing ones', () => {
-    const history = given(...open({ paidWhen: { rule: 'confirmations', count: 50 } })).when(report('paid', [confirmed('50')]));
+    const history = given(...open({ paidWhen: { rule: 'confirmations', count: 50 } })).when(
+      report('paid', [confirmed('50')]),
+    );
     expect(history.payment().status).toBe('pending');
   });
 
@@ -205,7 +277,11 @@ describe('Claims that contradict what we asked for', () => {
   });
 
   it('compare amounts by value, not by spelling', () => {
-    expect(given(...open()).when(report('paid', [confirmed('50')], { amount: '50.00' })).payment().status).toBe('paid');
+    expect(
+      given(...open())
+        .when(report('paid', [confirmed('50')], { amount: '50.00' }))
+        .payment().status,
+    ).toBe('paid');
   });
 
   it('hold up fulfilment when they come after the payment was paid', () => {
@@ -216,15 +292,19 @@ describe('Claims that contradict what we asked for', () => {
   });
 });
 
-describe('The gateway\'s other words', () => {
+describe("The gateway's other words", () => {
   it('manual acceptance completes a short payment, and says that it was one', () => {
-    const history = given(...open()).when(report('underpaid', [confirmed('30')]), 'poll', tooLate).when(report('manual_accept', [confirmed('30')]), 'poll', tooLate);
+    const history = given(...open())
+      .when(report('underpaid', [confirmed('30')]), 'poll', tooLate)
+      .when(report('manual_accept', [confirmed('30')]), 'poll', tooLate);
     expect(history.payment().status).toBe('paid');
     expect(labelsOf(history.payment())).toEqual(['underpaid', 'manually_accepted']);
   });
 
   it('a refund is a fact beside the status', () => {
-    const history = given(...open()).when(report('paid', [confirmed('50')]), 'poll').when(report('refunded', [confirmed('50')]), 'poll');
+    const history = given(...open())
+      .when(report('paid', [confirmed('50')]), 'poll')
+      .when(report('refunded', [confirmed('50')]), 'poll');
     expect(history.payment().status).toBe('paid');
     expect(labelsOf(history.payment())).toEqual(['refunded']);
     expect(isFulfillable(history.payment())).toBe(false);
@@ -235,7 +315,7 @@ describe('The gateway\'s other words', () => {
     expect(history.payment()).toMatchObject({ status: 'pending', money: { review: { reasons: ['refunded_unpaid'] } } });
   });
 
-  it('money without a known worth waits for the gateway\'s verdict, which then decides', () => {
+  it("money without a known worth waits for the gateway's verdict, which then decides", () => {
     const unknown = transfer('0.5', { currency: 'ETH', valueUsd: null });
     const history = given(...open()).when(report('paying', [unknown], { valueUsd: null }));
     expect(history.payment()).toMatchObject({ status: 'pending', money: { received: null } });
@@ -258,25 +338,38 @@ describe('What is heard piece by piece', () => {
     ['a part, under a policy of review', '30', ['underpaid']],
   ])('%s that was sent in time and is heard of after expiry goes to a person', (_what, worth, reasons) => {
     const rules = { underpayment: { tolerancePercent: '0', then: 'review' as const } };
-    const history = given(...open(rules)).when(report('expired'), 'poll', tooLate).when(report('expired', [confirmed(worth)]), 'poll', tooLate);
+    const history = given(...open(rules))
+      .when(report('expired'), 'poll', tooLate)
+      .when(report('expired', [confirmed(worth)]), 'poll', tooLate);
     expect(history.payment()).toMatchObject({ status: 'expired', money: { review: { reasons } } });
   });
 
   it('a transfer that first had no hash, and then has one, counts once', () => {
-    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(report('paying', [transfer('25', { txHash: '' })]));
+    const history = given(...open({ paidWhen: { rule: 'detected' } })).when(
+      report('paying', [transfer('25', { txHash: '' })]),
+    );
     history.when(report('paying', [transfer('25', { txHash: 'the-real-hash-of-it' })]));
-    expect(history.payment()).toMatchObject({ status: 'pending', money: { received: '25', transfers: [{ txHash: 'the-real-hash-of-it' }] } });
+    expect(history.payment()).toMatchObject({
+      status: 'pending',
+      money: { received: '25', transfers: [{ txHash: 'the-real-hash-of-it' }] },
+    });
   });
 
   it('two transfers under one hash count twice', () => {
     const both = [confirmed('20', { txHash: 'one-hash-for-both' }), confirmed('30', { txHash: 'one-hash-for-both' })];
-    expect(given(...open()).when(report('paid', both)).payment()).toMatchObject({ money: { received: '50', transfers: [{}, {}] } });
+    expect(
+      given(...open())
+        .when(report('paid', both))
+        .payment(),
+    ).toMatchObject({ money: { received: '50', transfers: [{}, {}] } });
   });
 
   it('what a poll calls the amount gives way to what a callback says was sent', () => {
     const net = confirmed('49.25', { currency: 'USD', txHash: 'a-transfer-in-usd', valueUsd: null });
     const gross = confirmed('50', { currency: 'USD', txHash: 'a-transfer-in-usd', receivedAmount: '49.25' });
-    const history = given(...open()).when(report('paying', [net]), 'poll').when(report('paid', [gross]));
+    const history = given(...open())
+      .when(report('paying', [net]), 'poll')
+      .when(report('paid', [gross]));
     expect(history.payment()).toMatchObject({ status: 'paid', money: { received: '50' } });
   });
 
@@ -290,19 +383,28 @@ describe('What is heard piece by piece', () => {
 
   it("half the money does not pass for all of it because the gateway's worth of the payment grows with it", () => {
     const half = transfer('0.5', { currency: 'ETH', valueUsd: '25' });
-    const history = given(...open({ paidWhen: { rule: 'detected' } }, { currency: 'EUR' })).when(report('paying', [half], { currency: 'EUR', valueUsd: '25' }));
+    const history = given(...open({ paidWhen: { rule: 'detected' } }, { currency: 'EUR' })).when(
+      report('paying', [half], { currency: 'EUR', valueUsd: '25' }),
+    );
     expect(history.payment()).toMatchObject({ status: 'pending', money: { received: null } });
   });
 
   it('a report about another order brings no money and opens a review', () => {
     const history = given(...open()).when(report('paid', [confirmed('50')], { orderId: 'somebody-else' }), 'poll');
-    expect(history.payment()).toMatchObject({ status: 'pending', money: { transfers: [], review: { reasons: ['gateway_conflict'] } } });
+    expect(history.payment()).toMatchObject({
+      status: 'pending',
+      money: { transfers: [], review: { reasons: ['gateway_conflict'] } },
+    });
   });
 
   it('a callback that the gateway never bears out goes to a person, even where the gateway knows nothing', () => {
-    const payment = given(...open()).when(report('paid', [confirmed('50')])).payment();
+    const payment = given(...open())
+      .when(report('paid', [confirmed('50')]))
+      .payment();
     expect(doubtUncorroborated(payment, inTime, 10)).toEqual([]);
-    expect(doubtUncorroborated(payment, tooLate, 10)).toMatchObject([{ type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } }]);
+    expect(doubtUncorroborated(payment, tooLate, 10)).toMatchObject([
+      { type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } },
+    ]);
   });
 });
 
@@ -314,11 +416,20 @@ describe('A payment that is being opened', () => {
     const events = invoiceOpened(created, invoice, false, inTime);
     expect(events).toHaveLength(1);
     const [event] = events;
-    expect(invoiceOpened(foldAll([{ type: 'PaymentRequested', data: terms() }, event as PaymentEvent]), invoice, true, inTime)).toEqual([]);
+    expect(
+      invoiceOpened(
+        foldAll([{ type: 'PaymentRequested', data: terms() }, event as PaymentEvent]),
+        invoice,
+        true,
+        inTime,
+      ),
+    ).toEqual([]);
   });
 
   it('fails when the gateway refuses it, and stays created while the outcome is not known', () => {
-    expect(invoiceRefused(created, { field: 'amount', detail: 'too low' }, inTime)).toMatchObject([{ type: 'InvoiceRefused' }]);
+    expect(invoiceRefused(created, { field: 'amount', detail: 'too low' }, inTime)).toMatchObject([
+      { type: 'InvoiceRefused' },
+    ]);
     const [delayed] = invoiceDelayed(created, 'unknown', 'no answer', inTime);
     const after = foldAll([{ type: 'PaymentRequested', data: terms() }, delayed as PaymentEvent]);
     expect(after).toMatchObject({ status: 'created', opening: { outcome: 'unknown' } });
@@ -344,12 +455,17 @@ describe('Cancelling', () => {
   it('leaves money that comes afterwards to a person', () => {
     const events = open();
     const history = given(...events, ...cancel(foldAll(events), inTime)).when(report('paid', [confirmed('50')]));
-    expect(history.payment()).toMatchObject({ status: 'failed', money: { review: { reasons: ['money_after_cancel'] } } });
+    expect(history.payment()).toMatchObject({
+      status: 'failed',
+      money: { review: { reasons: ['money_after_cancel'] } },
+    });
   });
 });
 
 it('A payment that nobody will look at any more is given to a person', () => {
-  const payment = given(...open()).when(report('paying', [transfer('50')])).payment();
+  const payment = given(...open())
+    .when(report('paying', [transfer('50')]))
+    .payment();
   if (payment.status !== 'pending') throw new Error('not pending');
   expect(giveUp(payment, tooLate)).toMatchObject([{ type: 'ReviewOpened', data: { reasons: ['no_final_word'] } }]);
 });

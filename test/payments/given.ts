@@ -1,7 +1,14 @@
 import { expect } from '@jest/globals';
 import { applyReport } from '../../src/payments/decisions.js';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/payments/payment-gateway.js';
-import { evolve, isReportable, type Payment, type PaymentEvent, type Terms, type Witness } from '../../src/payments/payment.js';
+import {
+  evolve,
+  isReportable,
+  type Payment,
+  type PaymentEvent,
+  type Terms,
+  type Witness,
+} from '../../src/payments/payment.js';
 import { defaultPolicy, type PolicyRules } from '../../src/payments/policy.js';
 
 export const opened = '2026-01-01T12:00:00.000Z';
@@ -33,7 +40,10 @@ export const terms = (rules: Partial<PolicyRules> = {}, changes: Partial<Terms> 
 /** A payment whose invoice is open. */
 export const open = (rules: Partial<PolicyRules> = {}, changes: Partial<Terms> = {}): PaymentEvent[] => [
   { type: 'PaymentRequested', data: terms(rules, changes) },
-  { type: 'InvoiceOpened', data: { trackId, paymentUrl: 'https://pay.example/1', expiresAt: deadline, adopted: false, at: opened } },
+  {
+    type: 'InvoiceOpened',
+    data: { trackId, paymentUrl: 'https://pay.example/1', expiresAt: deadline, adopted: false, at: opened },
+  },
 ];
 
 export const transfer = (worth: string, changes: Partial<ReportedTransfer> = {}): ReportedTransfer => ({
@@ -51,7 +61,11 @@ export const transfer = (worth: string, changes: Partial<ReportedTransfer> = {})
   ...changes,
 });
 
-export const report = (status: GatewayStatus, transfers: ReportedTransfer[] = [], changes: Partial<GatewayReport> = {}): GatewayReport => ({
+export const report = (
+  status: GatewayStatus,
+  transfers: ReportedTransfer[] = [],
+  changes: Partial<GatewayReport> = {},
+): GatewayReport => ({
   trackId,
   orderId: '01890000-0000-7000-8000-000000000001',
   type: 'invoice',
@@ -85,7 +99,9 @@ export const given = (...history: PaymentEvent[]) => {
       return chain;
     },
     then(...types: (PaymentEvent['type'] | Partial<PaymentEvent>)[]) {
-      expect(last.map((event) => event.type)).toEqual(types.map((type) => (typeof type === 'string' ? type : type.type)));
+      expect(last.map((event) => event.type)).toEqual(
+        types.map((type) => (typeof type === 'string' ? type : type.type)),
+      );
       types.forEach((type, index) => {
         if (typeof type !== 'string') expect(last[index]).toMatchObject(type);
       });

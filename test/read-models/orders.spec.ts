@@ -2,8 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { orderOf, type OrderRow } from '../../src/read-models/order.js';
 
 const payment = (changes: Partial<OrderRow>): OrderRow => ({
-  payment_id: 'p1', status: 'pending', fulfillable: false, fulfillment: 'none', amount: '50', currency: 'USD', received: '0',
-  created_at: '2026-01-01T00:00:00.000Z', ...changes,
+  payment_id: 'p1',
+  status: 'pending',
+  fulfillable: false,
+  fulfillment: 'none',
+  amount: '50',
+  currency: 'USD',
+  received: '0',
+  created_at: '2026-01-01T00:00:00.000Z',
+  ...changes,
 });
 
 describe('An order', () => {
@@ -13,7 +20,10 @@ describe('An order', () => {
   });
 
   it('is paid by whichever of its payments is', () => {
-    const order = orderOf([payment({ status: 'paid', fulfillable: true, fulfillment: 'requested', received: '50' }), payment({ payment_id: 'p2', status: 'expired' })]);
+    const order = orderOf([
+      payment({ status: 'paid', fulfillable: true, fulfillment: 'requested', received: '50' }),
+      payment({ payment_id: 'p2', status: 'expired' }),
+    ]);
     expect(order).toMatchObject({ status: 'paid', complete: true, fulfillment: 'requested', received: '50' });
   });
 

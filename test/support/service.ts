@@ -38,7 +38,10 @@ export interface TestService {
   /** Calls a control route of the sandbox gateway. */
   control(path: string, body?: unknown, method?: string): Promise<Answer>;
   /** Sends a callback with a good signature (or the header given) and answers what came back. */
-  callback(body: string | Buffer, options?: { key?: string; headers?: Record<string, string> }): Promise<{ status: number; text: string; type: string }>;
+  callback(
+    body: string | Buffer,
+    options?: { key?: string; headers?: Record<string, string> },
+  ): Promise<{ status: number; text: string; type: string }>;
   close(): Promise<void>;
 }
 
@@ -60,7 +63,9 @@ export const freePort = (): Promise<number> =>
     server.on('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;
-      server.close(() => { resolve(port); });
+      server.close(() => {
+        resolve(port);
+      });
     });
   });
 
@@ -81,7 +86,14 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     ...options.env,
   });
   const logged: string[] = [];
-  const log = pino({ level: 'trace' }, { write: (line: string) => { logged.push(line); } });
+  const log = pino(
+    { level: 'trace' },
+    {
+      write: (line: string) => {
+        logged.push(line);
+      },
+    },
+  );
   Logger.overrideLogger(new NestLog(log));
   const clock = options.clock ?? new SystemClock();
   const jobs = new Jobs({ url: database.url, concurrency: 1 });
@@ -103,8 +115,16 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const url = config.publicUrl;
   const sandboxUrl = `http://127.0.0.1:${String(sandboxPort)}`;
   return {
-    url, sandboxUrl, service, sandbox, database, clock, config, logged,
-    api: (method, path, body, headers = {}) => call(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),
+    url,
+    sandboxUrl,
+    service,
+    sandbox,
+    database,
+    clock,
+    config,
+    logged,
+    api: (method, path, body, headers = {}) =>
+      call(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),
     control: (path, body, method = body === undefined ? 'GET' : 'POST') => call(sandboxUrl + path, method, body, {}),
     callback: async (body, { key = merchantKey, headers = {} } = {}) => {
       const answer = await fetch(`${url}/v1/callbacks/oxapay/default`, {

@@ -111,7 +111,10 @@ const parsers = new Map<number, (value: string) => unknown>([
 ]);
 
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: never) => unknown {
-  return (format === 'binary' ? undefined : parsers.get(oid)) ?? (pg.types.getTypeParser(oid, 'text') as (value: never) => unknown);
+  return (
+    (format === 'binary' ? undefined : parsers.get(oid)) ??
+    (pg.types.getTypeParser(oid, 'text') as (value: never) => unknown)
+  );
 }
 
 const safeInteger = (value: string): number => {

@@ -7,9 +7,15 @@ import { storedTypes } from './event-row.pg.js';
 function appended({ streamId, head, events, metadata }: Member, positions: readonly number[]): Appended {
   const recorded: RecordedEvent[] = [];
   for (const [at, { id, type, schemaVersion, data, version }] of events.entries()) {
-    if (metadata) recorded.push({ id, type, schemaVersion, data, ...metadata, streamId, version, position: positions[at] ?? 0 });
+    if (metadata)
+      recorded.push({ id, type, schemaVersion, data, ...metadata, streamId, version, position: positions[at] ?? 0 });
   }
-  return { outcome: 'appended', position: positions.at(-1) ?? 0, version: head.version + events.length, events: recorded };
+  return {
+    outcome: 'appended',
+    position: positions.at(-1) ?? 0,
+    version: head.version + events.length,
+    events: recorded,
+  };
 }
 
 /**
@@ -21,7 +27,8 @@ export function outcomes(members: readonly Member[], rows: readonly Written[]): 
   const messages = new Map<string, Written>();
   for (const row of rows) {
     if (row.digest !== null) messages.set(row.stream_id + row.digest.toString('hex'), row);
-    else if (row.position !== null) positions.set(row.stream_id, [...(positions.get(row.stream_id) ?? []), row.position]);
+    else if (row.position !== null)
+      positions.set(row.stream_id, [...(positions.get(row.stream_id) ?? []), row.position]);
   }
   return members.map((member) => {
     const { streamId, message, events } = member;
@@ -56,7 +63,10 @@ export async function explain(pool: Pool, member: Member): Promise<Appended> {
   const values = [streamId, head.version, head.version + events.length];
   const { rows } = await pool.query<{ event_id: string; position: number }>({ ...eventsAt, values });
   if (events.length > 0 && rows.length === events.length && rows.every((row, at) => row.event_id === events[at]?.id)) {
-    return appended(member, rows.map((row) => row.position));
+    return appended(
+      member,
+      rows.map((row) => row.position),
+    );
   }
   for (const { scope, key, replaces } of member.keys) {
     const holder = await holderOf(pool, scope, key);

@@ -169,7 +169,16 @@ type Statement = { name: string; text: string; values: unknown[] };
 function plainStatement({ streamId, head, events, metadata: m, message, keys }: Member): Statement | null {
   const [event] = events;
   if (event === undefined || m === null || events.length > 1 || keys.length > 0) return null;
-  const values: unknown[] = [streamId, head.version, head.hash, event.id, event.type, event.schemaVersion, m.recordedAt, m.tenant];
+  const values: unknown[] = [
+    streamId,
+    head.version,
+    head.hash,
+    event.id,
+    event.type,
+    event.schemaVersion,
+    m.recordedAt,
+    m.tenant,
+  ];
   values.push(m.actor, m.correlationId, m.causationId, event.json, event.hash);
   if (message === null) return { ...statements.oneEvent, values };
   const { digest, id, source, subject, status, reason, body, receivedAt } = message;
@@ -216,7 +225,9 @@ function memberArrays(members: readonly Member[]): unknown[][] {
 }
 
 function eventArrays(members: readonly Member[]): unknown[][] {
-  const events = members.flatMap((member, n) => member.events.map((event) => ({ event, n, streamId: member.streamId })));
+  const events = members.flatMap((member, n) =>
+    member.events.map((event) => ({ event, n, streamId: member.streamId })),
+  );
   return [
     events.map(({ n }) => n),
     events.map(({ event }) => event.version),

@@ -19,7 +19,11 @@ export interface ChainAudit {
 }
 
 /** Recomputes the hash chain of every stream from the stored bytes. Reads the whole table, page by page. */
-export async function auditChains(pool: Pool, onProgress: (events: number) => void = () => undefined, maxBreaks = 100): Promise<ChainAudit> {
+export async function auditChains(
+  pool: Pool,
+  onProgress: (events: number) => void = () => undefined,
+  maxBreaks = 100,
+): Promise<ChainAudit> {
   const audit: ChainAudit = { events: 0, streams: 0, breaks: [] };
   let last: ChainedEvent | null = null;
   let broken = '';

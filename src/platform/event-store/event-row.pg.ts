@@ -49,7 +49,9 @@ export const storedTypes: pg.CustomTypesConfig = {
     if (oid === bigint) return Number;
     if (oid === timestamptz) return instantOf;
     if (oid === json) return (text: string) => text;
-    return (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text')) as unknown;
+    return (
+      format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text')
+    ) as unknown;
   },
 };
 

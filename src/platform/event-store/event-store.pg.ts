@@ -41,8 +41,16 @@ export class EventStore {
 
   constructor(options: EventStoreOptions) {
     const settings = Object.entries(sessionSettings).map(([name, value]) => `-c ${name}=${value}`);
-    this.pool = createPool(options.url, { max: options.maxConnections ?? 6, options: settings.join(' '), applicationName: 'finality event store' });
-    this.appender = new GroupAppender(this.pool, { statements: 2, batchSize: 256, capacity: options.maxWaiting ?? 10_000 });
+    this.pool = createPool(options.url, {
+      max: options.maxConnections ?? 6,
+      options: settings.join(' '),
+      applicationName: 'finality event store',
+    });
+    this.appender = new GroupAppender(this.pool, {
+      statements: 2,
+      batchSize: 256,
+      capacity: options.maxWaiting ?? 10_000,
+    });
     this.reader = new StreamReader(this.pool);
   }
 
@@ -71,7 +79,8 @@ export class EventStore {
    * again (same event ids, same message id) is harmless. Throws `Conflict`, `KeyTaken` or `StoreUnavailable`.
    */
   async append(append: Append): Promise<Appended> {
-    if (append.events.length === 0 && (append.keys ?? []).length > 0) throw new TypeError('keys are claimed with events');
+    if (append.events.length === 0 && (append.keys ?? []).length > 0)
+      throw new TypeError('keys are claimed with events');
     if (append.streamId === noStream && append.events.length > 0) throw new TypeError('the nil stream takes no events');
     return this.write(memberOf(append));
   }

@@ -104,7 +104,10 @@ export class GroupAppender {
 
   private async answer(waiting: Waiting, outcome: Appended | null): Promise<void> {
     if (outcome) waiting.resolve(outcome);
-    else await explain(this.pool, waiting.member).then(waiting.resolve, (error: unknown) => waiting.reject(unavailable(error)));
+    else
+      await explain(this.pool, waiting.member).then(waiting.resolve, (error: unknown) =>
+        waiting.reject(unavailable(error)),
+      );
   }
 
   private async settleFault(batch: readonly Waiting[], error: unknown): Promise<void> {

@@ -35,8 +35,21 @@ const noPredecessor = Buffer.alloc(32);
  * UTF-8 behind its length in decimal and a colon, so that no two different events give the same bytes.
  */
 export function eventHash(previous: Buffer | null, event: HashedEvent): Buffer {
-  const { streamId, version, id, type, schemaVersion, recordedAt, tenant, actor, correlationId, causationId, data } = event;
-  const fields = [streamId, String(version), id, type, String(schemaVersion), recordedAt, tenant, actor, correlationId, causationId, data];
+  const { streamId, version, id, type, schemaVersion, recordedAt, tenant, actor, correlationId, causationId, data } =
+    event;
+  const fields = [
+    streamId,
+    String(version),
+    id,
+    type,
+    String(schemaVersion),
+    recordedAt,
+    tenant,
+    actor,
+    correlationId,
+    causationId,
+    data,
+  ];
   let text = '';
   for (const field of fields) text += `${Buffer.byteLength(field)}:${field}`;
   return createHash('sha256')
@@ -55,8 +68,10 @@ export function firstBreak(
 ): ChainBreak | null {
   let { version, hash }: { version: number; hash: Buffer | null } = before ?? { version: 0, hash: null };
   for (const event of events) {
-    if (event.version !== version + 1) return { streamId: event.streamId, version: version + 1, reason: 'missing_version' };
-    if (!eventHash(hash, event).equals(event.hash)) return { streamId: event.streamId, version: event.version, reason: 'hash_mismatch' };
+    if (event.version !== version + 1)
+      return { streamId: event.streamId, version: version + 1, reason: 'missing_version' };
+    if (!eventHash(hash, event).equals(event.hash))
+      return { streamId: event.streamId, version: event.version, reason: 'hash_mismatch' };
     ({ version, hash } = event);
   }
   return null;

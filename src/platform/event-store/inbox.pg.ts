@@ -38,7 +38,12 @@ const match = {
 };
 
 /** What was received and is not applied yet: unmatched or quarantined, oldest first. */
-export async function openMessages(pool: Pool, source: string, subject: string, limit: number): Promise<StoredMessage[]> {
+export async function openMessages(
+  pool: Pool,
+  source: string,
+  subject: string,
+  limit: number,
+): Promise<StoredMessage[]> {
   return (await pool.query<StoredMessage>({ ...open, values: [source, subject, limit] })).rows;
 }
 

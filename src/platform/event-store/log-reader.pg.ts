@@ -72,7 +72,12 @@ export class LogReader {
     return this.recent.take(after, limit, upTo);
   }
 
-  private async readPage(connection: Pool | ClientBase, after: number, limit: number, upTo: number): Promise<RecordedEvent[]> {
+  private async readPage(
+    connection: Pool | ClientBase,
+    after: number,
+    limit: number,
+    upTo: number,
+  ): Promise<RecordedEvent[]> {
     const asked = connection.query<EventRow>({ ...page, values: [after, upTo, limit] });
     this.reading = asked;
     try {

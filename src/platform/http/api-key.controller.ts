@@ -1,4 +1,11 @@
-import { createParamDecorator, Inject, Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  createParamDecorator,
+  Inject,
+  Injectable,
+  Logger,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../../kernel/refusal.js';
 import { Applications, type Application } from './applications.pg.js';
@@ -22,8 +29,15 @@ export class ApiKeyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Calling>();
     if (keyInQuery.test(request.url)) {
-      this.logger.warn({ msg: 'an API key was sent in a URL, so it has leaked', requestId: request.id, address: request.ip });
-      throw new Refusal('key_in_url', 'Send the key as `Authorization: Bearer <api key>`; one in a URL ends up in logs, so replace this key.');
+      this.logger.warn({
+        msg: 'an API key was sent in a URL, so it has leaked',
+        requestId: request.id,
+        address: request.ip,
+      });
+      throw new Refusal(
+        'key_in_url',
+        'Send the key as `Authorization: Bearer <api key>`; one in a URL ends up in logs, so replace this key.',
+      );
     }
     const key = bearer.exec(request.headers.authorization ?? '')?.[1];
     const application = key === undefined ? null : await this.applications.byKey(key);

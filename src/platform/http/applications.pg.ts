@@ -47,9 +47,10 @@ export class Applications {
   /** Makes sure that `application` exists and that `key` is its one key of that hint; an earlier one of the same hint ends. */
   async ensure(name: string, key: string, hint: string): Promise<Application> {
     const now = this.clock.now();
-    await this.pool.query('insert into application (id, name, created_at) values ($1, $2, $3) on conflict (name) do nothing', [
-      this.ids.next(), name, now,
-    ]);
+    await this.pool.query(
+      'insert into application (id, name, created_at) values ($1, $2, $3) on conflict (name) do nothing',
+      [this.ids.next(), name, now],
+    );
     const { rows } = await this.pool.query<Application>('select id, name from application where name = $1', [name]);
     const [application] = rows;
     if (!application) throw new Error(`application ${name} vanished`);

@@ -25,13 +25,27 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return this.once(request, reply, request.application.id, key, next);
   }
 
-  private async once(request: FastifyRequest, reply: FastifyReply, caller: string, key: string, next: CallHandler): Promise<Observable<unknown>> {
+  private async once(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    caller: string,
+    key: string,
+    next: CallHandler,
+  ): Promise<Observable<unknown>> {
     const claim = await this.keys.claim(caller, key, hashOf(request));
     switch (claim.kind) {
       case 'reused':
-        throw new Refusal('idempotency_key_reused', 'This Idempotency-Key came with another request before; use a new one.');
+        throw new Refusal(
+          'idempotency_key_reused',
+          'This Idempotency-Key came with another request before; use a new one.',
+        );
       case 'running':
-        throw new Refusal('request_in_progress', 'The first request with this key has no answer yet; try again in a second.', [], { retryAfter: 1 });
+        throw new Refusal(
+          'request_in_progress',
+          'The first request with this key has no answer yet; try again in a second.',
+          [],
+          { retryAfter: 1 },
+        );
       case 'replay':
         void reply.status(claim.status).header('idempotency-replayed', 'true');
         if (claim.location !== null) void reply.header('location', claim.location);
@@ -42,14 +56,22 @@ export class IdempotencyInterceptor implements NestInterceptor {
           concatMap(async (answer: unknown) => {
             const location = reply.getHeader('location');
             const body = answer === undefined ? '' : JSON.stringify(answer);
-            await this.keys.keep(caller, key, { status: reply.statusCode, body, location: typeof location === 'string' ? location : null });
+            await this.keys.keep(caller, key, {
+              status: reply.statusCode,
+              body,
+              location: typeof location === 'string' ? location : null,
+            });
             return answer;
           }),
           catchError(async (error: unknown) => {
             // What was refused after something had been done is the answer to its repetition too; else the key is free.
             if (error instanceof Refusal && error.code === 'gateway_refused') {
               const problem = problemOf(error);
-              await this.keys.keep(caller, key, { status: problem.status, body: JSON.stringify(problem), location: null });
+              await this.keys.keep(caller, key, {
+                status: problem.status,
+                body: JSON.stringify(problem),
+                location: null,
+              });
             } else await this.keys.release(caller, key);
             throw error;
           }),
@@ -59,4 +81,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 }
 
 const hashOf = (request: FastifyRequest): Buffer =>
-  createHash('sha256').update(`${request.method} ${request.url}\n`).update(JSON.stringify(request.body ?? null)).digest();
+  createHash('sha256')
+    .update(`${request.method} ${request.url}\n`)
+    .update(JSON.stringify(request.body ?? null))
+    .digest();

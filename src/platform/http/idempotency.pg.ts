@@ -10,11 +10,7 @@ export interface FirstAnswer {
   location: string | null;
 }
 
-export type Claim =
-  | { kind: 'run' }
-  | ({ kind: 'replay' } & FirstAnswer)
-  | { kind: 'running' }
-  | { kind: 'reused' };
+export type Claim = { kind: 'run' } | ({ kind: 'replay' } & FirstAnswer) | { kind: 'running' } | { kind: 'reused' };
 
 /** A request may hold its key this long before another of the same key takes over: longer than any request can last. */
 const leaseSeconds = 60;
@@ -42,14 +38,21 @@ export class IdempotencyKeys {
   }
 
   private async earlier(applicationId: string, key: string, hash: Buffer): Promise<Claim> {
-    const { rows } = await this.pool.query<{ request_hash: Buffer; status: number | null; body: string | null; location: string | null }>(
-      'select request_hash, status, body, location from idempotency_key where application_id = $1 and key = $2',
-      [applicationId, key],
-    );
+    const { rows } = await this.pool.query<{
+      request_hash: Buffer;
+      status: number | null;
+      body: string | null;
+      location: string | null;
+    }>('select request_hash, status, body, location from idempotency_key where application_id = $1 and key = $2', [
+      applicationId,
+      key,
+    ]);
     const [row] = rows;
     if (!row) return { kind: 'running' };
     if (!row.request_hash.equals(hash)) return { kind: 'reused' };
-    return row.status === null || row.body === null ? { kind: 'running' } : { kind: 'replay', status: row.status, body: row.body, location: row.location };
+    return row.status === null || row.body === null
+      ? { kind: 'running' }
+      : { kind: 'replay', status: row.status, body: row.body, location: row.location };
   }
 
   async keep(applicationId: string, key: string, { status, body, location }: FirstAnswer): Promise<void> {
@@ -61,7 +64,10 @@ export class IdempotencyKeys {
 
   /** Frees a key whose request failed: the same request may be sent again. */
   async release(applicationId: string, key: string): Promise<void> {
-    await this.pool.query('delete from idempotency_key where application_id = $1 and key = $2 and status is null', [applicationId, key]);
+    await this.pool.query('delete from idempotency_key where application_id = $1 and key = $2 and status is null', [
+      applicationId,
+      key,
+    ]);
   }
 
   /** Forgets answers that are older than a day, a bounded number at a time. */

@@ -21,12 +21,15 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
     const { retryAfter, limit } = problem;
     if (typeof retryAfter === 'number') void reply.header('retry-after', String(retryAfter));
-    if (typeof retryAfter === 'number' && typeof limit === 'number') void reply.headers(limitHeaders(limit, 0, retryAfter));
+    if (typeof retryAfter === 'number' && typeof limit === 'number')
+      void reply.headers(limitHeaders(limit, 0, retryAfter));
     void reply.status(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
   }
 
   private unexpected(error: unknown, request: FastifyRequest): Refusal {
     this.logger.error({ msg: 'unexpected error', requestId: request.id, method: request.method, err: error });
-    return new Refusal('internal_error', 'The request could not be handled; quote the request id to support.', [], { requestId: request.id });
+    return new Refusal('internal_error', 'The request could not be handled; quote the request id to support.', [], {
+      requestId: request.id,
+    });
   }
 }

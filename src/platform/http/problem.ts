@@ -31,9 +31,13 @@ export function problemOf(refusal: Refusal): Problem {
 export function refusalOf(error: unknown): Refusal | null {
   if (error instanceof Refusal) return error;
   if (error instanceof StoreUnavailable || isUnreachable(error)) {
-    return new Refusal('service_unavailable', 'Nothing was stored, or it is not known whether it was; please repeat the request.');
+    return new Refusal(
+      'service_unavailable',
+      'Nothing was stored, or it is not known whether it was; please repeat the request.',
+    );
   }
-  if (error instanceof Conflict) return new Refusal('conflict', 'The object changed at the same moment; please repeat the request.');
+  if (error instanceof Conflict)
+    return new Refusal('conflict', 'The object changed at the same moment; please repeat the request.');
   if (error instanceof HttpException) return fromStatus(error.getStatus());
   return isFastifyError(error) ? fromStatus(error.statusCode) : null;
 }

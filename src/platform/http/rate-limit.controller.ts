@@ -37,7 +37,12 @@ export class RateLimit {
     this.counts.set(`${kind}:${who}`, used);
     const reset = windowSeconds - (seconds % windowSeconds);
     if (used > most) {
-      throw new Refusal('rate_limited', `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`, [], { retryAfter: reset, limit: most });
+      throw new Refusal(
+        'rate_limited',
+        `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`,
+        [],
+        { retryAfter: reset, limit: most },
+      );
     }
     return limitHeaders(most, most - used, reset);
   }

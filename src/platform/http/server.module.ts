@@ -51,7 +51,9 @@ function endInTime(fastify: FastifyInstance): void {
   let ending = false;
   fastify.addHook('preClose', (done) => {
     ending = true;
-    setTimeout(() => { fastify.server.closeAllConnections(); }, endingLimitMs).unref();
+    setTimeout(() => {
+      fastify.server.closeAllConnections();
+    }, endingLimitMs).unref();
     done();
   });
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
@@ -97,7 +99,12 @@ function tellMethods(fastify: FastifyInstance): void {
 
 /** A route's pattern (`/v1/payments/:id`) as a regular expression over a whole path. */
 const patternOf = (url: string): RegExp =>
-  new RegExp(`^${url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+').replaceAll('*', '.*')}$`);
+  new RegExp(
+    `^${url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replace(/:[A-Za-z]+/g, '[^/]+')
+      .replaceAll('*', '.*')}$`,
+  );
 
 function takeBodies(fastify: FastifyInstance, isRaw: (request: FastifyRequest) => boolean): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
@@ -116,7 +123,10 @@ function takeBodies(fastify: FastifyInstance, isRaw: (request: FastifyRequest) =
 }
 
 const unsupported = (): Refusal =>
-  new Refusal('unsupported_media_type', 'Send JSON with `Content-Type: application/json`, in UTF-8 and not compressed.');
+  new Refusal(
+    'unsupported_media_type',
+    'Send JSON with `Content-Type: application/json`, in UTF-8 and not compressed.',
+  );
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
@@ -161,10 +171,14 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'malformed_request';
+  const code =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'headers_too_large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'request_timeout'
+        : 'malformed_request';
   const problem = problemOf(new Refusal(code, 'The request cannot be read.'));
   const body = JSON.stringify(problem);
   const head = `HTTP/1.1 ${String(problem.status)} ${STATUS_CODES[problem.status] ?? ''}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${String(Buffer.byteLength(body))}\r\n\r\n`;
   socket.end(head + body);
 }
-

@@ -19,7 +19,11 @@ interface Row {
   resting: boolean;
 }
 
-const checkpointOf = ({ position, error, failures }: Row): Checkpoint => ({ position: Number(position), error, failures });
+const checkpointOf = ({ position, error, failures }: Row): Checkpoint => ({
+  position: Number(position),
+  error,
+  failures,
+});
 
 export async function ensureCheckpoint(connection: Connection, name: string): Promise<void> {
   await connection.query('insert into subscription (name) values ($1) on conflict (name) do nothing', [name]);
@@ -35,7 +39,11 @@ export async function readCheckpoint(connection: Connection, name: string): Prom
  * Takes the checkpoint for this transaction: its row lock is the leader election, and it ends with the connection.
  * Null when another process has it. `resting`: stopped by failures and not due for its next slow try.
  */
-export async function claimCheckpoint(tx: ClientBase, name: string, restMs: number): Promise<(Checkpoint & { resting: boolean }) | null> {
+export async function claimCheckpoint(
+  tx: ClientBase,
+  name: string,
+  restMs: number,
+): Promise<(Checkpoint & { resting: boolean }) | null> {
   const text = `select position, error, failures,
       error is not null and updated_at > clock_timestamp() - $2 * interval '1 millisecond' as resting
     from subscription where name = $1 for update skip locked`;
@@ -49,7 +57,13 @@ export async function moveCheckpoint(tx: ClientBase, name: string, position: num
 }
 
 /** Counts a failed try at `position`; from `maxFailures` on the row carries the error. Returns the count. */
-export async function countFailure(pool: Pool, name: string, position: number, error: string, maxFailures: number): Promise<number> {
+export async function countFailure(
+  pool: Pool,
+  name: string,
+  position: number,
+  error: string,
+  maxFailures: number,
+): Promise<number> {
   const text = `update subscription set failures = failures + 1, updated_at = clock_timestamp(),
       error = case when failures + 1 >= $4 then $3 else error end
     where name = $1 and position = $2 returning failures`;

@@ -1,7 +1,14 @@
 import type { Pool, PoolClient } from 'pg';
 import type { RecordedEvent } from '../../kernel/event.js';
 import type { LogReader } from '../event-store/log-reader.pg.js';
-import { claimCheckpoint, countFailure, ensureCheckpoint, moveCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.pg.js';
+import {
+  claimCheckpoint,
+  countFailure,
+  ensureCheckpoint,
+  moveCheckpoint,
+  readCheckpoint,
+  type Checkpoint,
+} from './checkpoint.pg.js';
 import type { Projection, Reactor } from './projection.js';
 import { Wakeup } from './wakeup.js';
 
@@ -32,7 +39,15 @@ export interface FollowerDeps {
   options?: Partial<FollowerOptions>;
 }
 
-const defaults: FollowerOptions = { batchSize: 1000, idleMs: 250, tickMs: 10, paceMs: 25, maxFailures: 5, retryMs: 100, restMs: 30_000 };
+const defaults: FollowerOptions = {
+  batchSize: 1000,
+  idleMs: 250,
+  tickMs: 10,
+  paceMs: 25,
+  maxFailures: 5,
+  retryMs: 100,
+  restMs: 30_000,
+};
 
 /** What a try came to: go on at once, go on at the next tick, nothing to do, or a pause of so many milliseconds. */
 type Step = 'more' | 'paced' | 'idle' | number;

@@ -3,7 +3,15 @@ import { createPool } from '../database/database.pg.js';
 import { LogReader } from '../event-store/log-reader.pg.js';
 import { ensureCheckpoint, moveCheckpoint, readCheckpoint } from './checkpoint.pg.js';
 import type { Projection } from './projection.js';
-import { createShadow, digestOf, dropShadow, indexShadow, swapIn, type Shadow, type TableDigest } from './shadow-tables.pg.js';
+import {
+  createShadow,
+  digestOf,
+  dropShadow,
+  indexShadow,
+  swapIn,
+  type Shadow,
+  type TableDigest,
+} from './shadow-tables.pg.js';
 
 export interface RebuildProgress {
   position: number;
@@ -43,9 +51,19 @@ const swapAttempts = 10;
  * Rebuilds a projection from the whole log beside the live tables, which serve readers until the new ones take their
  * place in one short transaction. Only a `Projection` can be given: a reactor would act again.
  */
-export async function rebuild(url: string, projection: Projection, options: RebuildOptions = {}): Promise<RebuildResult> {
-  if (!/^[a-z][a-z0-9_]{0,40}$/.test(projection.name)) throw new TypeError('a projection is named in lower case, digits and _');
-  const pool = createPool(url, { max: 3, statementTimeoutMs: 0, lockTimeoutMs: 1000, applicationName: 'finality rebuild' });
+export async function rebuild(
+  url: string,
+  projection: Projection,
+  options: RebuildOptions = {},
+): Promise<RebuildResult> {
+  if (!/^[a-z][a-z0-9_]{0,40}$/.test(projection.name))
+    throw new TypeError('a projection is named in lower case, digits and _');
+  const pool = createPool(url, {
+    max: 3,
+    statementTimeoutMs: 0,
+    lockTimeoutMs: 1000,
+    applicationName: 'finality rebuild',
+  });
   try {
     return await onlyOnce(pool, projection.name, (client) => new Rebuild(pool, client, projection, options).run());
   } finally {
@@ -57,7 +75,10 @@ export async function rebuild(url: string, projection: Projection, options: Rebu
 async function onlyOnce<T>(pool: Pool, name: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    const { rows } = await client.query<{ free: boolean }>(`select pg_try_advisory_lock(hashtextextended('rebuild ' || $1, 0)) as free`, [name]);
+    const { rows } = await client.query<{ free: boolean }>(
+      `select pg_try_advisory_lock(hashtextextended('rebuild ' || $1, 0)) as free`,
+      [name],
+    );
     if (!rows[0]?.free) throw new RebuildInProgress(`${name} is being rebuilt already`);
     return await work(client);
   } finally {
@@ -145,7 +166,9 @@ class Rebuild {
   }
 
   private async redirect({ schema, live }: Shadow): Promise<void> {
-    await this.client.query(`set local search_path to ${escapeIdentifier(schema)}, ${escapeIdentifier(live)}; set local synchronous_commit = off`);
+    await this.client.query(
+      `set local search_path to ${escapeIdentifier(schema)}, ${escapeIdentifier(live)}; set local synchronous_commit = off`,
+    );
   }
 
   /** With the checkpoint's row locked the live tables stand still; brings the new ones to `upTo`. */
@@ -155,12 +178,17 @@ class Rebuild {
       if (events.length > 0) await this.apply(shadow, events);
       if (events.length < this.pageSize) break;
     }
-    await this.client.query(`set local search_path to ${escapeIdentifier(shadow.live)}; set local synchronous_commit = on`);
+    await this.client.query(
+      `set local search_path to ${escapeIdentifier(shadow.live)}; set local synchronous_commit = on`,
+    );
   }
 
   private async lockCheckpoint(): Promise<number> {
     const { name } = this.projection;
-    const { rows } = await this.client.query<{ position: string }>('select position from subscription where name = $1 for update', [name]);
+    const { rows } = await this.client.query<{ position: string }>(
+      'select position from subscription where name = $1 for update',
+      [name],
+    );
     return Number(rows[0]?.position ?? 0);
   }
 

@@ -20,7 +20,9 @@ export async function createShadow(client: ClientBase, projection: string, table
   await client.query(`create schema ${escapeIdentifier(shadow.schema)}`);
   for (const table of tables) {
     await assertRebuildable(client, shadow, table);
-    await client.query(`create table ${named(shadow.schema, table)} (like ${named(shadow.live, table)} including all excluding indexes)`);
+    await client.query(
+      `create table ${named(shadow.schema, table)} (like ${named(shadow.live, table)} including all excluding indexes)`,
+    );
     for (const statement of await definitions(client, shadow, table, 'constraints')) await client.query(statement);
   }
   return shadow;
@@ -73,7 +75,12 @@ async function assertRebuildable(client: ClientBase, { live }: Shadow, table: st
   if (lost.length > 0) throw new NotRebuildable(`${table} has ${lost.join(', ')}, which a rebuilt table would lose`);
 }
 
-async function definitions(client: ClientBase, { schema, live }: Shadow, table: string, what: 'constraints' | 'indexes'): Promise<string[]> {
+async function definitions(
+  client: ClientBase,
+  { schema, live }: Shadow,
+  table: string,
+  what: 'constraints' | 'indexes',
+): Promise<string[]> {
   const copy = named(schema, table);
   const text =
     what === 'constraints'

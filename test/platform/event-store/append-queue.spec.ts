@@ -31,7 +31,12 @@ describe('Appends that wait', () => {
   });
 
   it('go alone where they must', () => {
-    const queue = queueOf(waiting('a', ['a'], true), waiting('b', ['b']), waiting('c', ['c'], true), waiting('d', ['d']));
+    const queue = queueOf(
+      waiting('a', ['a'], true),
+      waiting('b', ['b']),
+      waiting('c', ['c'], true),
+      waiting('d', ['d']),
+    );
     expect(names(queue.take(new Set()))).toEqual(['a']);
     expect(names(queue.take(new Set()))).toEqual(['b', 'd']);
     expect(names(queue.take(new Set()))).toEqual(['c']);

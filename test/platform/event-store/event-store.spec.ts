@@ -29,7 +29,9 @@ const headOf = async (streamId: string): Promise<StreamHead> => (await store.rea
 /** Everything that the store holds about a stream. */
 const rowsOf = async (streamId: string) => {
   const count = async (table: string): Promise<number> => {
-    const { rows } = await database.pool.query(`select count(*)::integer as n from ${table} where stream_id = $1`, [streamId]);
+    const { rows } = await database.pool.query(`select count(*)::integer as n from ${table} where stream_id = $1`, [
+      streamId,
+    ]);
     return rows[0].n;
   };
   return { events: await count('event'), messages: await count('inbox'), keys: await count('stream_key') };
@@ -81,8 +83,14 @@ describe('A stream', () => {
       list: [[], {}, null, true, -0.5],
       '': 'empty key',
     };
-    await Promise.all([append(streamId, noEvents, { events: [anEvent(data), anEvent(data)] }), append(newId(), noEvents)]);
-    const { rows } = await database.pool.query<{ text: string }>('select data::text as text from event where stream_id = $1', [streamId]);
+    await Promise.all([
+      append(streamId, noEvents, { events: [anEvent(data), anEvent(data)] }),
+      append(newId(), noEvents),
+    ]);
+    const { rows } = await database.pool.query<{ text: string }>(
+      'select data::text as text from event where stream_id = $1',
+      [streamId],
+    );
     expect(rows.map((row) => row.text)).toEqual([JSON.stringify(data), JSON.stringify(data)]);
     expect((await store.read(streamId)).events[1]?.data).toEqual(data);
   });
@@ -115,7 +123,11 @@ describe('An append that was decided on an old state', () => {
     await append(streamId, noEvents);
     const { version, hash } = await headOf(streamId);
     const message = aMessage(streamId);
-    for (const head of [{ version: version + 1, hash }, { version, hash: Buffer.alloc(32, 7) }, { version, hash: null }]) {
+    for (const head of [
+      { version: version + 1, hash },
+      { version, hash: Buffer.alloc(32, 7) },
+      { version, hash: null },
+    ]) {
       await expect(append(streamId, head)).rejects.toThrow(Conflict);
       await expect(append(streamId, head, { message })).rejects.toThrow(Conflict);
       await expect(append(streamId, head, { message, events: [anEvent(), anEvent()] })).rejects.toThrow(Conflict);
@@ -126,7 +138,9 @@ describe('An append that was decided on an old state', () => {
   it('loses alone: of many for one stream exactly one is written, and its neighbours are', async () => {
     const streamId = newId();
     const others = Array.from({ length: 40 }, newId);
-    const rivals = Array.from({ length: 40 }, (_, n) => append(streamId, noEvents, { message: aMessage(`rival ${streamId} ${n}`) }));
+    const rivals = Array.from({ length: 40 }, (_, n) =>
+      append(streamId, noEvents, { message: aMessage(`rival ${streamId} ${n}`) }),
+    );
     const settled = await Promise.allSettled([...rivals, ...others.map((id) => append(id, noEvents))]);
     const failed = settled.filter((one) => one.status === 'rejected');
     expect(failed.map((one) => one.reason.name)).toEqual(Array.from({ length: 39 }, () => 'Conflict'));
@@ -138,7 +152,9 @@ describe('An append that was decided on an old state', () => {
     const second = new EventStore({ url: database.url });
     const shared = Array.from({ length: 30 }, newId);
     const round = (through: EventStore) =>
-      shared.map((streamId) => through.append({ streamId, head: noEvents, events: [anEvent()], metadata: someMetadata() }));
+      shared.map((streamId) =>
+        through.append({ streamId, head: noEvents, events: [anEvent()], metadata: someMetadata() }),
+      );
     const settled = await Promise.allSettled([...round(store), ...round(second)]);
     await second.close();
     const outcomes = settled.map((one) => (one.status === 'fulfilled' ? 'appended' : one.reason.name));
@@ -173,9 +189,18 @@ describe('A message', () => {
     const streamId = newId();
     await append(streamId, noEvents, { message: aMessage(streamId) });
     const again = aMessage(streamId, { receivedAt: '2026-02-03T05:00:00.000Z' });
-    expect(await append(streamId, await headOf(streamId), { message: again })).toEqual({ outcome: 'duplicate', receipts: 2, status: 'applied' });
-    expect(await append(streamId, noEvents, { message: aMessage(streamId) })).toMatchObject({ outcome: 'duplicate', receipts: 3 });
-    expect(await append(streamId, await headOf(streamId), { message: aMessage(streamId), events: [anEvent(), anEvent()] })).toMatchObject({ receipts: 4 });
+    expect(await append(streamId, await headOf(streamId), { message: again })).toEqual({
+      outcome: 'duplicate',
+      receipts: 2,
+      status: 'applied',
+    });
+    expect(await append(streamId, noEvents, { message: aMessage(streamId) })).toMatchObject({
+      outcome: 'duplicate',
+      receipts: 3,
+    });
+    expect(
+      await append(streamId, await headOf(streamId), { message: aMessage(streamId), events: [anEvent(), anEvent()] }),
+    ).toMatchObject({ receipts: 4 });
     expect(await rowsOf(streamId)).toEqual({ events: 1, messages: 1, keys: 0 });
     expect((await store.messagesOf(streamId))[0]).toMatchObject({ lastReceivedAt: again.receivedAt, receipts: 4 });
   });
@@ -209,14 +234,19 @@ describe('A message', () => {
 
   it('without events is kept alone, whatever the head', async () => {
     const streamId = newId();
-    const outcome = await append(streamId, { version: 9, hash: Buffer.alloc(32) }, { events: [], message: aMessage(streamId) });
+    const outcome = await append(
+      streamId,
+      { version: 9, hash: Buffer.alloc(32) },
+      { events: [], message: aMessage(streamId) },
+    );
     expect(outcome).toMatchObject({ outcome: 'appended', events: [] });
     expect(await rowsOf(streamId)).toEqual({ events: 0, messages: 1, keys: 0 });
   });
 
   it('that no stream was found for waits, once per content, until it is matched', async () => {
     const subject = newId();
-    const lost = (content: string) => store.recordMessage(null, aMessage(content + subject, { subject, status: 'unmatched' }));
+    const lost = (content: string) =>
+      store.recordMessage(null, aMessage(content + subject, { subject, status: 'unmatched' }));
     const outcomes = await Promise.all([lost('a'), lost('b'), lost('a')]);
     expect(outcomes.map((one) => one.outcome)).toEqual(['appended', 'appended', 'duplicate']);
     const open = await store.openMessages('callback', subject);
@@ -226,7 +256,10 @@ describe('A message', () => {
     ]);
     const [first] = open;
     if (!first) throw new Error('nothing is open');
-    expect([await store.markMatched(null, first.digest), await store.markMatched(null, first.digest)]).toEqual([true, false]);
+    expect([await store.markMatched(null, first.digest), await store.markMatched(null, first.digest)]).toEqual([
+      true,
+      false,
+    ]);
     expect(await store.openMessages('callback', subject)).toHaveLength(1);
   });
 });
@@ -234,7 +267,12 @@ describe('A message', () => {
 describe('A key', () => {
   it('leads to the stream that claimed it', async () => {
     const streamId = newId();
-    await append(streamId, noEvents, { keys: [{ scope: 'order', key: streamId }, { scope: 'track', key: streamId }] });
+    await append(streamId, noEvents, {
+      keys: [
+        { scope: 'order', key: streamId },
+        { scope: 'track', key: streamId },
+      ],
+    });
     expect(await store.streamOf('order', streamId)).toBe(streamId);
     expect(await store.streamOf('other scope', streamId)).toBeNull();
     expect(await rowsOf(streamId)).toEqual({ events: 1, messages: 0, keys: 2 });
@@ -243,7 +281,10 @@ describe('A key', () => {
   it('of another stream cannot be claimed: nothing is written, not even the other keys', async () => {
     const [owner, rival] = [newId(), newId()];
     await append(owner, noEvents, { keys: [{ scope: 'order', key: owner }] });
-    const keys = [{ scope: 'track', key: rival }, { scope: 'order', key: owner }];
+    const keys = [
+      { scope: 'track', key: rival },
+      { scope: 'order', key: owner },
+    ];
     const refused = await append(rival, noEvents, { keys, message: aMessage(rival) }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(KeyTaken);
     expect(refused).toMatchObject({ scope: 'order', key: owner, streamId: owner });
@@ -256,14 +297,21 @@ describe('A key', () => {
     const streams = Array.from({ length: 20 }, newId);
     const settled = await Promise.allSettled(
       streams.map((streamId, n) =>
-        (n % 2 ? store : second).append({ streamId, head: noEvents, events: [anEvent()], metadata: someMetadata(), keys: [{ scope: 'order', key }] }),
+        (n % 2 ? store : second).append({
+          streamId,
+          head: noEvents,
+          events: [anEvent()],
+          metadata: someMetadata(),
+          keys: [{ scope: 'order', key }],
+        }),
       ),
     );
     await second.close();
     const winners = streams.filter((_, n) => settled[n]?.status === 'fulfilled');
     expect(winners).toEqual([await store.streamOf('order', key)]);
     for (const one of settled) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(KeyTaken);
-    for (const streamId of streams) expect(await rowsOf(streamId)).toMatchObject({ events: winners.includes(streamId) ? 1 : 0 });
+    for (const streamId of streams)
+      expect(await rowsOf(streamId)).toMatchObject({ events: winners.includes(streamId) ? 1 : 0 });
   });
 
   it('can be claimed again by its own stream', async () => {
@@ -275,7 +323,12 @@ describe('A key', () => {
 
   it('is taken over from the stream that is named, and from no other', async () => {
     const [old, next, late] = [newId(), newId(), newId()];
-    await append(old, noEvents, { keys: [{ scope: 'order', key: old }, { scope: 'track', key: old }] });
+    await append(old, noEvents, {
+      keys: [
+        { scope: 'order', key: old },
+        { scope: 'track', key: old },
+      ],
+    });
     const keys = [{ scope: 'order', key: old, replaces: old }];
     expect(await append(next, noEvents, { keys })).toMatchObject({ outcome: 'appended' });
     expect(await store.streamOf('order', old)).toBe(next);
@@ -290,7 +343,15 @@ describe('A key', () => {
     await append(old, noEvents, { keys: [{ scope: 'order', key: old }] });
     const keys = [{ scope: 'order', key: old, replaces: old }];
     const settled = await Promise.allSettled(
-      rivals.map((streamId, n) => (n % 2 ? store : second).append({ streamId, head: noEvents, events: [anEvent()], metadata: someMetadata(), keys })),
+      rivals.map((streamId, n) =>
+        (n % 2 ? store : second).append({
+          streamId,
+          head: noEvents,
+          events: [anEvent()],
+          metadata: someMetadata(),
+          keys,
+        }),
+      ),
     );
     await second.close();
     expect(settled.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
@@ -300,14 +361,19 @@ describe('A key', () => {
 });
 
 describe('What is written', () => {
-  it.each(['update event set actor = actor', 'delete from event', 'truncate event'])('refuses "%s"', async (statement) => {
-    await append(newId(), noEvents);
-    await expect(database.pool.query(statement)).rejects.toMatchObject({ code: '23001' });
-  });
+  it.each(['update event set actor = actor', 'delete from event', 'truncate event'])(
+    'refuses "%s"',
+    async (statement) => {
+      await append(newId(), noEvents);
+      await expect(database.pool.query(statement)).rejects.toMatchObject({ code: '23001' });
+    },
+  );
 
   it('forms a chain per stream, in which one changed byte is found', async () => {
     const streamId = newId();
-    await append(streamId, noEvents, { events: [anEvent({ amount: '10.00' }), anEvent({ amount: '20.00' }), anEvent()] });
+    await append(streamId, noEvents, {
+      events: [anEvent({ amount: '10.00' }), anEvent({ amount: '20.00' }), anEvent()],
+    });
     expect((await auditChains(database.pool)).breaks).toEqual([]);
     const client = await database.pool.connect();
     await client.query('begin; set local session_replication_role = replica');
@@ -334,7 +400,9 @@ describe('The event store', () => {
   it('refuses appends beyond its bound instead of piling them up', async () => {
     const small = new EventStore({ url: database.url, maxWaiting: 5 });
     const settled = await Promise.allSettled(
-      Array.from({ length: 20 }, () => small.append({ streamId: newId(), head: noEvents, events: [anEvent()], metadata: someMetadata() })),
+      Array.from({ length: 20 }, () =>
+        small.append({ streamId: newId(), head: noEvents, events: [anEvent()], metadata: someMetadata() }),
+      ),
     );
     await small.close();
     expect(settled.filter((one) => one.status === 'fulfilled')).toHaveLength(5);
@@ -343,7 +411,8 @@ describe('The event store', () => {
 
   it('finishes what it accepted when it closes, and then takes no more', async () => {
     const closing = new EventStore({ url: database.url });
-    const one = () => closing.append({ streamId: newId(), head: noEvents, events: [anEvent()], metadata: someMetadata() });
+    const one = () =>
+      closing.append({ streamId: newId(), head: noEvents, events: [anEvent()], metadata: someMetadata() });
     const accepted = Array.from({ length: 50 }, one);
     const closed = closing.close();
     await expect(one()).rejects.toThrow(StoreUnavailable);

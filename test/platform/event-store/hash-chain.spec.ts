@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { eventHash, firstBreak, type ChainedEvent, type HashedEvent } from '../../../src/platform/event-store/hash-chain.js';
+import {
+  eventHash,
+  firstBreak,
+  type ChainedEvent,
+  type HashedEvent,
+} from '../../../src/platform/event-store/hash-chain.js';
 
 const event = (version: number, changes: Partial<HashedEvent> = {}): HashedEvent => ({
   streamId: '01890000-0000-7000-8000-000000000001',
@@ -23,7 +28,9 @@ const chain = (...events: HashedEvent[]): ChainedEvent[] => {
 
 describe('The hash of an event', () => {
   it('is the same on every machine and in every release', () => {
-    expect(eventHash(null, event(1)).toString('hex')).toBe('aef262c99dc114745714362d1851c92ae320b387ffd57ef7bf2fbae025bb703f');
+    expect(eventHash(null, event(1)).toString('hex')).toBe(
+      'aef262c99dc114745714362d1851c92ae320b387ffd57ef7bf2fbae025bb703f',
+    );
   });
 
   it('changes with each of its fields', () => {

@@ -27,7 +27,8 @@ const rawInsert = (client: pg.ClientBase, streamId: string, version: number) =>
     values: [streamId, version, v7(), Buffer.alloc(32)],
   });
 const append = () => store.append({ streamId: newId(), head: noEvents, events: [anEvent()], metadata: someMetadata() });
-const positionOf = (outcome: Awaited<ReturnType<typeof append>>): number => (outcome.outcome === 'appended' ? outcome.position : 0);
+const positionOf = (outcome: Awaited<ReturnType<typeof append>>): number =>
+  outcome.outcome === 'appended' ? outcome.position : 0;
 
 describe('The reader of the log', () => {
   it('gives events in the order of the log, page by page', async () => {
@@ -47,7 +48,9 @@ describe('The reader of the log', () => {
     await client.query('begin');
     await rawInsert(client, held, 1);
     const later = positionOf(await append());
-    const { rows } = await database.pool.query(`select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`);
+    const { rows } = await database.pool.query(
+      `select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`,
+    );
     expect(rows).toHaveLength(1);
     expect(await log.read(start, 10)).toEqual([]);
     await client.query('commit');
@@ -115,7 +118,10 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
         try {
           await client.query('begin');
           const streamId = Math.random() < 0.3 ? (contested[Math.floor(Math.random() * 4)] ?? newId()) : newId();
-          const { rows } = await client.query('select coalesce(max(version), 0)::integer as version from event where stream_id = $1', [streamId]);
+          const { rows } = await client.query(
+            'select coalesce(max(version), 0)::integer as version from event where stream_id = $1',
+            [streamId],
+          );
           await rawInsert(client, streamId, rows[0].version + 1);
           await pause();
           if (Math.random() < 0.5) await rawInsert(client, streamId, rows[0].version + 2);
@@ -136,7 +142,7 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
     const follow = async (pool: pg.Pool): Promise<string[]> => {
       const log = new LogReader(pool);
       const seen: string[] = [];
-      for (let after = start, last = false; ; ) {
+      for (let after = start, last = false; ;) {
         const finished = !writing;
         const events = await log.read(after, 500);
         for (const event of events) seen.push(`${event.position} ${event.streamId} ${event.version}`);
@@ -147,7 +153,7 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
     };
     const followNaively = async (pool: pg.Pool): Promise<number> => {
       let count = 0;
-      for (let after = start; ; ) {
+      for (let after = start; ;) {
         const finished = !writing;
         const positions = await naiveRead(pool, after);
         count += positions.length;
@@ -159,11 +165,22 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
     const [one, two, three] = readers as [pg.Pool, pg.Pool, pg.Pool];
     const following = Promise.all([follow(one), follow(two), followNaively(three)]);
     await Promise.all([...Array.from({ length: 24 }, throughTheStore), ...Array.from({ length: 12 }, inTransactions)]);
-    await until(async () => (await database.pool.query(`select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`)).rowCount === 0, 'writers end');
+    await until(
+      async () =>
+        (
+          await database.pool.query(
+            `select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`,
+          )
+        ).rowCount === 0,
+      'writers end',
+    );
     writing = false;
     const [first, second, naive] = await following;
 
-    const { rows } = await database.pool.query('select position, stream_id, version from event where position > $1 order by position', [start]);
+    const { rows } = await database.pool.query(
+      'select position, stream_id, version from event where position > $1 order by position',
+      [start],
+    );
     const log = rows.map((row) => `${row.position} ${row.stream_id} ${row.version}`);
     expect(log.length).toBeGreaterThan(1000);
     expect(first.length).toBe(log.length);
@@ -181,7 +198,8 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
     expect(counts.rolledBack).toBeGreaterThan(20);
     expect(counts.conflicts).toBeGreaterThan(20);
     expect(naive).toBeLessThan(log.length);
-    if (process.env['SHOW']) process.stderr.write(`${log.length} events, naive lost ${log.length - naive}, ${JSON.stringify(counts)}\n`);
+    if (process.env['SHOW'])
+      process.stderr.write(`${log.length} events, naive lost ${log.length - naive}, ${JSON.stringify(counts)}\n`);
     await Promise.all([writers, ...readers].map((pool) => pool.end()));
   });
 });

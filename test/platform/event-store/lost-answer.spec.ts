@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDatabase, type TestDatabase } from '../../support/database.js';
-import { Conflict, EventStore, StoreUnavailable, type Append } from '../../../src/platform/event-store/event-store.pg.js';
+import {
+  Conflict,
+  EventStore,
+  StoreUnavailable,
+  type Append,
+} from '../../../src/platform/event-store/event-store.pg.js';
 import { cuttingProxy, type CuttingProxy } from './cutting-proxy.js';
 import { aMessage, anEvent, newId, noEvents, someMetadata } from './samples.js';
 
@@ -31,7 +36,15 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     ['an event', () => anAppend()],
     ['several events', () => anAppend({ events: [anEvent(), anEvent()] })],
     ['an event with its message', () => anAppend({ message: aMessage(newId()) })],
-    ['several events with a message and keys', () => anAppend({ events: [anEvent(), anEvent()], message: aMessage(newId()), keys: [{ scope: 'order', key: newId() }] })],
+    [
+      'several events with a message and keys',
+      () =>
+        anAppend({
+          events: [anEvent(), anEvent()],
+          message: aMessage(newId()),
+          keys: [{ scope: 'order', key: newId() }],
+        }),
+    ],
   ];
 
   it.each(shapes)('%s is appended once, and the caller hears of it', async (_, shape) => {
@@ -43,7 +56,8 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     const { events } = await direct.read(append.streamId);
     expect(events.map((event) => event.id)).toEqual(append.events.map((event) => event.id));
     expect(outcome).toEqual({ outcome: 'appended', version: events.length, position: events.at(-1)?.position, events });
-    if (append.message) expect(await direct.messagesOf(append.streamId)).toMatchObject([{ id: append.message.id, receipts: 1 }]);
+    if (append.message)
+      expect(await direct.messagesOf(append.streamId)).toMatchObject([{ id: append.message.id, receipts: 1 }]);
     for (const { scope, key } of append.keys ?? []) expect(await direct.streamOf(scope, key)).toBe(append.streamId);
   });
 

@@ -36,7 +36,7 @@ export const aMessage = (content: string, changes: Partial<InboxMessage> = {}): 
 
 /** Waits for a condition, for ten seconds at most. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const deadline = performance.now() + 10_000; !(await condition()); ) {
+  for (const deadline = performance.now() + 10_000; !(await condition());) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -209,8 +209,28 @@ describe('A repeated request', () => {
     shop.clock.advance(61);
     const claims = await Promise.all(Array.from({ length: 10 }, () => keys.claim(owner, 'died', hash)));
     expect(claims.filter((claim) => claim.kind === 'run')).toHaveLength(1);
-    await keys.keep(owner, 'died', 201, '{"a":1}');
-    expect(await keys.claim(owner, 'died', hash)).toEqual({ kind: 'replay', status: 201, body: '{"a":1}' });
+    await keys.keep(owner, 'died', { status: 201, body: '{"a":1}', location: '/v1/payments/1' });
+    expect(await keys.claim(owner, 'died', hash)).toEqual({
+      kind: 'replay',
+      status: 201,
+      body: '{"a":1}',
+      location: '/v1/payments/1',
+    });
+  });
+
+  it('is answered with what the first was refused, where the gateway refused it, and opens nothing more', async () => {
+    const headers = { 'idempotency-key': 'refused-by-the-gateway' };
+    const first = await shop.api('POST', '/v1/payments', { ...order('refused-once'), currency: 'ZZZ' }, headers);
+    const again = await shop.api('POST', '/v1/payments', { ...order('refused-once'), currency: 'ZZZ' }, headers);
+    expect([first.status, again.status, again.body]).toEqual([422, 422, first.body]);
+    expect(again.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it('repeats where the payment is to be found', async () => {
+    const headers = { 'idempotency-key': 'located' };
+    const first = await shop.api('POST', '/v1/payments', order('located'), headers);
+    const again = await shop.api('POST', '/v1/payments', order('located'), headers);
+    expect(again.headers.get('location')).toBe(`/v1/payments/${String(first.body.id)}`);
   });
 
   it('is carried out anew a day later, when its first answer was forgotten', async () => {

@@ -28,11 +28,21 @@ afterAll(async () => {
 });
 
 /** A follower as another process would have it: its own pool, its own reader of the log. */
-const follow = (follower: Projection | Reactor, options: Partial<FollowerOptions> = {}, onError?: (name: string, error: unknown) => void): Follower => {
+const follow = (
+  follower: Projection | Reactor,
+  options: Partial<FollowerOptions> = {},
+  onError?: (name: string, error: unknown) => void,
+): Follower => {
   const pool = createPool(database.url, { max: 3, applicationName: `follower ${follower.name}` });
   pools.push(pool);
   const started = new Follower(
-    { pool, log: new LogReader(pool), appends: store, options: { retryMs: 5, ...options }, ...(onError && { onError }) },
+    {
+      pool,
+      log: new LogReader(pool),
+      appends: store,
+      options: { retryMs: 5, ...options },
+      ...(onError && { onError }),
+    },
     follower,
   );
   followers.push(started);
@@ -45,7 +55,10 @@ describe('A projection', () => {
     await createTallies(database.pool, 'plain');
     await appendTo(store, newId(), 3);
     const seen: number[] = [];
-    const follower = follow(tallies('plain', async (events) => void seen.push(...events.map((event) => event.position))), { batchSize: 2 });
+    const follower = follow(
+      tallies('plain', async (events) => void seen.push(...events.map((event) => event.position))),
+      { batchSize: 2 },
+    );
     const position = await appendTo(store);
     expect(await follower.waitFor(position, 5000)).toBe(true);
     const { table, log } = await compare(database.pool, 'plain');
@@ -87,7 +100,10 @@ describe('A projection', () => {
 describe('Followers of the same name in several processes', () => {
   it('share the work without applying anything twice, while one of them loses its connections again and again', async () => {
     await createTallies(database.pool, 'shared');
-    const [one, two] = [follow(tallies('shared'), { batchSize: 7, idleMs: 20 }), follow(tallies('shared'), { batchSize: 5, idleMs: 20 })];
+    const [one, two] = [
+      follow(tallies('shared'), { batchSize: 7, idleMs: 20 }),
+      follow(tallies('shared'), { batchSize: 5, idleMs: 20 }),
+    ];
     let kills = 0;
     for (let round = 0; round < 15; round++) {
       await Promise.all(Array.from({ length: 20 }, () => appendTo(store)));
@@ -119,7 +135,10 @@ describe('Followers of the same name in several processes', () => {
     const position = await appendTo(store);
     await until(() => entered, 'the first holds the lock');
     const applied: number[] = [];
-    const waiting = follow(tallies('led', async (events) => void applied.push(events.length)), { idleMs: 20 });
+    const waiting = follow(
+      tallies('led', async (events) => void applied.push(events.length)),
+      { idleMs: 20 },
+    );
     expect(await waiting.waitFor(position, 200)).toBe(false);
     expect(applied).toEqual([]);
     await database.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
@@ -189,7 +208,9 @@ describe('A reactor', () => {
     const position = await appendTo(store);
     expect(await one.waitFor(position, 5000)).toBe(true);
     expect(await two.waitFor(position, 5000)).toBe(true);
-    const { rows } = await database.pool.query('select (select count(*) from todo) = (select count(*) from event) as "all"');
+    const { rows } = await database.pool.query(
+      'select (select count(*) from todo) = (select count(*) from event) as "all"',
+    );
     expect(rows).toEqual([{ all: true }]);
   });
 });

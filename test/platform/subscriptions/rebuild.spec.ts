@@ -28,7 +28,10 @@ afterEach(async () => {
 });
 
 const follower = (projection: Projection): Follower => {
-  const made = new Follower({ pool: database.pool, log: new LogReader(database.pool), appends: store, options: { retryMs: 5 } }, projection);
+  const made = new Follower(
+    { pool: database.pool, log: new LogReader(database.pool), appends: store, options: { retryMs: 5 } },
+    projection,
+  );
   followers.push(made);
   return made;
 };
@@ -61,7 +64,10 @@ describe('A rebuild', () => {
     await database.pool.query(`insert into mended values ($1, 1, 'stray', 1)`, [newId()]);
     const shape = await shapeOf('mended');
     const seen: RebuildProgress[] = [];
-    const result = await rebuild(database.url, projection, { pageSize: 10, onProgress: (progress) => seen.push(progress) });
+    const result = await rebuild(database.url, projection, {
+      pageSize: 10,
+      onProgress: (progress) => seen.push(progress),
+    });
     const after = await compare(database.pool, 'mended');
     expect(after.table).toEqual(after.log);
     expect(await shapeOf('mended')).toEqual(shape);
@@ -83,7 +89,10 @@ describe('A rebuild', () => {
     let rebuilding = true;
     const counts: number[] = [];
     const reading = (async () => {
-      while (rebuilding) counts.push((await database.pool.query<{ n: number }>('select count(*)::integer as n from served')).rows[0]?.n ?? 0);
+      while (rebuilding)
+        counts.push(
+          (await database.pool.query<{ n: number }>('select count(*)::integer as n from served')).rows[0]?.n ?? 0,
+        );
     })();
     const writing = (async () => {
       while (rebuilding) await appendTo(store);
@@ -107,8 +116,12 @@ describe('A rebuild', () => {
     await live.waitFor(await appendTo(store), 5000);
     await live.stop();
     await appendTo(store);
-    expect((await rebuild(database.url, projection, { dryRun: true })).tables).toMatchObject([{ table: 'compared', same: true }]);
-    await database.pool.query('update compared set events = 9 where stream_id = (select min(stream_id::text)::uuid from compared)');
+    expect((await rebuild(database.url, projection, { dryRun: true })).tables).toMatchObject([
+      { table: 'compared', same: true },
+    ]);
+    await database.pool.query(
+      'update compared set events = 9 where stream_id = (select min(stream_id::text)::uuid from compared)',
+    );
     const { tables } = await rebuild(database.url, projection, { dryRun: true });
     expect(tables).toMatchObject([{ same: false }]);
     expect(tables[0]?.live.rows).toBe(tables[0]?.rebuilt.rows);
@@ -119,9 +132,13 @@ describe('A rebuild', () => {
 
   it('revives a follower that had stopped', async () => {
     await createTallies(database.pool, 'revived');
-    await database.pool.query(`insert into subscription (name, position, error, failures) values ('revived', 3, 'stuck', 7)`);
+    await database.pool.query(
+      `insert into subscription (name, position, error, failures) values ('revived', 3, 'stuck', 7)`,
+    );
     const { position } = await rebuild(database.url, tallies('revived'));
-    const { rows } = await database.pool.query(`select position::integer, error, failures from subscription where name = 'revived'`);
+    const { rows } = await database.pool.query(
+      `select position::integer, error, failures from subscription where name = 'revived'`,
+    );
     expect(rows).toEqual([{ position, error: null, failures: 0 }]);
     const { table, log } = await compare(database.pool, 'revived');
     expect(table).toEqual(log);
@@ -148,7 +165,9 @@ describe('A rebuild', () => {
   });
 
   it('refuses a table that a copy would not replace in full', async () => {
-    await database.pool.query('create table parent (id uuid primary key); create table child (id uuid references parent)');
+    await database.pool.query(
+      'create table parent (id uuid primary key); create table child (id uuid references parent)',
+    );
     await expect(rebuild(database.url, { ...tallies('child'), tables: ['child'] })).rejects.toThrow(NotRebuildable);
     await expect(rebuild(database.url, { ...tallies('child'), tables: ['nowhere'] })).rejects.toThrow(NotRebuildable);
   });

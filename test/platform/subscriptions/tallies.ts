@@ -16,7 +16,10 @@ export async function createTallies(pool: Pool, name: string): Promise<void> {
     create index ${name}_by_position on ${name} (last_position desc) where events > 1`);
 }
 
-export const tallies = (name: string, before: (events: readonly RecordedEvent[], tx: PoolClient) => Promise<void> = async () => {}) => {
+export const tallies = (
+  name: string,
+  before: (events: readonly RecordedEvent[], tx: PoolClient) => Promise<void> = async () => {},
+) => {
   const projection: Projection = {
     kind: 'projection',
     name,
