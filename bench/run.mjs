@@ -33,7 +33,11 @@ const machine = async (dataDir) => {
 };
 
 /** The machine's load averages: other work on it shows here, and in the numbers. */
-const load = () => os.loadavg().map((average) => Math.round(average * 100) / 100);
+const load = () =>
+  os
+    .loadavg()
+    .map((average) => average.toFixed(2))
+    .join(', ');
 
 const measure = async () => {
   const results = {
@@ -94,7 +98,7 @@ const factsOf = ({
   machine: { cpu, cores, memoryGb, kernel, node, postgres },
 }) => [
   `Machine: ${cores} cores (${cpu}), ${memoryGb} GiB memory, ${kernel}, Node ${node}, PostgreSQL ${postgres.server_version} (embedded; fsync ${postgres.fsync}, synchronous_commit ${postgres.synchronous_commit}).`,
-  `Load averages (1, 5, 15 minutes) before: ${loadBefore.join(', ')}; after: ${loadAfter.join(', ')}.`,
+  `Load averages (1, 5, 15 minutes) before: ${loadBefore}; after: ${loadAfter}.`,
   ...(callbacks
     ? [
         `Callbacks: ${callbacks.acknowledged} acknowledged, ${callbacks.stored.evidence} stored as evidence, ${callbacks.stored.paid} payments paid; ${shown(callbacks.eventsPerCallback)} events each; the order read model had caught up ${shown(callbacks.catchUpMs)} ms after the last answer; ${callbacks.stored.corroborated} payments corroborated by polls meanwhile; memory under load ${shown(callbacks.rssMb)} MB.`,

@@ -51,7 +51,7 @@ import {
   ProblemAnswer,
 } from './answers.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
-import { AsOfQuery, PaymentsQuery } from './queries.js';
+import { AsOfQuery, limitOf, listOf, PageQuery, PaymentsQuery, readCursor, unknownCursor } from './queries.js';
 import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
 import { bodyPipe, NoFields, queryPipe } from './validation.js';
 import { ApiSettings } from './settings.js';
@@ -120,10 +120,20 @@ export class PaymentsController {
   @Get(':id/events')
   @ApiOperation({ summary: 'The event stream of a payment, oldest first' })
   @ApiOkResponse({ type: EventListAnswer })
-  @Refuses('not_found')
-  async events(@Caller() caller: Application, @Param('id') id: string) {
+  @Refuses('not_found', 'malformed_request', 'invalid_cursor')
+  async events(@Caller() caller: Application, @Param('id') id: string, @Query(queryPipe) query: PageQuery) {
     const { events } = await this.own(caller, id);
-    return { items: events.map((event) => answerEvent(event, id)), nextCursor: null };
+    const after = readCursor(caller.id, query.cursor);
+    const from = after === null ? 0 : events.findIndex((event) => event.id === after) + 1;
+    if (after !== null && from === 0) throw unknownCursor();
+    const rest = events.slice(from);
+    return listOf(
+      rest,
+      limitOf(query, 100),
+      caller.id,
+      (event) => event.id,
+      (event) => answerEvent(event, id),
+    );
   }
 
   @Get(':id/explanation')

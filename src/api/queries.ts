@@ -134,10 +134,13 @@ export function readCursor(applicationId: string, cursor: string | undefined): s
   if (cursor === undefined) return null;
   const [owner, id] = Buffer.from(cursor, 'base64url').toString('latin1').split('/');
   if (owner !== applicationId || id === undefined || !isUuid(id)) {
-    throw new Refusal('invalid_cursor', 'Use the nextCursor of the page before, unchanged.');
+    throw unknownCursor();
   }
   return id;
 }
+
+export const unknownCursor = (): Refusal =>
+  new Refusal('invalid_cursor', 'Use the nextCursor of the page before, unchanged.');
 
 /** Cuts the extra row off that tells whether there is a next page. */
 export function listOf<T, R>(

@@ -30,6 +30,21 @@ describe('What a payment was', () => {
   });
   afterAll(() => shop.close());
 
+  it('gives the events of a payment page by page, without gaps or repeats', async () => {
+    const seen: Event[] = [];
+    let cursor = '';
+    do {
+      const { body } = await shop.api('GET', `/v1/payments/${id}/events?limit=2${cursor}`);
+      expect(body.items.length).toBeLessThanOrEqual(2);
+      seen.push(...(body.items as Event[]));
+      cursor = body.nextCursor === null ? '' : `&cursor=${String(body.nextCursor)}`;
+    } while (cursor !== '');
+    expect(seen).toEqual(events);
+    const foreign = Buffer.from(`${seen[0]?.id ?? ''}/${seen[0]?.id ?? ''}`).toString('base64url');
+    expect((await shop.api('GET', `/v1/payments/${id}/events?cursor=${foreign}`)).status).toBe(400);
+    expect((await shop.api('GET', `/v1/payments/${id}/events?limit=0`)).status).toBe(400);
+  });
+
   it('is told event by event, oldest first, without a gap', () => {
     expect(events.map((event) => event.version)).toEqual(events.map((_, at) => at + 1));
     expect(events[0]).toMatchObject({ type: 'PaymentRequested', paymentId: id, schemaVersion: 1 });

@@ -83,46 +83,35 @@ describe('A service that cannot start', () => {
   });
 
   it('stops the database that it has started, also when the port is lost at the last moment', async () => {
-    for (const [variable, which] of [
-      ['PORT', 'port'],
-      ['SANDBOX_PORT', 'sandboxPort'],
-    ] as const) {
-      const service = await begin();
-      await says(service, 'started PostgreSQL');
-      const pid = await postmaster();
-      await take(service[which]);
-      expect(await service.ended).toBe(1);
-      expect(service.output.err).toBe(
-        `Finality cannot start: port ${service[which]} is taken; set ${variable} to a free one.\n`,
-      );
-      expect(await hasEnded(pid)).toBe(true);
-      expect(await findRunningEmbeddedPostgres(dataDir)).toBeNull();
-    }
+    const service = await begin();
+    await says(service, 'started PostgreSQL');
+    const pid = await postmaster();
+    await take(service.port);
+    expect(await service.ended).toBe(1);
+    expect(service.output.err).toBe(`Finality cannot start: port ${service.port} is taken; set PORT to a free one.\n`);
+    expect(await hasEnded(pid)).toBe(true);
+    expect(await findRunningEmbeddedPostgres(dataDir)).toBeNull();
   });
 
-  it('leaves the database alone that another service works on', async () => {
+  it('leaves the database alone that another service works on, which stops it when it ends itself', async () => {
     const working = await begin();
     await says(working, 'is ready');
     const pid = await postmaster();
     const second = await begin();
     await says(second, 'adopted PostgreSQL');
-    await take(second.port);
+    await take(second.sandboxPort);
     expect(await second.ended).toBe(1);
+    expect(second.output.err).toContain(`port ${second.sandboxPort} is taken; set SANDBOX_PORT to a free one.`);
     expect(await postmaster()).toBe(pid);
     expect((await fetch(`http://127.0.0.1:${working.port}/health/ready`)).status).toBe(200);
+
+    working.child.kill('SIGTERM');
+    expect(await working.ended).toBe(0);
+    expect(await hasEnded(pid)).toBe(true);
   });
 });
 
 describe('A service that is told to stop', () => {
-  it('ends cleanly, its database too', async () => {
-    const service = await begin();
-    await says(service, 'is ready');
-    const pid = await postmaster();
-    service.child.kill('SIGTERM');
-    expect(await service.ended).toBe(0);
-    expect(await hasEnded(pid)).toBe(true);
-  });
-
   it('ends cleanly while it is still starting', async () => {
     const service = await begin();
     await says(service, 'started PostgreSQL');
