@@ -39,7 +39,7 @@ import { ApplyGatewayEventHandler, ApplyUnmatched, Poll } from './payments/gatew
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
 import { Looks } from './payments/looks.pg.js';
 import { PaymentGateway } from './payments/payment-gateway.js';
-import { CancelPaymentHandler, ReconcileHandler } from './payments/payment.handlers.js';
+import { CancelPaymentHandler, GiveUpHandler, ReconcileHandler } from './payments/payment.handlers.js';
 import { PaymentStreams } from './payments/payment-streams.pg.js';
 import type { SystemClock } from './platform/clock.js';
 import type { Config } from './platform/config.js';
@@ -212,6 +212,7 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
     ApplyGatewayEventHandler,
     CancelPaymentHandler,
     ReconcileHandler,
+    GiveUpHandler,
   ];
 }
 

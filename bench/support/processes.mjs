@@ -67,7 +67,7 @@ export const startWorker = () => {
 /** Starts a Node program and resolves once it has printed what `ready` matches. */
 export const startProgram = async (program, environment, ready) => {
   const began = performance.now();
-  const flags = (process.env.BENCH_NODE_FLAGS ?? '').split(' ').filter(Boolean);
+  const flags = (process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=32').split(' ').filter(Boolean);
   const child = spawn(process.execPath, [...flags, program], {
     cwd: root,
     env: { PATH: process.env.PATH, NODE_ENV: 'production', ...environment },

@@ -10,7 +10,7 @@ import {
   type InvoiceRequest,
 } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import type { Payment, Terms } from './payment.js';
+import type { Terms } from './payment.js';
 
 /** What opening an invoice needs to know of this installation. */
 export abstract class InvoiceSettings {
@@ -46,7 +46,7 @@ export class InvoiceOpener {
     const { terms } = begun.payment;
     try {
       const invoice = await this.gateway.openInvoice(this.request(terms));
-      return await this.record(terms.id, invoice, false, cause);
+      return await this.record(begun, invoice, false, cause);
     } catch (error) {
       if (error instanceof GatewayRefused && !refusesUs(error)) {
         const refusal = { field: error.field, detail: error.message };
@@ -73,7 +73,7 @@ export class InvoiceOpener {
     const pause = payment.opening.outcome === 'unavailable' ? settleSeconds / 6 : settleSeconds;
     if (now < addSeconds(payment.opening.since, pause)) return loaded;
     const found = await this.search(payment.terms);
-    if (found) return this.adopt(payment, found, cause);
+    if (found) return this.adopt(loaded, found, cause);
     if (now > addMinutes(payment.terms.requestedAt, payment.terms.lifetimeMinutes)) {
       const refusal = { field: null, detail: 'the gateway could not be reached within the lifetime of the payment' };
       return this.streams.decide(payment.terms.id, cause, (current) => invoiceRefused(current, refusal, now));
@@ -101,29 +101,30 @@ export class InvoiceOpener {
     throw new GatewayUnavailable(`the list of payments since ${from} is longer than ${String(pagesAtMost)} pages`);
   }
 
-  private async adopt(payment: Payment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
-    const { terms } = payment;
+  private async adopt(created: LoadedPayment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
+    const { terms } = created.payment;
     const expiresAt = found.expiresAt ?? addMinutes(found.createdAt ?? this.clock.now(), terms.lifetimeMinutes);
     const invoice = {
       trackId: found.trackId,
       paymentUrl: this.gateway.paymentUrl(found.trackId, await this.streams.lastInvoice()),
       expiresAt,
     };
-    return this.record(terms.id, invoice, true, cause);
+    return this.record(created, invoice, true, cause);
   }
 
   private async record(
-    id: string,
+    created: LoadedPayment,
     invoice: { trackId: string; paymentUrl: string | null; expiresAt: string },
     adopted: boolean,
     cause: Cause,
   ): Promise<LoadedPayment> {
     const keys = [{ scope: trackKeyScope, key: invoice.trackId }];
+    const { id } = created.payment.terms;
     const opened = await this.streams.decide(
       id,
       cause,
       (payment) => invoiceOpened(payment, invoice, adopted, this.clock.now()),
-      { keys },
+      { keys, loaded: created },
     );
     const applied = await this.unmatched.apply(invoice.trackId, cause);
     return applied ? this.streams.load(id) : opened;

@@ -35,8 +35,6 @@ export class Reconcile {
   constructor(
     readonly id: string,
     readonly cause: Cause,
-    /** Whether this is the last look that anybody will take. */
-    readonly last = false,
   ) {}
 }
 
@@ -55,21 +53,20 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
     @Inject(InvoiceOpener) private readonly opener: InvoiceOpener,
     @Inject(Poll) private readonly poll: Poll,
     @Inject(ApplyUnmatched) private readonly unmatched: ApplyUnmatched,
-    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  async execute({ id, cause, last }: Reconcile): Promise<Reconciled> {
+  async execute({ id, cause }: Reconcile): Promise<Reconciled> {
     const before = await this.streams.load(id);
-    const looked =
+    const after =
       before.payment.status === 'created' ? await this.opener.resume(before, cause) : await this.ask(before, cause);
-    const after = last ? await this.abandon(looked, cause) : looked;
     return { ...after, added: after.events.slice(before.events.length) };
   }
 
   private async ask(before: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
     const { payment } = before;
     const trackId = isReportable(payment) ? payment.invoice.trackId : null;
-    const matched = trackId === null ? 0 : await this.unmatched.apply(trackId, cause);
+    // A paid payment needs the gateway's own word, which an answer gives and no callback.
+    const matched = trackId === null || payment.status === 'paid' ? 0 : await this.unmatched.apply(trackId, cause);
     try {
       return await this.poll.poll(matched > 0 ? await this.streams.load(payment.terms.id) : before, cause);
     } catch (error) {
@@ -77,13 +74,26 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
       throw error;
     }
   }
+}
 
-  private abandon(looked: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
-    return this.streams.decide(
-      looked.payment.terms.id,
-      cause,
-      (payment) => (isReportable(payment) ? giveUp(payment, this.clock.now()) : []),
-      { loaded: looked },
+/** Ends the looks at a payment: where it has no final word, a person is told. */
+export class GiveUp {
+  constructor(
+    readonly id: string,
+    readonly cause: Cause,
+  ) {}
+}
+
+@CommandHandler(GiveUp)
+export class GiveUpHandler implements ICommandHandler<GiveUp, LoadedPayment> {
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  execute({ id, cause }: GiveUp): Promise<LoadedPayment> {
+    return this.streams.decide(id, cause, (payment) =>
+      isReportable(payment) ? giveUp(payment, this.clock.now()) : [],
     );
   }
 }

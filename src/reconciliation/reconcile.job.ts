@@ -5,10 +5,11 @@ import type { PoolClient } from 'pg';
 import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
+import { Refusal } from '../kernel/refusal.js';
 import { Looks, type Look } from '../payments/looks.pg.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
-import { Reconcile } from '../payments/payment.handlers.js';
-import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
+import { GiveUp, Reconcile } from '../payments/payment.handlers.js';
+import type { LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { isLastLook, lookAfter, nextLook } from './reconcile.js';
 
@@ -31,6 +32,12 @@ export class LookReactor implements Reactor {
 
 /** Questions to the gateway that one process has open at a time. */
 const atOnce = 12;
+/**
+ * Looks that one process begins in a second, and how many it may save up while it has nothing to ask. The gateway
+ * publishes no limit on requests, so this is a courtesy that keeps us from being shut out.
+ */
+const looksPerSecond = 10;
+const savedAtMost = 20;
 /** A look that was claimed by a process which then died is taken up by another after this time. */
 const leaseSeconds = 45;
 
@@ -40,12 +47,13 @@ export class ReconcileJob {
   private readonly log = new Logger(ReconcileJob.name);
   private readonly inHand = new Set<Promise<void>>();
   private claiming = false;
+  private saved = savedAtMost;
+  private countedAt = performance.now();
   private stopped = false;
 
   constructor(
     @Inject(Looks) private readonly looks: Looks,
     @Inject(CommandBus) private readonly commands: CommandBus,
-    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
@@ -53,8 +61,8 @@ export class ReconcileJob {
   /** Takes as many due looks as there is room for; a slow one holds up no other. */
   @Interval('reconcile', 250)
   async tick(): Promise<void> {
-    const room = atOnce - this.inHand.size;
-    if (this.stopped || this.claiming || room === 0) return;
+    const room = Math.min(atOnce - this.inHand.size, this.allowance());
+    if (this.stopped || this.claiming || room < 1) return;
     this.claiming = true;
     try {
       const now = this.clock.now();
@@ -73,7 +81,16 @@ export class ReconcileJob {
     await Promise.all(this.inHand);
   }
 
+  /** How many looks may begin now. */
+  private allowance(): number {
+    const now = performance.now();
+    this.saved = Math.min(savedAtMost, this.saved + ((now - this.countedAt) / 1000) * looksPerSecond);
+    this.countedAt = now;
+    return Math.floor(this.saved);
+  }
+
   private begin(id: string, lease: Instant): void {
+    this.saved--;
     const look = this.look(id, lease)
       .catch((error: unknown) => {
         this.log.warn({ msg: 'a look at a payment was cut short', paymentId: id, error: String(error) });
@@ -87,18 +104,18 @@ export class ReconcileJob {
 
   private async look(id: string, lease: Instant): Promise<void> {
     const now = this.clock.now();
-    const before = await this.streams.find(id);
-    if (!before) return this.looks.done(id, lease, null);
     const lookId = this.ids.next();
     const cause = { actor: 'reconciler', correlationId: lookId, causationId: lookId };
-    const last = isLastLook(before.payment, now);
     try {
-      const { payment } = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause, last));
+      const { payment } = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause));
+      const last = isLastLook(payment, now);
+      if (last) await this.commands.execute(new GiveUp(id, cause));
       await this.looks.done(id, lease, last ? null : nextLook(payment, now));
     } catch (error) {
       const level = error instanceof GatewayUnavailable ? 'warn' : 'error';
       this.log[level]({ msg: 'a payment could not be looked up', paymentId: id, error: String(error) });
-      await this.looks.done(id, lease, addSeconds(now, 20));
+      const gone = error instanceof Refusal && error.code === 'not_found';
+      await this.looks.done(id, lease, gone ? null : addSeconds(now, 20));
     }
   }
 }

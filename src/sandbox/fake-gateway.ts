@@ -126,7 +126,8 @@ export class FakeGateway {
 
   /** Lets the clock have its effects: deadlines of payments, steps of payouts. */
   tick(): void {
-    for (const payment of this.payments.values()) this.moveOn(payment);
+    const now = this.nowMs;
+    for (const payment of this.payments.values()) if (isOpen(payment)) this.moveOn(payment, now);
     for (const payout of this.payouts.values()) this.stepOn(payout);
   }
 
@@ -239,8 +240,8 @@ export class FakeGateway {
     payment.status = status;
   }
 
-  private moveOn(payment: Payment): void {
-    const status = settle(payment, this.nowMs);
+  private moveOn(payment: Payment, now = this.nowMs): void {
+    const status = settle(payment, now);
     if (status === payment.status) return;
     this.become(payment, status);
     this.keepPayment(payment);
