@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 
+// What tests lay down for others to read (the database server's account) must be readable, whoever runs them.
+process.umask(0o022);
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 const prefix = 'finality-test-';
 const template = `finality_template_${process.pid}_${randomBytes(3).toString('hex')}`;

@@ -28,6 +28,7 @@ import { Clock } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { decimalsOf } from '../kernel/money.js';
 import { Refusal, type FieldError } from '../kernel/refusal.js';
+import type { DecidedFulfillment } from '../fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillment } from '../fulfillment/fulfillment.handlers.js';
 import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { explain, type Explanation } from '../payments/explanation.js';
@@ -201,11 +202,10 @@ export class PaymentsController {
       causeOf(caller, request),
       isFulfillable(loaded.payment) ? caller.id : null,
     );
-    const { added } = await this.commands.execute<ReportFulfillment, { added: readonly { position: number }[] }>(
-      command,
-    );
+    const { events, added } = await this.commands.execute<ReportFulfillment, DecidedFulfillment>(command);
     const answer = this.answer(loaded);
-    return { ...answer, position: added.at(-1)?.position ?? answer.position };
+    const newest = added.at(-1) ?? events.at(-1);
+    return { ...answer, position: Math.max(answer.position, newest?.position ?? 0) };
   }
 
   /** Another application's payment looks exactly like one that does not exist. */

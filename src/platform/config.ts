@@ -51,7 +51,7 @@ export function readConfig(env: Env): Config {
     apiKey: apiKey(env, gateway),
     opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
     logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),
-    rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', 6000, 1, 100_000_000),
+    rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', gateway === 'sandbox' ? 1_000_000 : 6000, 1, 100_000_000),
   };
 }
 

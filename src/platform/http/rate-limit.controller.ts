@@ -4,7 +4,7 @@ import { Refusal } from '../../kernel/refusal.js';
 
 const windowSeconds = 60;
 /** Requests without a valid key or signature that one address may make in a window. */
-const refusedAtMost = 300;
+const refusedAtMost = 400;
 const trackedAtMost = 50_000;
 
 /** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { chown, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -133,6 +133,8 @@ describe('The embedded database', () => {
         file,
         `${pid}\n${join(dataDir, 'postgres/cluster')}\n1700000000\n5432\n\n127.0.0.1\n  1 1\nready   \n`,
       );
+      // As the server itself would have left it, whatever this process's umask.
+      if (asRoot) await chown(file, uid, gid);
       expect(await findRunningEmbeddedPostgres(dataDir)).toBeNull();
       expect((await start()).adopted).toBe(false);
       await server?.stop();
