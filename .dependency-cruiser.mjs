@@ -37,7 +37,7 @@ const byRank = ranks.map((folders, rank) =>
 const database = '(^|/)node_modules/(pg|typeorm|graphile-worker|@nestjs/typeorm)/';
 
 /** The pure heart of the payments: the rule, the states, the decisions. */
-const heart = '^src/payments/(payment|policy|decisions|transfers)\\.ts$';
+const heart = '^src/payments/(payment|policy|standing|decisions|transfers)\\.ts$';
 
 export default {
   forbidden: [

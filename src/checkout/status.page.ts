@@ -1,6 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { showAmount } from '../payments/payment-view.js';
-import { isReportable, progressOf, secondsLeft, type Payment, type Progress } from '../payments/payment.js';
+import { isReportable, type Payment } from '../payments/payment.js';
+import { progressOf, secondsLeft, type Progress } from '../payments/standing.js';
 import { Decimal, plain } from '../payments/policy.js';
 
 const escapes: Readonly<Record<string, string>> = {

@@ -2,7 +2,6 @@ import { addMinutes, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import type { GatewayReport, GatewayStatus } from './payment-gateway.js';
 import {
-  assessed,
   evolve,
   factsOf,
   isReportable,
@@ -12,6 +11,7 @@ import {
   type Reportable,
   type Witness,
 } from './payment.js';
+import { assessed } from './standing.js';
 import { Decimal, judge, sufficiency, type Contradiction, type ReviewReason } from './policy.js';
 import { uniteTransfers } from './transfers.js';
 

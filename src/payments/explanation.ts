@@ -1,7 +1,8 @@
 import { addSeconds, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { showAmount } from './payment-view.js';
-import { factsOf, isFulfillable, isHeld, isReportable, type Payment, type Reportable } from './payment.js';
+import { factsOf, isReportable, type Payment, type Reportable } from './payment.js';
+import { isFulfillable, isHeld } from './standing.js';
 import { bounds, Decimal, durationSeconds, judge, plain, type Blocker, type ReviewReason } from './policy.js';
 
 /** Why a payment is, or is not, complete for the business; the fields are those of the public contract. */
@@ -34,23 +35,8 @@ export function explain(payment: Payment, events: readonly RecordedEvent[]): Exp
   };
 }
 
-const proof: ReadonlySet<string> = new Set([
-  'InvoiceOpened',
-  'InvoiceRefused',
-  'InvoiceDelayed',
-  'GatewayReported',
-  'TransferDetected',
-  'TransferUpdated',
-  'AmountAssessed',
-  'ContradictionFound',
-  'PaymentPaid',
-  'PaymentCorroborated',
-  'PaymentExpired',
-  'PaymentCancelled',
-  'ReviewOpened',
-  'ReviewWithdrawn',
-]);
-const proves = (type: string): boolean => proof.has(type);
+/** Everything but the request itself and our own tries says something of where the payment stands. */
+const proves = (type: string): boolean => type !== 'PaymentRequested' && type !== 'InvoiceRetried';
 
 function explainStatus(payment: Payment): Core {
   switch (payment.status) {

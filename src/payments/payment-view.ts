@@ -1,15 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
-import {
-  isFulfillable,
-  isReportable,
-  labelsOf,
-  progressOf,
-  type Label,
-  type Payment,
-  type Progress,
-  type Review,
-} from './payment.js';
+import { isReportable, type Payment, type Review } from './payment.js';
+import { isFulfillable, labelsOf, progressOf, type Label, type Progress } from './standing.js';
 import { Decimal, plain, type PinnedPolicy, type Transfer } from './policy.js';
 
 /** A payment as every reader outside sees it: the REST API, webhooks, lists and the status page. */

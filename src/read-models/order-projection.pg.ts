@@ -7,14 +7,8 @@ import {
   readFulfillmentEvent,
   type Fulfillment,
 } from '../fulfillment/fulfillment.js';
-import {
-  evolve,
-  isFulfillable,
-  isPaymentEvent,
-  labelsOf,
-  readPaymentEvent,
-  type Payment,
-} from '../payments/payment.js';
+import { evolve, isPaymentEvent, readPaymentEvent, type Payment } from '../payments/payment.js';
+import { isFulfillable, labelsOf } from '../payments/standing.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';
 
