@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { Clock } from '../kernel/clock.js';
+import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
 import { applyReport, corroborationPatienceMinutes, doubtUncorroborated, type Claim } from './decisions.js';
@@ -41,6 +41,8 @@ const digestOf = (...parts: (string | Buffer)[]): Buffer => {
 @CommandHandler(ApplyGatewayEvent)
 export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEvent, Intake> {
   private readonly log = new Logger(ApplyGatewayEvent.name);
+  /** Until when no further look around is begun. */
+  private lookedAround: Instant = '';
 
   constructor(
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
@@ -110,7 +112,16 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     await this.keep(this.message(body, body, trackId, 'quarantined', reason));
     const holder = trackId === null ? null : await this.store.streamOf(trackKeyScope, trackId);
     if (holder !== null) await this.looks.dueNow(holder, this.clock.now());
+    if (trackId === null) await this.lookAround();
     return { result: 'quarantined', reason };
+  }
+
+  /** The gateway signed something that cannot be read: whatever it was about, asking finds it. Once a minute at most. */
+  private async lookAround(): Promise<void> {
+    const now = this.clock.now();
+    if (now < this.lookedAround) return;
+    this.lookedAround = addMinutes(now, 1);
+    await this.looks.someDueNow(now);
   }
 
   private async keep(message: InboxMessage): Promise<Intake> {

@@ -39,6 +39,15 @@ export class Looks {
     );
   }
 
+  /** Asks for a look at open payments, the nearest first and 200 at most: one of them was spoken of, and nobody knows which. */
+  async someDueNow(now: Instant): Promise<void> {
+    await this.pool.query(
+      `update look set due_at = $1 where stream_id in
+         (select stream_id from look where due_at > $1 order by due_at limit 200 for update skip locked)`,
+      [now],
+    );
+  }
+
   /**
    * Takes the payments whose look is due for this process alone: urgent ones first (a callback says paid, and goods
    * wait), then the longest due. They are put off until `leaseUntil`, so that a crash delays them and loses none.

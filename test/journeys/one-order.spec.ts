@@ -103,3 +103,26 @@ it('Many transfers of one payment, told at once, are all acknowledged and all co
     await shop.close();
   }
 });
+
+it('A callback that cannot be read at all has the open payments looked up at the gateway', async () => {
+  const shop = await startTestService();
+  try {
+    const { body } = await shop.api('POST', '/v1/payments', { orderId: 'unread', amount: '10.00', currency: 'USD' });
+    const next = async (): Promise<number> => {
+      const { rows } = await shop.database.pool.query<{ s: number }>(
+        'select extract(epoch from due_at - now())::float8 as s from look where stream_id = $1',
+        [body.id],
+      );
+      return rows[0]?.s ?? 0;
+    };
+    await until(async () => (await next()) > 45);
+    await shop.control('/_sandbox/scenarios/no_callbacks', { trackId: body.trackId as string });
+    expect(await shop.callback('{"status":"Paid", nothing that can be read')).toMatchObject({
+      status: 200,
+      text: 'ok',
+    });
+    await until(async () => (await shop.api('GET', `/v1/payments/${body.id as string}`)).body.status === 'paid');
+  } finally {
+    await shop.close();
+  }
+});
