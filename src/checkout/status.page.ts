@@ -83,6 +83,8 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
       money.received === null ? 'being counted' : `${showAmount(money.received, terms.currency)} ${terms.currency}`,
     ]);
   }
+  if (progress === 'closed' && money.transfers.length > 0)
+    rows.push(['What you sent', 'was seen; the shop will tell you what happens to it']);
   if (progress === 'partially_paid' && money.received !== null) {
     rows.push([
       'Still missing',

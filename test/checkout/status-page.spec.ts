@@ -30,6 +30,20 @@ describe("The payer's status page", () => {
     expect(paid).toContain('https://shop.example/done');
   });
 
+  it('tells the payer of a payment that closed short that the money was seen, and what to do', async () => {
+    const { body } = await shop.api('POST', '/v1/payments', { orderId: 'short', amount: '50.00', currency: 'USD' });
+    await shop.control('/_sandbox/scenarios/underpaid', { trackId: body.trackId as string });
+    await until(async () => (await shop.api('GET', `/v1/payments/${body.id as string}`)).body.received === '30.00');
+    await shop.control('/_sandbox/clock/advance', { seconds: 3700 });
+    const closed = await until(async () => {
+      const text = await (await fetch(body.statusUrl as string)).text();
+      return text.includes('This payment is closed') && text;
+    });
+    expect(closed).toContain('30.00 USD');
+    expect(closed).toContain('was seen; the shop will tell you what happens to it');
+    expect(closed).toContain('Please do not pay any more');
+  });
+
   it('is not found by guessing, and runs no script', async () => {
     const answer = await fetch(`${shop.url}/pay/${'a'.repeat(32)}`);
     expect(answer.status).toBe(404);
