@@ -8,7 +8,6 @@ import {
   IsObject,
   IsOptional,
   IsString,
-  Matches,
   Max,
   MaxLength,
   Min,
@@ -16,7 +15,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { defaultPolicy } from '../payments/policy.js';
-import { IsAmount, IsDuration, IsMetadata, IsPercent, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
+import { IsAmount, IsCurrency, IsDuration, IsMetadata, IsPercent, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
 
 class PaidWhen {
   @ApiProperty({
@@ -113,8 +112,7 @@ export class CreatePaymentRequest {
   amount!: string;
 
   @ApiProperty({ example: 'USD', description: "A state's currency or a coin, in capitals." })
-  @IsString()
-  @Matches(/^[A-Z][A-Z0-9]{1,9}$/, { message: 'must be a currency symbol in capitals, such as USD or USDT' })
+  @IsCurrency()
   currency!: string;
 
   @ApiPropertyOptional({ maxLength: 128 })

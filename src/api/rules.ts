@@ -1,5 +1,5 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
-import { isPlainDecimal } from '../kernel/money.js';
+import { isCurrencySymbol, isPlainDecimal } from '../kernel/money.js';
 import { Decimal, defaultPolicy, durationSeconds } from '../payments/policy.js';
 
 type Check = (value: unknown) => boolean;
@@ -22,6 +22,12 @@ export const IsAmount = rule(
   'isAmount',
   'must be a positive decimal as a string, such as "49.90": at most 18 digits before and 18 after the point, no sign, no exponent',
   (value) => typeof value === 'string' && isPlainDecimal(value) && new Decimal(value).gt('0'),
+);
+
+export const IsCurrency = rule(
+  'isCurrency',
+  'must be a currency symbol in capitals, such as USD or USDT',
+  (value) => typeof value === 'string' && isCurrencySymbol(value),
 );
 
 export const IsPercent = (most: number): PropertyDecorator =>
