@@ -1,9 +1,9 @@
-import { addSeconds, type Instant } from '../kernel/clock.js';
+import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { showAmount } from './payment-view.js';
 import { factsOf, isReportable, type Payment, type Reportable } from './payment.js';
 import { isFulfillable, isHeld } from './standing.js';
-import { bounds, Decimal, durationSeconds, judge, plain, type Blocker, type ReviewReason } from './policy.js';
+import { bounds, Decimal, judge, plain, type Blocker, type ReviewReason } from './policy.js';
 
 /** Why a payment is, or is not, complete for the business; the fields are those of the public contract. */
 export interface Explanation {
@@ -219,7 +219,3 @@ function missingOf(payment: Payment): Explanation['missing'] {
     currency: terms.currency,
   };
 }
-
-/** Until when money that comes late is still judged by the late-payment rule. */
-export const lateUntil = (payment: Reportable): Instant =>
-  addSeconds(payment.invoice.expiresAt, durationSeconds(payment.terms.policy.rules.latePayment.window) ?? 0);

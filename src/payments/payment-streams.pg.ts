@@ -123,7 +123,7 @@ export class PaymentStreams {
   }
 
   private async decideNow(id: string, cause: Cause, decision: Decision, options: DecideOptions): Promise<Decided> {
-    let current = options.loaded ?? (await this.load(id));
+    let current = isWhole(options.loaded) ? options.loaded : await this.load(id);
     let order: OrderClaim = { taken: false };
     for (let attempt = 1; ; attempt++) {
       const events = decision(current.payment, order.taken);
@@ -190,6 +190,10 @@ export class PaymentStreams {
     }));
   }
 }
+
+/** Whether the head that a payment was loaded with is still that of its events: after an append it is the one before. */
+const isWhole = (loaded: LoadedPayment | undefined): loaded is LoadedPayment =>
+  loaded !== undefined && loaded.stream.head.version === loaded.events.length;
 
 /** A short, growing pause so that two writers do not meet again at once. */
 const pause = (attempt: number): Promise<void> =>

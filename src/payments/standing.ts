@@ -1,6 +1,6 @@
-import { msOf, type Instant } from '../kernel/clock.js';
+import { addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import { factsOf, isReportable, type Invoice, type Payment, type Reportable } from './payment.js';
-import { assess, bounds, Decimal, holdsFulfillment, isLate } from './policy.js';
+import { assess, bounds, Decimal, durationSeconds, holdsFulfillment, isLate } from './policy.js';
 
 /*
  * Where a payment stands, for readers: derived from its state alone, so that nothing of it is stored or can be wrong.
@@ -90,3 +90,7 @@ export const assessed = (payment: Reportable): { received: string | null; delta:
 /** How many seconds of the payer's time are left; 0 once the deadline has passed. */
 export const secondsLeft = (invoice: Invoice, now: Instant): number =>
   Math.max(0, Math.ceil((msOf(invoice.expiresAt) - msOf(now)) / 1000));
+
+/** Until when money that comes late is still judged by the late-payment rule. */
+export const lateUntil = (payment: Reportable): Instant =>
+  addSeconds(payment.invoice.expiresAt, durationSeconds(payment.terms.policy.rules.latePayment.window) ?? 0);

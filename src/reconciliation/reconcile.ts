@@ -1,7 +1,7 @@
 import { addMinutes, addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { Look } from '../payments/looks.pg.js';
-import { lateUntil } from '../payments/explanation.js';
+import { lateUntil } from '../payments/standing.js';
 import { isReportable, type Payment } from '../payments/payment.js';
 
 /**
