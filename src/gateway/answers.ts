@@ -11,6 +11,7 @@ import {
   countOf,
   idOf,
   instantOf,
+  maxProse,
   maxText,
   objectOf,
   referenceOf,
@@ -112,22 +113,22 @@ export function readInvoice(data: LosslessJson | undefined): OpenedInvoice {
   return { trackId: idOf(body, 'track_id'), paymentUrl, expiresAt };
 }
 
+/** The answer to a payout that was taken on. Throws `WireError` unless it has an id. */
+export const readSentPayout = (data: LosslessJson | undefined): { trackId: string } => ({
+  trackId: idOf(objectOf(data, 'data'), 'track_id'),
+});
+
 /** The payer is sent there, so `javascript:` and the like must not pass. */
 const isWebAddress = (text: string): boolean => /^https?:\/\//i.test(text) && URL.canParse(text);
 
 /** One page of the payment history; see `rowsOf` for rows that are left out. Throws `WireError`. */
 export function readPaymentPage(data: LosslessJson | undefined): ReportPage {
-  const unread: string[] = [];
-  const left = (row: LosslessJson): void => {
-    const orderId = referenceOf(objectOf(row, 'list'), 'order_id');
-    if (orderId !== null) unread.push(orderId);
-  };
-  return { reports: rowsOf<GatewayReport>(data, readPayment, left), unread, ...pageOf(data) };
+  return { ...rowsOf<GatewayReport>(data, readPayment, 'order_id'), ...pageOf(data) };
 }
 
 /** One page of the payout history; see `rowsOf` for rows that are left out. Throws `WireError`. */
 export function readPayoutPage(data: LosslessJson | undefined): PayoutPage {
-  return { reports: rowsOf<PayoutReport>(data, readPayout), ...pageOf(data) };
+  return { ...rowsOf<PayoutReport>(data, readPayout, 'description'), ...pageOf(data) };
 }
 
 /** The symbols of the coins that the account takes. Throws `WireError`. */
@@ -140,22 +141,25 @@ export function readCurrencies(data: LosslessJson | undefined): string[] {
 
 /**
  * The readable rows. A row with a status that we do not know is left out, for otherwise one such payment would hide
- * all others of its page; any other fault fails the page, because an empty page must mean that nothing is there.
+ * all others of its page; what it says under `reference` is told, for it is there. Any other fault fails the page,
+ * because an empty page must mean that nothing is there.
  */
 function rowsOf<T>(
   data: LosslessJson | undefined,
   read: (row: LosslessJson) => T,
-  left: (row: LosslessJson) => void = () => undefined,
-): T[] {
-  return listOf(data).flatMap((row) => {
+  reference: string,
+): { reports: T[]; unread: string[] } {
+  const unread: string[] = [];
+  const reports = listOf(data).flatMap((row) => {
     try {
       return [read(row)];
     } catch (error) {
       if (!(error instanceof WireError && error.fault === 'unknown_status')) throw error;
-      left(row);
+      unread.push(referenceOf(objectOf(row, 'list'), reference, maxProse) ?? '');
       return [];
     }
   });
+  return { reports, unread: unread.filter((text) => text !== '') };
 }
 
 /** No page is longer: 200 is the most that the gateway gives. */

@@ -80,10 +80,10 @@ export function idOf(object: LosslessObject, key: string): string {
 export const isId = (text: string): boolean => id.test(text);
 
 /** A reference of ours that the gateway echoes; text, or a number by its digits. */
-export function referenceOf(object: LosslessObject, key: string): string | null {
+export function referenceOf(object: LosslessObject, key: string, limit = maxText): string | null {
   const value = object[key];
-  if (!(value instanceof JsonNumber)) return textOf(object, key);
-  if (value.text.length > maxText) throw new WireError('text_too_long', key);
+  if (!(value instanceof JsonNumber)) return textOf(object, key, limit);
+  if (value.text.length > limit) throw new WireError('text_too_long', key);
   return value.text;
 }
 

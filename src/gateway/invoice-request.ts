@@ -9,7 +9,7 @@ import type { InvoiceRequest } from '../payments/payment-gateway.js';
  * members are left out rather than sent as null.
  */
 export function invoiceBody(request: InvoiceRequest): string {
-  const members: [string, string][] = [
+  return objectText([
     ['amount', numberText(request.amount)],
     ['currency', JSON.stringify(request.currency)],
     ['lifetime', wholeText(request.lifetimeMinutes)],
@@ -18,18 +18,21 @@ export function invoiceBody(request: InvoiceRequest): string {
     ['mixed_payment', request.mixedPayment ? 'true' : 'false'],
     ['callback_url', JSON.stringify(request.callbackUrl)],
     ['order_id', JSON.stringify(request.orderId)],
-  ];
-  for (const [key, text] of optional(request)) if (text !== undefined) members.push([key, JSON.stringify(text)]);
-  return `{${members.map(([key, value]) => `"${key}":${value}`).join(',')}}`;
+    ['return_url', optional(request.returnUrl)],
+    ['email', optional(request.email)],
+    ['description', optional(request.description)],
+  ]);
 }
 
-const optional = (request: InvoiceRequest): [string, string | undefined][] => [
-  ['return_url', request.returnUrl],
-  ['email', request.email],
-  ['description', request.description],
-];
+const optional = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : JSON.stringify(text);
 
-function numberText(decimal: string): string {
+/** A JSON object of members whose values are JSON already; one without a value is left out. */
+export const objectText = (members: readonly (readonly [string, string | undefined])[]): string =>
+  `{${members.flatMap(([key, value]) => (value === undefined ? [] : [`"${key}":${value}`])).join(',')}}`;
+
+/** The decimal as a JSON number, digit by digit. Throws `TypeError` where it is none: nothing else may get into a body. */
+export function numberText(decimal: string): string {
   if (!isPlainDecimal(decimal)) throw new TypeError('an amount for the gateway must be a plain decimal');
   return decimal;
 }

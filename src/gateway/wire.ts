@@ -248,7 +248,8 @@ export function readPayout(data: LosslessJson | undefined): PayoutReport {
     address: textOf(body, 'address') ?? '',
     fee: decimalOf(body, 'fee'),
     txHash: textOf(body, 'tx_hash'),
-    description: textOf(body, 'description', maxProse),
+    // Text that consists of digits may come back as a number.
+    description: referenceOf(body, 'description', maxProse),
     createdAt: instantOf(body, 'date'),
   };
 }

@@ -27,8 +27,27 @@ export abstract class PaymentGateway {
    */
   abstract readCallback(body: Buffer): GatewayReport | null;
 
+  /**
+   * The same for a callback about a payout; null where it is not one. Needed again when it came before the payout's
+   * track id was known here.
+   */
+  abstract readPayoutCallback(body: Buffer): PayoutReport | null;
+
   /** Symbols that the merchant's account accepts. Throws `GatewayUnavailable`. */
   abstract acceptedCurrencies(): Promise<string[]>;
+
+  /**
+   * US dollars for one unit of each currency that the gateway prices, coins and states' currencies alike, as exact
+   * decimals. Throws `GatewayUnavailable`.
+   */
+  abstract prices(): Promise<ReadonlyMap<string, string>>;
+
+  /**
+   * Sends money out, once; never repeated by the adapter, because the gateway has no idempotency for it either. Throws
+   * `GatewayRefused` (it said no), `GatewayUnavailable` (nothing can have been sent) or `GatewayOutcomeUnknown` (money
+   * may be on its way).
+   */
+  abstract sendPayout(request: PayoutRequest): Promise<{ trackId: string }>;
 
   /** What the gateway says of one payout; null where it does not know it. Throws `GatewayUnavailable`. */
   abstract findPayout(trackId: string): Promise<PayoutReport | null>;
@@ -123,6 +142,19 @@ export interface ReportPage {
   lastPage: number;
 }
 
+export interface PayoutRequest {
+  address: string;
+  /** The coin that is sent. */
+  currency: string;
+  network: string;
+  /** Coin units, a plain decimal. */
+  amount: string;
+  memo?: string;
+  /** Our reference: the gateway keeps no other, so that a lost answer can be found again by it alone. */
+  description: string;
+  callbackUrl: string;
+}
+
 export interface PayoutReport {
   trackId: string;
   status: 'processing' | 'pending' | 'confirming' | 'confirmed' | 'canceled' | 'rejected' | 'failed';
@@ -138,6 +170,8 @@ export interface PayoutReport {
 
 export interface PayoutPage {
   reports: PayoutReport[];
+  /** Descriptions of payouts that are there, in a status that this version does not know: they may have been sent. */
+  unread: string[];
   page: number;
   lastPage: number;
 }

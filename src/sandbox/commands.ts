@@ -87,11 +87,11 @@ export const sufficientConfirmations = (payment: Payment): number =>
 /** Worth in US dollars of everything that came, counted or not. */
 export const worthSeen = (payment: Payment): Decimal => sum(payment.transfers.map((transfer) => transfer.worth));
 
-/** Reads the body of `PUT /_sandbox/faults`; what is absent is 0. */
-export function faultPlanFrom(body: LosslessObject): FaultPlan {
+/** Reads the body of `PUT /_sandbox/faults`; what is absent is 0. `known` are the endpoints that it can name. */
+export function faultPlanFrom(body: LosslessObject, known: readonly string[]): FaultPlan {
   const top = controlFields(body, ['seed', 'callbacks', 'api']);
   const callbacks = section(body, 'callbacks', ['drop', 'duplicate', 'delay', 'reorder']);
-  const api = section(body, 'api', ['errorRate', 'status', 'latencyMs', 'timeoutRate', 'timeoutMs', 'malformedRate']);
+  const api = section(body, 'api', Object.keys(noFaults.api));
   return {
     seed: top.text('seed', 64) || noFaults.seed,
     callbacks: {
@@ -101,6 +101,7 @@ export function faultPlanFrom(body: LosslessObject): FaultPlan {
       reorder: rate(callbacks, 'reorder'),
     },
     api: {
+      only: api.oneOf('only', known, null) ?? noFaults.api.only,
       errorRate: rate(api, 'errorRate'),
       status: api.integer('status', { min: 400, max: 599 }, noFaults.api.status),
       latencyMs: api.integer('latencyMs', { min: 0, max: 60_000 }, 0),

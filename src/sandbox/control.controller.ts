@@ -11,6 +11,7 @@ import {
   paymentOf,
   payoutOf,
 } from './commands.js';
+import { nameOf, type Endpoint } from './endpoints.js';
 import { printJson, type Wire, WireFault } from './envelope.js';
 import type { FakeGateway, Telling } from './fake-gateway.js';
 import type { Faults } from './faults.js';
@@ -25,6 +26,7 @@ interface ControlWorld {
   gateway: FakeGateway;
   time: Time;
   faults: Faults;
+  endpoints: readonly Endpoint[];
   flush: () => void;
   reset: () => void;
 }
@@ -58,7 +60,7 @@ export function serveControl(app: FastifyInstance, world: ControlWorld): void {
   route('POST', '/clock/advance', (command) => advance(world, command));
   route('GET', '/faults', () => ({ ...world.faults.current }));
   route('PUT', '/faults', ({ body }) => {
-    world.faults.set(faultPlanFrom(body));
+    world.faults.set(faultPlanFrom(body, world.endpoints.map(nameOf)));
     return { ...world.faults.current };
   });
   route('POST', '/reset', ({ body }) => {

@@ -28,6 +28,9 @@ export interface Endpoint {
   answer: (request: WireRequest) => Wire;
 }
 
+/** How an endpoint is named in a fault plan: `POST /payout`, `GET /payout/:track_id`. */
+export const nameOf = ({ method, path }: Endpoint): string => `${method} ${path}`;
+
 /** Everything under `/v1`, as the gateway's reference lists it. `payUrl` gives the payer's page of a track id. */
 export function endpoints(gateway: FakeGateway, swaps: Swaps, payUrl: (trackId: string) => string): Endpoint[] {
   return [

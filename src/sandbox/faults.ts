@@ -5,6 +5,8 @@ export interface FaultPlan {
   seed: string;
   callbacks: { drop: number; duplicate: number; delay: number; reorder: number };
   api: {
+    /** The only endpoint that they befall, as `POST /payout`; empty: all of them. Requests to others are not counted. */
+    only: string;
     errorRate: number;
     /** The status of those errors. */
     status: number;
@@ -21,7 +23,7 @@ export interface FaultPlan {
 export const noFaults: FaultPlan = {
   seed: '0',
   callbacks: { drop: 0, duplicate: 0, delay: 0, reorder: 0 },
-  api: { errorRate: 0, status: 500, latencyMs: 0, timeoutRate: 0, timeoutMs: 30_000, malformedRate: 0 },
+  api: { only: '', errorRate: 0, status: 500, latencyMs: 0, timeoutRate: 0, timeoutMs: 30_000, malformedRate: 0 },
 };
 
 export interface CallbackFault {
@@ -73,8 +75,10 @@ export class Faults {
     };
   }
 
-  /** The fault of the next API request; at most one kind each. */
-  nextRequest(): ApiFault {
+  /** The fault of the next API request, made of `endpoint` (`POST /payout`); at most one kind each. */
+  nextRequest(endpoint = ''): ApiFault {
+    const { only } = this.plan.api;
+    if (only !== '' && only !== endpoint) return { kind: 'none', latencyMs: 0 };
     const number = ++this.requests;
     const draw = (what: string): number => this.draw('request', number, what);
     const { errorRate, status, latencyMs, timeoutRate, malformedRate } = this.plan.api;

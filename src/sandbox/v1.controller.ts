@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { LosslessObject } from '../kernel/json.js';
-import type { Endpoint } from './endpoints.js';
+import { nameOf, type Endpoint } from './endpoints.js';
 import { type Answer, fieldFault, printJson, refused, succeeded, unknownObject, WireFault } from './envelope.js';
 import type { ApiFault, Faults } from './faults.js';
 import { Fields } from './fields.js';
@@ -21,12 +21,12 @@ export function serveV1(app: FastifyInstance, world: V1World): void {
     app.route({
       method: endpoint.method,
       url: `/v1${endpoint.path}`,
-      handler: (request, reply) => respond(world, reply, () => answerOf(world, endpoint, request)),
+      handler: (request, reply) => respond(world, reply, nameOf(endpoint), () => answerOf(world, endpoint, request)),
     });
   }
   const missing = (): Answer => refused(unknownObject('', 'The requested endpoint was not found.'));
-  app.all('/v1', (_request, reply) => respond(world, reply, missing));
-  app.all('/v1/*', (_request, reply) => respond(world, reply, missing));
+  app.all('/v1', (_request, reply) => respond(world, reply, '', missing));
+  app.all('/v1/*', (_request, reply) => respond(world, reply, '', missing));
 }
 
 function answerOf(world: V1World, endpoint: Endpoint, request: FastifyRequest): Answer {
@@ -55,8 +55,8 @@ function bodyFields(request: FastifyRequest): LosslessObject {
   return body;
 }
 
-async function respond(world: V1World, reply: FastifyReply, work: () => Answer): Promise<void> {
-  const fault = world.faults.nextRequest();
+async function respond(world: V1World, reply: FastifyReply, endpoint: string, work: () => Answer): Promise<void> {
+  const fault = world.faults.nextRequest(endpoint);
   if (fault.latencyMs > 0) await wait(fault.latencyMs, undefined, { ref: false });
   if (fault.kind === 'error')
     return send(reply, refused(new WireFault(fault.status, 'server', '', 'Simulated failure.')));

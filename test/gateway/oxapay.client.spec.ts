@@ -4,12 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HttpService } from '@nestjs/axios';
 import axios from 'axios';
 
-import { OxaPayGateway, type OxaPayOptions } from '../../src/gateway/oxapay.client.js';
+import type { OxaPayOptions } from '../../src/gateway/exchange.client.js';
+import { OxaPayGateway } from '../../src/gateway/oxapay.client.js';
 import {
   GatewayOutcomeUnknown,
   GatewayRefused,
   GatewayUnavailable,
   type InvoiceRequest,
+  type PayoutRequest,
 } from '../../src/payments/payment-gateway.js';
 import { deadPort, GatewayServer, silentPort, type Reply } from './gateway-server.js';
 import { sample } from './samples.js';
@@ -28,7 +30,19 @@ const request: InvoiceRequest = {
   callbackUrl: 'https://shop.example/callbacks/oxapay',
 };
 
+const payoutRequest: PayoutRequest = {
+  address: 'TAddress',
+  currency: 'USDT',
+  network: 'Tron Network',
+  amount: '123456789012345678.123456789012345678',
+  description: 'refund 0190a1b2-0000-7000-8000-000000000002',
+  callbackUrl: 'https://shop.example/callbacks/oxapay',
+};
+
 const payment = { track_id: '7', status: 'paid', type: 'invoice', amount: 15, currency: 'USD', txs: [] };
+const { data: madeInvoice } = JSON.parse(sample('published-api-generate-invoice-sdk-test').toString()) as {
+  data: object;
+};
 const envelope = (data: unknown, status = 200, error: unknown = {}): string =>
   JSON.stringify({ data, message: 'ok', error, status, version: '1.0.0' });
 
@@ -132,6 +146,22 @@ describe('opening an invoice', () => {
   });
 
   it.each([
+    ['no end', { ...madeInvoice, expired_at: null }],
+    ['a script for an address', { ...madeInvoice, payment_url: 'javascript:alert(1)' }],
+  ])('answered with %s: it may have been made', async (_what, data) => {
+    server.reply = answer(200, envelope(data));
+    expect(await failureOf(gatewayAt(baseUrl).openInvoice(request))).toBeInstanceOf(GatewayOutcomeUnknown);
+  });
+});
+
+/** What has an effect at the gateway, with the data of an answer that says so. */
+const effects: [string, (gateway: OxaPayGateway) => Promise<unknown>, object][] = [
+  ['an invoice', (gateway) => gateway.openInvoice(request), madeInvoice],
+  ['a payout', (gateway) => gateway.sendPayout(payoutRequest), { track_id: '258298351', status: 'processing' }],
+];
+
+describe.each(effects)('asking for %s once', (_thing, ask, made) => {
+  it.each([
     ['400', no(400), 400],
     ['401', no(401), 401],
     ['403', no(403), 403],
@@ -141,7 +171,7 @@ describe('opening an invoice', () => {
     ['200 on the wire and 401 in the body', no(200, 401), 401],
   ])('refused with %s: it says so, once, without the key', async (_what, reply, status) => {
     server.reply = reply;
-    const failure = await failureOf(gatewayAt(baseUrl).openInvoice(request));
+    const failure = await failureOf(ask(gatewayAt(baseUrl)));
     expect(failure).toBeInstanceOf(GatewayRefused);
     expect(failure).toMatchObject({
       httpStatus: status,
@@ -160,37 +190,34 @@ describe('opening an invoice', () => {
     ['200 on the wire and 429 in the body', no(200, 429), null],
   ])('turned away with %s: nothing was made', async (_what, reply, wait) => {
     server.reply = reply;
-    const failure = await failureOf(gatewayAt(baseUrl).openInvoice(request));
+    const failure = await failureOf(ask(gatewayAt(baseUrl)));
     expect(failure).toBeInstanceOf(GatewayUnavailable);
     expect(failure).toMatchObject({ retryAfterSeconds: wait });
     expect(server.received).toHaveLength(1);
   });
 
-  const made = JSON.parse(sample('published-api-generate-invoice-sdk-test').toString()) as { data: object };
   it.each<[string, Reply]>([
     ['500', no(500)],
     ['502 with a page', html(502)],
     ['200 on the wire and 500 in the body', no(200, 500)],
-    ['500 on the wire and 200 in the body', answer(500, envelope(made.data))],
-    ['400 on the wire and 200 in the body', answer(400, envelope(made.data))],
-    ['success with an error in it', answer(200, envelope(made.data, 200, { type: 'x', key: '', message: 'no' }))],
+    ['500 on the wire and 200 in the body', answer(500, envelope(made))],
+    ['400 on the wire and 200 in the body', answer(400, envelope(made))],
+    ['success with an error in it', answer(200, envelope(made, 200, { type: 'x', key: '', message: 'no' }))],
     ['a page with 200', html(200)],
     ['a page with 403', html(403)],
     ['nothing with 200', answer(200, '')],
-    ['JSON cut off', answer(200, envelope(made.data).slice(0, -9))],
-    ['a byte order mark', answer(200, `\ufeff${envelope(made.data)}`)],
-    ['no track id', answer(200, envelope({ ...made.data, track_id: undefined }))],
-    ['no end', answer(200, envelope({ ...made.data, expired_at: null }))],
-    ['a script for an address', answer(200, envelope({ ...made.data, payment_url: 'javascript:alert(1)' }))],
+    ['JSON cut off', answer(200, envelope(made).slice(0, -9))],
+    ['a byte order mark', answer(200, `\ufeff${envelope(made)}`)],
+    ['no track id', answer(200, envelope({ ...made, track_id: undefined }))],
     ['a list for data', answer(200, envelope([]))],
     ['half a body and a reset', halfThenReset],
     ['a reset', resetAtOnce],
     ['silence', never],
     ['10 MB', answer(200, Buffer.alloc(10_000_000, 0x20))],
     ['a redirect', answer(307, '', { location: '/elsewhere' })],
-  ])('answered with %s: an invoice may exist, and none is asked for again', async (_what, reply) => {
+  ])('answered with %s: it may have been made, and is not asked for again', async (_what, reply) => {
     server.reply = reply;
-    const failure = await failureOf(gatewayAt(baseUrl, failWithin).openInvoice(request));
+    const failure = await failureOf(ask(gatewayAt(baseUrl, failWithin)));
     expect(failure).toBeInstanceOf(GatewayOutcomeUnknown);
     expect(server.received).toHaveLength(1);
   });
@@ -207,17 +234,60 @@ describe('opening an invoice', () => {
       `https://127.0.0.1:${plain}`,
       `https://127.0.0.1:${silent.port}`,
     ]) {
-      const failure = await failureOf(gatewayAt(url, { connectMs: 150, createMs: 3000 }).openInvoice(request));
+      const failure = await failureOf(ask(gatewayAt(url, { connectMs: 150, createMs: 3000 })));
       expect(failure).toBeInstanceOf(GatewayUnavailable);
     }
     expect(server.received).toHaveLength(0);
   });
 
-  it('with a connection and no answer: an invoice may exist', async () => {
+  it('with a connection and no answer: it may have been made', async () => {
     const silent = await silentPort();
     closing.push(() => silent.close());
     const gateway = gatewayAt(`http://127.0.0.1:${silent.port}`, failWithin);
-    expect(await failureOf(gateway.openInvoice(request))).toBeInstanceOf(GatewayOutcomeUnknown);
+    expect(await failureOf(ask(gateway))).toBeInstanceOf(GatewayOutcomeUnknown);
+  });
+});
+
+describe('sending a payout', () => {
+  const taken = answer(200, envelope({ track_id: 258298351, status: 'processing' }));
+
+  it('sends the amount as a number with all its digits, under the payout key alone', async () => {
+    server.reply = taken;
+    expect(await gatewayAt(baseUrl).sendPayout(payoutRequest)).toEqual({ trackId: '258298351' });
+    const [sent] = server.received;
+    expect(sent).toMatchObject({ method: 'POST', url: '/v1/payout' });
+    expect(sent?.body).toBe(
+      '{"address":"TAddress","currency":"USDT","amount":123456789012345678.123456789012345678,' +
+        '"network":"Tron Network","callback_url":"https://shop.example/callbacks/oxapay",' +
+        '"description":"refund 0190a1b2-0000-7000-8000-000000000002"}',
+    );
+    expect(sent?.headers).toMatchObject({ payout_api_key: payoutKey, 'content-type': 'application/json' });
+    expect(JSON.stringify(sent?.headers)).not.toContain(merchantKey);
+  });
+
+  it('sends a memo where there is one', async () => {
+    server.reply = taken;
+    for (const memo of ['', '104"']) await gatewayAt(baseUrl).sendPayout({ ...payoutRequest, memo });
+    expect(server.received[0]?.body).not.toContain('memo');
+    expect(server.received[1]?.body).toContain(',"memo":"104\\"",');
+  });
+
+  it('does not send what is not a plain amount', async () => {
+    for (const amount of ['1e3', '1,"x":1', '', '-1']) {
+      expect(await failureOf(gatewayAt(baseUrl).sendPayout({ ...payoutRequest, amount }))).toBeInstanceOf(TypeError);
+    }
+    expect(server.received).toHaveLength(0);
+  });
+
+  it('goes over a connection of its own each time', async () => {
+    const sockets = new Set<object>();
+    server.reply = (response, request_, index) => {
+      sockets.add(request_.socket);
+      taken(response, request_, index);
+    };
+    const gateway = gatewayAt(baseUrl);
+    for (let i = 0; i < 3; i++) await gateway.sendPayout(payoutRequest);
+    expect(sockets.size).toBe(3);
   });
 });
 
@@ -348,7 +418,8 @@ describe('asking about a payment', () => {
     closing.push(() => elsewhere.stop());
     server.reply = answer(status, '', { location: `${target}/v1/payment/7` });
     expect(await failureOf(gatewayAt(baseUrl).findPayment('7'))).toBeInstanceOf(GatewayUnavailable);
-    expect(await failureOf(gatewayAt(baseUrl).openInvoice(request))).toBeInstanceOf(GatewayOutcomeUnknown);
+    for (const [, effect] of effects)
+      expect(await failureOf(effect(gatewayAt(baseUrl)))).toBeInstanceOf(GatewayOutcomeUnknown);
     expect(elsewhere.received).toHaveLength(0);
   });
 
@@ -372,13 +443,17 @@ describe('asking about a payment', () => {
       [url, never],
     ] as const) {
       server.reply = reply;
-      for (const ask of ['findPayment', 'findPayout', 'openInvoice'] as const) {
-        const gateway = gatewayAt(at);
-        const failure = await failureOf(ask === 'openInvoice' ? gateway.openInvoice(request) : gateway[ask]('7'));
+      for (const ask of [
+        (gateway: OxaPayGateway) => gateway.findPayment('7'),
+        (gateway: OxaPayGateway) => gateway.findPayout('7'),
+        ...effects.map(([, effect]) => effect),
+      ]) {
+        const failure = await failureOf(ask(gatewayAt(at)));
         const told =
           failure instanceof Error ? `${failure.stack} ${JSON.stringify(failure)} ${String(failure.cause)}` : '';
         expect(told).toContain('OxaPay');
-        expect(told).not.toContain('CANARY');
+        for (const secret of ['CANARY', 'TAddress', '123456789012345678', 'shop.example'])
+          expect(told).not.toContain(secret);
       }
     }
   });
@@ -431,6 +506,22 @@ describe('asking for lists', () => {
     expect(JSON.stringify(server.received[0]?.headers)).not.toContain(merchantKey);
   });
 
+  it('of payouts: one whose status is unknown is told by its description, and hides no other', async () => {
+    const row = { track_id: '8', status: 'confirmed', amount: 1, currency: 'USDT', description: 12345678901234567890n };
+    const rows = [
+      { ...row, status: 'held', description: 'refund 1' },
+      { ...row, status: 'held', description: '' },
+      row,
+    ];
+    const list = JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'bigint' ? '@@' : value));
+    const text = `{"list":${list},"meta":{"page":1,"last_page":1}}`.replace('"@@"', '12345678901234567890');
+    server.reply = answer(200, `{"status":200,"data":${text}}`);
+    expect(await gatewayAt(baseUrl).listPayouts(span)).toMatchObject({
+      reports: [{ trackId: '8', description: '12345678901234567890' }],
+      unread: ['refund 1'],
+    });
+  });
+
   it('of the coins that are accepted', async () => {
     server.reply = answer(200, sample('published-api-accepted-currencies'));
     expect(await gatewayAt(baseUrl).acceptedCurrencies()).toContain('USDT');
@@ -444,12 +535,79 @@ describe('asking for lists', () => {
   });
 });
 
+describe('asking for prices', () => {
+  const coins = '{"status":200,"data":{"BTC":100000.123456789012345678,"SHIB":1.2e-5,"USDT":"1.0002"}}';
+  const fiats = envelope({
+    JPY: { symbol: '¥', name: 'Yen', price: 0.0065, display_precision: 0 },
+    EUR: { price: '1.1' },
+  });
+  const serve =
+    (prices: Reply, states: Reply): Reply =>
+    (response, request_, index) =>
+      (request_.url === '/v1/common/prices' ? prices : states)(response, request_, index);
+
+  it("gives coins and states' currencies to the last digit, and shows no key", async () => {
+    server.reply = serve(answer(200, coins), answer(200, fiats));
+    expect(Object.fromEntries(await gatewayAt(baseUrl).prices())).toEqual({
+      BTC: '100000.123456789012345678',
+      SHIB: '0.000012',
+      USDT: '1.0002',
+      JPY: '0.0065',
+      EUR: '1.1',
+      USD: '1',
+    });
+    expect(server.received.map(({ method, url }) => `${method} ${url}`).sort()).toEqual([
+      'GET /v1/common/fiats',
+      'GET /v1/common/prices',
+    ]);
+    expect(JSON.stringify(server.received)).not.toMatch(/CANARY|api_key/);
+  });
+
+  it('asks again while the gateway is unavailable', async () => {
+    const tries = { prices: 0, fiats: 0 };
+    server.reply = serve(
+      (...at) => (++tries.prices < 3 ? no(503) : answer(200, coins))(...at),
+      (...at) => (++tries.fiats < 2 ? resetAtOnce : answer(200, fiats))(...at),
+    );
+    expect((await gatewayAt(baseUrl).prices()).get('EUR')).toBe('1.1');
+    expect(tries).toEqual({ prices: 3, fiats: 2 });
+  });
+
+  it.each([
+    ['503', no(503)],
+    ['404', no(404)],
+    ['a page', html(200)],
+    ['a list', answer(200, envelope([]))],
+  ])("still prices coins where %s comes for the states' currencies", async (_what, reply) => {
+    server.reply = serve(answer(200, coins), reply);
+    expect([...(await gatewayAt(baseUrl).prices()).keys()]).toEqual(['BTC', 'SHIB', 'USDT', 'USD']);
+  });
+
+  it.each([
+    ['503', no(503)],
+    ['404', no(404)],
+    ['a page', html(200)],
+    ['no price at all', answer(200, envelope({}))],
+  ])('is unavailable where %s comes for the coins', async (_what, reply) => {
+    server.reply = serve(reply, answer(200, fiats));
+    expect(await failureOf(gatewayAt(baseUrl).prices())).toBeInstanceOf(GatewayUnavailable);
+  });
+});
+
 describe('a stored callback', () => {
   it('is read again without asking anybody', () => {
     const gateway = gatewayAt(baseUrl);
     expect(gateway.readCallback(sample('published-webhook-invoice-paid'))).toMatchObject({ trackId: '151811887' });
     expect(gateway.readCallback(sample('published-webhook-payout-failed'))).toBeNull();
     expect(gateway.readCallback(Buffer.from('rubbish'))).toBeNull();
+    expect(gateway.readPayoutCallback(sample('published-webhook-payout-failed'))).toMatchObject({
+      trackId: '227652478',
+      status: 'failed',
+      txHash: null,
+      description: 'Order #12345',
+    });
+    expect(gateway.readPayoutCallback(sample('published-webhook-invoice-paid'))).toBeNull();
+    expect(gateway.readPayoutCallback(Buffer.from('rubbish'))).toBeNull();
     expect(server.received).toHaveLength(0);
   });
 });

@@ -231,7 +231,12 @@ describe('answers as published', () => {
       createdAt: '2025-01-10T09:31:10.000Z',
     };
     expect(readPayout(dataOf('published-api-payout-information-processing'))).toEqual(payout);
-    expect(readPayoutPage(dataOf('published-api-payout-history'))).toEqual({ reports: [payout], page: 1, lastPage: 1 });
+    expect(readPayoutPage(dataOf('published-api-payout-history'))).toEqual({
+      reports: [payout],
+      unread: [],
+      page: 1,
+      lastPage: 1,
+    });
   });
 
   it('the coins that are accepted', () => {

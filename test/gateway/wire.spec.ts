@@ -299,6 +299,18 @@ describe('statuses', () => {
     expect(of('REJECTED')).toBe('rejected');
     expect(of('Complete')).toBe('unknown_status');
     expect(of('Paid')).toBe('unknown_status');
+    for (const word of ['processing', 'pending', 'confirming', 'confirmed', 'canceled', 'rejected', 'failed']) {
+      const spellings = [word, word.toUpperCase(), word.charAt(0).toUpperCase() + word.slice(1)];
+      expect(spellings.map(of)).toEqual([word, word, word]);
+    }
+  });
+
+  it('of a payout: what it is worth is not looked at, and a description of digits is text', () => {
+    const payout = JSON.parse(sample('published-webhook-payout-confirmed').toString()) as object;
+    const of = (members: object) => readCallback(Buffer.from(JSON.stringify({ ...payout, ...members })));
+    for (const value of [undefined, null, -1, 'n/a', {}]) expect(of({ value })).toEqual(of({}));
+    expect(of({ description: 42 })).toMatchObject({ kind: 'payout', report: { description: '42' } });
+    expect(of({ description: null })).toMatchObject({ kind: 'payout', report: { description: null } });
   });
 });
 

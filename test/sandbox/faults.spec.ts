@@ -64,6 +64,25 @@ describe('Faults of the API', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(110);
   });
 
+  it('befall one endpoint alone where the plan names it, counting no other', async () => {
+    const lost = () =>
+      world.payout('POST', '/payout', { address: 'a', currency: 'BTC', amount: 1 }).then(
+        () => false,
+        () => true,
+      );
+    await faults({ seed: 4, api: { only: 'post /payout', timeoutRate: 0.5, timeoutMs: 1 } });
+    expect(await outcomes(5)).toEqual(Array(5).fill('200'));
+    const first = [await lost(), await lost(), await lost(), await lost()];
+    await faults({ seed: 4, api: { only: 'POST /payout', timeoutRate: 0.5, timeoutMs: 1 } });
+    const again = [];
+    for (let nth = 0; nth < 4; nth++) {
+      await outcomes(nth);
+      again.push(await lost());
+    }
+    expect(again).toEqual(first);
+    expect(new Set(first)).toEqual(new Set([true, false]));
+  });
+
   it('do not touch the control routes', async () => {
     await faults({ api: { errorRate: 1 } });
     expect((await faults({})).status).toBe(200);
@@ -125,6 +144,7 @@ describe('A fault plan', () => {
     [{ api: 1 }, 'api'],
     [{ speed: 1 }, 'speed'],
     [{ api: { latencyMs: -1 } }, 'latencyMs'],
+    [{ api: { only: 'POST /payouts' } }, 'only'],
   ])('that reads %j is refused', async (plan, field) => {
     const { status, json } = await faults(plan);
     expect([status, json.error.field]).toEqual([400, field]);
