@@ -1,8 +1,10 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
-import { isCurrencySymbol, isPlainDecimal } from '../kernel/money.js';
-import { Decimal, defaultPolicy, durationSeconds } from '../payments/policy.js';
+import { isCurrencySymbol, isFiat, isPlainDecimal } from '../kernel/money.js';
+import { isPolicyName, policyNameRule } from '../payments/policies.js';
+import { Decimal, durationSeconds } from '../payments/policy.js';
 
-type Check = (value: unknown) => boolean;
+/** `object` is what the value is a member of. */
+type Check = (value: unknown, object: object) => boolean;
 
 const rule =
   (name: string, message: string, check: Check) =>
@@ -13,7 +15,7 @@ const rule =
       target: target.constructor,
       propertyName: String(property),
       options: { message, ...options },
-      validator: { validate: (value: unknown) => check(value) },
+      validator: { validate: (value: unknown, context) => check(value, context?.object ?? {}) },
     });
   };
 
@@ -30,16 +32,40 @@ export const IsCurrency = rule(
   (value) => typeof value === 'string' && isCurrencySymbol(value),
 );
 
-export const IsPercent = (most: number): PropertyDecorator =>
-  rule('isPercent', `must be a percentage as a string, from "0" to "${String(most)}"`, (value) => {
-    return typeof value === 'string' && isPlainDecimal(value) && new Decimal(value).lte(String(most));
-  })();
+const percent = /^(?:0|[1-9]\d?)(?:\.\d{1,2})?$/;
+
+/** A tolerance: 60 is the most that the gateway takes for a shortage. `why` ends the sentence of a refusal. */
+/** An address on some chain: every known form is of letters, digits and a few signs. Whether it exists is the gateway's to say. */
+export const IsAddress = rule(
+  'isAddress',
+  'must be an address on its network: 10 to 128 letters, digits or . _ : -',
+  (value) => typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._:-]{9,127}$/.test(value),
+);
+
+export const IsNetwork = rule(
+  'isNetwork',
+  'must be the code of a network, such as TRON or BEP20',
+  (value) => typeof value === 'string' && /^[A-Za-z][A-Za-z0-9]{1,19}$/.test(value),
+);
+
+export const IsCoin = rule(
+  'isCoin',
+  'must be the symbol of a coin in capitals, such as USDT',
+  (value) => typeof value === 'string' && isCurrencySymbol(value) && !isFiat(value),
+);
+
+export const IsPercent = (why: string): PropertyDecorator =>
+  rule(
+    'isPercent',
+    `must be a percentage as a string, from "0" to "60", with two decimals at most, no sign and no exponent: ${why}`,
+    (value) => typeof value === 'string' && percent.test(value) && new Decimal(value).lte('60'),
+  )();
 
 const longestWindow = 30 * 24 * 3600;
 
 export const IsDuration = rule(
   'isDuration',
-  'must be an ISO 8601 duration of days, hours and minutes up to 30 days, such as "PT72H"',
+  'must be an ISO 8601 duration of whole days, hours and minutes, such as "PT72H", of 30 days at most: there has to be an end to it',
   (value) => {
     const seconds = typeof value === 'string' ? durationSeconds(value) : null;
     return seconds !== null && seconds <= longestWindow;
@@ -114,17 +140,27 @@ export const IsMetadata = rule(
 
 export const IsPolicy = rule(
   'isPolicy',
-  `must be the name of a policy ("${defaultPolicy.name}") or a policy as an object`,
-  (value) => {
-    if (typeof value === 'string') return value === defaultPolicy.name;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    return !('paidWhen' in value) || paidWhenFits(value.paidWhen);
-  },
+  `must be the name of a policy (${policyNameRule}) or the rules of one as an object`,
+  (value) =>
+    typeof value === 'string'
+      ? isPolicyName(value)
+      : typeof value === 'object' && value !== null && !Array.isArray(value),
 );
 
-/** `count` belongs to the rule `confirmations`, and to no other. */
-function paidWhenFits(paidWhen: unknown): boolean {
-  if (typeof paidWhen !== 'object' || paidWhen === null || !('rule' in paidWhen)) return true;
-  const counted = 'count' in paidWhen && paidWhen.count !== undefined && paidWhen.count !== null;
-  return (paidWhen.rule === 'confirmations') === counted;
-}
+/** Whether a `paidWhen` has a rule that counts nothing. */
+const isCountless = (paidWhen: object): boolean =>
+  'rule' in paidWhen && (paidWhen.rule === 'detected' || paidWhen.rule === 'settled');
+
+/** How many confirmations the rule `confirmations` asks for: with none, money that may still vanish would count. */
+export const IsCount = rule(
+  'isCount',
+  'must be a whole number from 1 to 1000: the confirmations that every transfer needs',
+  (value, paidWhen) =>
+    isCountless(paidWhen) || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000),
+);
+
+export const OnlyWithConfirmations = rule(
+  'onlyWithConfirmations',
+  'goes with the rule "confirmations" only',
+  (_, paidWhen) => !isCountless(paidWhen),
+);
