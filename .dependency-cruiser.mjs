@@ -37,7 +37,8 @@ const byRank = ranks.map((folders, rank) =>
 const database = '(^|/)node_modules/(pg|typeorm|graphile-worker|@nestjs/typeorm)/';
 
 /** The pure heart of the payments: the rule, the states, the decisions. */
-const heart = '^src/payments/(payment|policy|standing|decisions|transfers)\\.ts$';
+const heart =
+  '^src/payments/(allocation|credit|decimal|decisions|payment|policy|refund|refunds|remainder|review|standing|transfers|verdict|worth)\\.ts$';
 
 export default {
   forbidden: [

@@ -12,16 +12,22 @@ import type { Logger as Pino } from 'pino';
 import type { Pool } from 'pg';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
+import { CustomersController } from './api/customers.controller.js';
 import { EventsController } from './api/events.controller.js';
 import { OrderFollower, OrderReader } from './api/order-reader.js';
 import { OrdersController } from './api/orders.controller.js';
+import { PaymentTerms } from './api/payment-terms.js';
 import { PaymentsController } from './api/payments.controller.js';
+import { PoliciesController } from './api/policies.controller.js';
 import { ApiSettings } from './api/settings.js';
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
 import { Background } from './background.module.js';
 import { CallbackCounts } from './callbacks/callback-counts.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
 import { StatusController } from './checkout/status.controller.js';
+import { StreamCredit } from './customers/credit.handlers.js';
+import { CustomerCreditReactor } from './customers/credit.job.js';
+import { CreditAccounts } from './customers/credit-streams.pg.js';
 import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
 import { FulfillmentReactor, WebhookReactor } from './fulfillment/fulfillment.job.js';
@@ -37,10 +43,23 @@ import { serveOpenApi } from './ops/openapi.controller.js';
 import { CreateInvoiceHandler } from './payments/create-invoice.handlers.js';
 import { ApplyGatewayEventHandler, ApplyUnmatched, Poll } from './payments/gateway-event.handlers.js';
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
+import { CustomerCredit } from './payments/customer-credit.js';
 import { Looks } from './payments/looks.pg.js';
 import { PaymentGateway } from './payments/payment-gateway.js';
-import { CancelPaymentHandler, GiveUpHandler, ReconcileHandler } from './payments/payment.handlers.js';
+import {
+  CancelPaymentHandler,
+  GiveUpHandler,
+  ReconcileHandler,
+  ResolveReviewHandler,
+} from './payments/payment.handlers.js';
 import { PaymentStreams } from './payments/payment-streams.pg.js';
+import { PayoutEvents } from './payments/payout-event.handlers.js';
+import { RequestRefundHandler } from './payments/refund.handlers.js';
+import { RefundJob, RefundReactor } from './payments/refund.job.js';
+import { RefundLooks, refundTask } from './payments/refund-looks.job.js';
+import { RefundSender } from './payments/refund-sender.handlers.js';
+import { RemainderReactor } from './payments/remainder.job.js';
+import { Policies } from './payments/policies.pg.js';
 import type { SystemClock } from './platform/clock.js';
 import type { Config } from './platform/config.js';
 import { createPool } from './platform/database/database.pg.js';
@@ -116,6 +135,8 @@ export class AppModule {
         PaymentsController,
         OrdersController,
         EventsController,
+        PoliciesController,
+        CustomersController,
         WebhookEndpointsController,
         CallbacksController,
         StatusController,
@@ -125,6 +146,7 @@ export class AppModule {
       providers: [
         ...platform(options),
         ...payments(options),
+        ...customers(options),
         ...fulfillment(options),
         ...edges(options),
         ...background(options),
@@ -189,6 +211,11 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
       useFactory: (store: EventStore, ids: Ids) => new PaymentStreams(store, clock, ids),
       inject: [EventStore, Ids],
     },
+    {
+      provide: Policies,
+      useFactory: (store: EventStore, ids: Ids) => new Policies(store, clock, ids),
+      inject: [EventStore, Ids],
+    },
     { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
     {
       provide: ApplyUnmatched,
@@ -198,9 +225,13 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
     },
     {
       provide: InvoiceOpener,
-      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, unmatched: ApplyUnmatched) =>
-        new InvoiceOpener(streams, gateway, clock, settings, unmatched),
-      inject: [PaymentStreams, PaymentGateway, ApplyUnmatched],
+      useFactory: (
+        streams: PaymentStreams,
+        gateway: PaymentGateway,
+        unmatched: ApplyUnmatched,
+        credit: CustomerCredit,
+      ) => new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit),
+      inject: [PaymentStreams, PaymentGateway, ApplyUnmatched, CustomerCredit],
     },
     {
       provide: Poll,
@@ -213,6 +244,24 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
     CancelPaymentHandler,
     ReconcileHandler,
     GiveUpHandler,
+    ResolveReviewHandler,
+    RequestRefundHandler,
+    { provide: InvoiceSettings, useValue: settings },
+    RefundLooks,
+    PayoutEvents,
+    RefundSender,
+    RefundJob,
+  ];
+}
+
+function customers({ clock }: ServiceOptions): Provider[] {
+  return [
+    {
+      provide: CreditAccounts,
+      useFactory: (store: EventStore, ids: Ids) => new CreditAccounts(store, clock, ids),
+      inject: [EventStore, Ids],
+    },
+    { provide: CustomerCredit, useClass: StreamCredit },
   ];
 }
 
@@ -269,6 +318,7 @@ function edges(options: ServiceOptions): Provider[] {
       inject: [DatabasePool, LogReader, EventStore],
     },
     OrderReader,
+    PaymentTerms,
   ];
 }
 
@@ -291,11 +341,18 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         ids: Ids,
         reconcile: ReconcileJob,
         idempotency: IdempotencyKeys,
+        credits: CreditAccounts,
+        payments: PaymentStreams,
+        refundLooks: RefundLooks,
+        refund: RefundJob,
       ) => {
         const reactors = [
           new LookReactor(looks),
           new FulfillmentReactor(store, streams, clock, ids),
           new WebhookReactor(store, endpoints, jobs, config.publicUrl),
+          new CustomerCreditReactor(store, credits, clock),
+          new RemainderReactor(payments, clock),
+          new RefundReactor(refundLooks),
         ];
         const followers = reactors.map(
           (reactor) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, reactor),
@@ -303,7 +360,7 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         return new Background(
           [orders, ...followers],
           jobs,
-          { [deliverWebhookTask]: delivery.task },
+          { [deliverWebhookTask]: delivery.task, [refundTask]: refund.task },
           reconcile,
           store,
           pool,
@@ -323,6 +380,10 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         Ids,
         ReconcileJob,
         IdempotencyKeys,
+        CreditAccounts,
+        PaymentStreams,
+        RefundLooks,
+        RefundJob,
       ],
     },
   ];

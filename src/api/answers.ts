@@ -7,6 +7,59 @@ import type { OrderEntry, PaymentEntry } from '../read-models/orders.pg.js';
 
 const statuses = ['created', 'pending', 'paid', 'expired', 'failed'];
 
+export class AllocationAnswer {
+  @ApiProperty({ example: '49.90', description: 'Toward the price of a payment that is paid.' }) applied!: string;
+  @ApiProperty({ example: '0.00', description: 'Beyond the price, and kept by the merchant.' }) kept!: string;
+  @ApiProperty({ example: '0.00', description: "To the customer's credit." }) credited!: string;
+  @ApiProperty({ example: '0.00', description: 'Sent back and confirmed.' }) refunded!: string;
+  @ApiProperty({ example: '0.00', description: 'On its way back.' }) refunding!: string;
+  @ApiProperty({ example: '0.00', description: 'Nobody has decided about it yet.' }) unallocated!: string;
+}
+
+export class ReviewAnswer {
+  @ApiProperty({ type: [String], example: ['late_payment'] }) reasons!: string[];
+  @ApiProperty({ format: 'date-time' }) openedAt!: string;
+  @ApiProperty({ description: 'Whether the goods wait for the decision.' }) holdsFulfillment!: boolean;
+  @ApiPropertyOptional({ format: 'date-time' }) resolvedAt?: string;
+  @ApiPropertyOptional({ enum: ['accept', 'reject', 'credit', 'refund'] }) decision?: string;
+  @ApiPropertyOptional({ example: 'dana@shop.example' }) actor?: string;
+  @ApiPropertyOptional() note?: string;
+}
+
+export class RefundAnswer {
+  @ApiProperty({ example: 1 }) number!: number;
+  @ApiProperty({ enum: ['requested', 'sending', 'unknown', 'submitted', 'confirmed', 'failed'] }) status!: string;
+  @ApiProperty({ example: '5.00', description: "In the payment's currency." }) amount!: string;
+  @ApiProperty({ example: 'USD' }) currency!: string;
+  @ApiProperty({
+    type: Object,
+    example: {
+      amount: '5',
+      currency: 'USDT',
+      network: 'TRON',
+      address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ',
+      memo: null,
+    },
+    description: 'What is sent, in coin units.',
+  })
+  payout!: unknown;
+  @ApiProperty() reason!: string;
+  @ApiProperty({ example: 'request', description: 'The clause that asked for it, `review` or `request`.' })
+  clause!: string;
+  @ApiProperty({ format: 'date-time' }) requestedAt!: string;
+  @ApiProperty({ type: String, nullable: true, description: "The payout's id at the gateway." }) trackId!:
+    string | null;
+  @ApiProperty({ type: String, nullable: true }) txHash!: string | null;
+  @ApiProperty({ type: String, nullable: true }) detail!: string | null;
+}
+
+export class RemainderAnswer {
+  @ApiProperty({ format: 'uuid' }) paymentId!: string;
+  @ApiProperty({ example: '20.00' }) amount!: string;
+  @ApiProperty({ format: 'date-time' }) until!: string;
+  @ApiProperty({ enum: ['open', 'paid', 'ended'] }) outcome!: string;
+}
+
 /** A payment as the REST API answers it; documented for OpenAPI. */
 export class PaymentAnswer {
   @ApiProperty({ format: 'uuid' }) id!: string;
@@ -29,7 +82,25 @@ export class PaymentAnswer {
   received!: string | null;
   @ApiProperty({ type: String, nullable: true, example: '-49.90', description: 'received − amount, signed.' }) delta!:
     string | null;
-  @ApiProperty({ type: Object, nullable: true, example: null }) review!: unknown;
+  @ApiProperty({ description: 'Whether `received` rests on prices that were looked up.' }) estimated!: boolean;
+  @ApiProperty({ example: '0.00', description: "What the customer's credit pays of `amount`." }) credit!: string;
+  @ApiProperty({
+    type: AllocationAnswer,
+    nullable: true,
+    description: 'Where the received money went; the shares add up to `received`.',
+  })
+  allocation!: AllocationAnswer | null;
+  @ApiProperty({ type: ReviewAnswer, nullable: true }) review!: ReviewAnswer | null;
+  @ApiProperty({ type: [RefundAnswer] }) refunds!: RefundAnswer[];
+  @ApiProperty({ type: [RemainderAnswer], description: 'Other payments that collect the missing part of this one.' })
+  remainders!: RemainderAnswer[];
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The payment whose missing part this one collects.',
+  })
+  remainderOf!: string | null;
   @ApiProperty({ type: [Object] }) transfers!: unknown[];
   @ApiProperty({ type: String, nullable: true }) trackId!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'Send the payer here.' }) paymentUrl!: string | null;
@@ -67,6 +138,7 @@ export class OrderEntryAnswer {
   @ApiProperty({ example: '49.90' }) due!: string;
   @ApiProperty({ example: 'USD' }) currency!: string;
   @ApiProperty({ type: String, nullable: true, example: '49.90' }) received!: string | null;
+  @ApiProperty({ example: '0.00', description: "What the customer's credit pays of it." }) credit!: string;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ type: String, format: 'uuid', isArray: true, description: 'Ids of its attempts, oldest first.' })
   payments!: unknown[];
@@ -85,7 +157,13 @@ export class OrderListAnswer {
 export class EventAnswer {
   @ApiProperty({ format: 'uuid' }) id!: string;
   @ApiProperty({ example: 'PaymentPaid' }) type!: string;
-  @ApiProperty() paymentId!: string;
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The payment that it is about; null for events that are about none.',
+  })
+  paymentId!: string | null;
   @ApiProperty({ example: 3 }) version!: number;
   @ApiProperty({ example: 42 }) position!: number;
   @ApiProperty({ example: 1 }) schemaVersion!: number;
@@ -109,6 +187,8 @@ export class ExplanationAnswer {
   @ApiProperty({ type: Object, nullable: true, example: { amount: '49.90', currency: 'USD' } }) missing!: unknown;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) deadline!: string | null;
   @ApiProperty({ type: Object, example: { policy: 'default', version: 1, clause: 'paidWhen' } }) rule!: unknown;
+  @ApiProperty({ type: [String], example: [], description: 'What a person is asked to decide, as codes.' })
+  review!: string[];
   @ApiProperty({ type: [String], description: 'Ids of the events that prove it.' }) evidence!: string[];
   @ApiProperty() sentence!: string;
 }
@@ -148,12 +228,13 @@ export function answerOrder<T>(order: OrderEntry, payments: T[]) {
     due: showAmount(order.due, currency),
     currency,
     received: order.received === null ? null : showAmount(order.received, currency),
+    credit: showAmount(order.credit, currency),
     createdAt: order.createdAt.toISOString(),
     payments,
   };
 }
 
-export function answerEvent(event: RecordedEvent, paymentId: string): EventAnswer {
+export function answerEvent(event: RecordedEvent, paymentId: string | null): EventAnswer {
   const { id, type, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data } = event;
   return { id, type, paymentId, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data };
 }

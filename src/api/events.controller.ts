@@ -1,6 +1,8 @@
 import { Controller, Get, Inject, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { isCreditEvent, readCreditEvent } from '../customers/credit.js';
 import { paymentOfFulfillment, isFulfillmentEvent } from '../fulfillment/fulfillment.js';
+import { isPaymentEvent } from '../payments/payment.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
@@ -41,5 +43,9 @@ export class EventsController {
   }
 }
 
-const paymentOf = (event: RecordedEvent): string =>
-  isFulfillmentEvent(event) ? paymentOfFulfillment(event.streamId) : event.streamId;
+/** The payment that an event is about; null for events of other kinds, whose streams are nobody's to know. */
+function paymentOf(event: RecordedEvent): string | null {
+  if (isPaymentEvent(event)) return event.streamId;
+  if (isCreditEvent(event)) return readCreditEvent(event).data.paymentId;
+  return isFulfillmentEvent(event) ? paymentOfFulfillment(event.streamId) : null;
+}

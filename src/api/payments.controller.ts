@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import {
   Body,
   Controller,
@@ -24,25 +23,26 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Clock } from '../kernel/clock.js';
-import { Ids, isUuid } from '../kernel/ids.js';
-import { decimalsOf } from '../kernel/money.js';
-import { Refusal, type FieldError } from '../kernel/refusal.js';
+import { isUuid } from '../kernel/ids.js';
+import { isFiat } from '../kernel/money.js';
+import { Refusal } from '../kernel/refusal.js';
 import type { DecidedFulfillment } from '../fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillment } from '../fulfillment/fulfillment.handlers.js';
 import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { explain, type Explanation } from '../payments/explanation.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
-import { PaymentStreams, type Cause, type LoadedPayment } from '../payments/payment-streams.pg.js';
+import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { PaymentView } from '../payments/payment-view.js';
-import { foldPayment, type Terms } from '../payments/payment.js';
+import { foldPayment } from '../payments/payment.js';
 import { isFulfillable } from '../payments/standing.js';
-import { CancelPayment, Reconcile } from '../payments/payment.handlers.js';
-import { defaultPolicy, type PinnedPolicy } from '../payments/policy.js';
+import { CancelPayment, Reconcile, ResolveReview } from '../payments/payment.handlers.js';
+import { RequestRefund } from '../payments/refund.handlers.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { causeOf } from './cause.js';
 import { OrderReader } from './order-reader.js';
+import { PaymentTerms, refundTargetOf } from './payment-terms.js';
 import {
   answerEvent,
   answerPayment,
@@ -54,7 +54,7 @@ import {
 } from './answers.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { AsOfQuery, limitOf, listOf, PageQuery, PaymentsQuery, readCursor, unknownCursor } from './queries.js';
-import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest } from './requests.js';
+import { CreatePaymentRequest, FulfillmentRequest, PolicyRequest, RefundRequest, ReviewRequest } from './requests.js';
 import { bodyPipe, NoFields, queryPipe } from './validation.js';
 import { ApiSettings } from './settings.js';
 
@@ -69,8 +69,7 @@ export class PaymentsController {
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(OrderReader) private readonly reader: OrderReader,
-    @Inject(Clock) private readonly clock: Clock,
-    @Inject(Ids) private readonly ids: Ids,
+    @Inject(PaymentTerms) private readonly terms: PaymentTerms,
     @Inject(ApiSettings) private readonly settings: ApiSettings,
   ) {}
 
@@ -83,7 +82,7 @@ export class PaymentsController {
   })
   @ApiCreatedResponse({ type: PaymentAnswer, description: '`pending`: send the payer to `paymentUrl`' })
   @ApiResponse({ status: 202, type: PaymentAnswer, description: '`created`: the gateway did not answer in time' })
-  @ChangesAndRefuses('order_has_payment', 'gateway_refused')
+  @ChangesAndRefuses('order_has_payment', 'gateway_refused', 'not_found', 'no_remainder')
   async create(
     @Caller() caller: Application,
     @Body(bodyPipe) body: CreatePaymentRequest,
@@ -91,7 +90,7 @@ export class PaymentsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PaymentView & { position: number }> {
     const created = await this.commands.execute<CreateInvoice, LoadedPayment>(
-      new CreateInvoice(this.terms(caller, body), causeOf(caller, request)),
+      new CreateInvoice(await this.terms.of(caller.id, body), causeOf(caller, request)),
     );
     const { payment } = created;
     if (payment.status === 'failed' && payment.reason === 'refused') {
@@ -182,6 +181,67 @@ export class PaymentsController {
     }
   }
 
+  @Post(':id/review')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Decide about a payment that waits for a person',
+    description: 'A decision is made once. What it did can be read in the payment and in its events.',
+  })
+  @ApiOkResponse({ type: PaymentAnswer })
+  @ChangesAndRefuses(
+    'not_found',
+    'no_open_review',
+    'review_resolved',
+    'order_has_payment',
+    'worth_unknown',
+    'nothing_to_refund',
+    'conflict',
+  )
+  async review(
+    @Caller() caller: Application,
+    @Param('id') id: string,
+    @Body(bodyPipe) { decision, actor, note, refundTo }: ReviewRequest,
+    @Req() request: FastifyRequest,
+  ) {
+    await this.own(caller, id);
+    const resolution = { decision, actor, note, refundTo: refundTo ? refundTargetOf(refundTo) : null };
+    const cause = { ...causeOf(caller, request), actor: `operator:${actor}` };
+    return this.answer(
+      await this.commands.execute<ResolveReview, LoadedPayment>(new ResolveReview(id, resolution, cause)),
+    );
+  }
+
+  @Post(':id/refunds')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: "Send money back, through the gateway's payouts",
+    description:
+      'At most what was received and confirmed, less what was returned. The answer comes before the money moves: follow `refunds`.',
+  })
+  @ApiResponse({ status: 202, type: PaymentAnswer, description: 'Requested; the newest of `refunds`' })
+  @ChangesAndRefuses(
+    'not_found',
+    'not_refundable',
+    'nothing_to_refund',
+    'refund_too_large',
+    'worth_unknown',
+    'conflict',
+  )
+  async refund(
+    @Caller() caller: Application,
+    @Param('id') id: string,
+    @Body(bodyPipe) { amount, currency, address, network, memo, reason }: RefundRequest,
+    @Req() request: FastifyRequest,
+  ) {
+    await this.own(caller, id);
+    const coin = (currency ?? null) === null || isFiat(currency ?? '') ? null : (currency ?? null);
+    const to = { address, network, currency: coin, memo: memo ?? null };
+    const wish = { amount: amount ?? null, currency: currency ?? null, to, reason };
+    return this.answer(
+      await this.commands.execute<RequestRefund, LoadedPayment>(new RequestRefund(id, wish, causeOf(caller, request))),
+    );
+  }
+
   @Post(':id/fulfillment')
   @HttpCode(200)
   @ApiOperation({ summary: 'Report what became of the delivery, later than by the answer to the webhook' })
@@ -220,72 +280,6 @@ export class PaymentsController {
   private answer({ payment, events }: Pick<LoadedPayment, 'payment' | 'events'>): PaymentView & { position: number } {
     return answerPayment(payment, events, this.settings.publicUrl);
   }
-
-  private terms(caller: Application, body: CreatePaymentRequest): Terms {
-    const errors = faultsTogether(body, this.settings.sandbox);
-    if (errors.length > 0) throw new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', errors);
-    return {
-      id: this.ids.next(),
-      applicationId: caller.id,
-      orderId: body.orderId,
-      amount: body.amount,
-      currency: body.currency,
-      customerId: body.customerId ?? null,
-      description: body.description ?? null,
-      email: body.email ?? null,
-      returnUrl: body.returnUrl ?? null,
-      lifetimeMinutes: body.lifetimeMinutes ?? 60,
-      policy: pinned(body.policy),
-      metadata: body.metadata ?? {},
-      statusToken: randomBytes(24).toString('base64url'),
-      sandbox: this.settings.sandbox,
-      requestedAt: this.clock.now(),
-    };
-  }
-}
-
-/** What no field shows by itself: decimals that the currency has not, and plain http outside sandbox. */
-function faultsTogether({ amount, currency, returnUrl }: CreatePaymentRequest, sandbox: boolean): FieldError[] {
-  const errors: FieldError[] = [];
-  const decimals = amount.split('.')[1]?.length ?? 0;
-  if (decimals > decimalsOf(currency)) {
-    errors.push({
-      pointer: '/amount',
-      detail: `has ${String(decimals)} decimals; ${currency} has ${String(decimalsOf(currency))}`,
-    });
-  }
-  if (!sandbox && typeof returnUrl === 'string' && new URL(returnUrl).protocol !== 'https:') {
-    errors.push({ pointer: '/returnUrl', detail: 'must begin with https://' });
-  }
-  return errors;
-}
-
-const causeOf = (caller: Application, request: FastifyRequest): Cause => ({
-  actor: `application:${caller.id}`,
-  correlationId: request.id,
-  causationId: request.id,
-});
-
-/** Clauses that an inline policy leaves out are those of the default one. */
-function pinned(policy: CreatePaymentRequest['policy'] | null): PinnedPolicy {
-  // null is what a field that was left out may be sent as.
-  if (policy === undefined || policy === null || typeof policy === 'string') return defaultPolicy;
-  const { rules } = defaultPolicy;
-  const { paidWhen, underpayment, overpayment, latePayment } = policy;
-  return {
-    name: 'inline',
-    version: 1,
-    rules: {
-      paidWhen: paidWhen
-        ? paidWhen.rule === 'confirmations'
-          ? { rule: 'confirmations', count: paidWhen.count ?? 1 }
-          : { rule: paidWhen.rule }
-        : rules.paidWhen,
-      underpayment: underpayment ? { ...underpayment } : rules.underpayment,
-      overpayment: overpayment ? { ...overpayment } : rules.overpayment,
-      latePayment: latePayment ? { ...latePayment } : rules.latePayment,
-    },
-  };
 }
 
 /** The payment after its first n events, or as it was recorded at a time. */

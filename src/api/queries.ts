@@ -41,6 +41,14 @@ export class PaymentsQuery extends PageQuery {
   @Matches(/^[a-z_]{1,40}$/, { message: 'must be a label' })
   label?: string;
 
+  @ApiPropertyOptional({
+    enum: ['open', 'resolved'],
+    description: 'Payments that wait for a person, or that one decided about',
+  })
+  @IsOptional()
+  @IsIn(['open', 'resolved'])
+  review?: string;
+
   @ApiPropertyOptional()
   @IsOptional()
   @IsString()
@@ -129,11 +137,15 @@ export const limitOf = (query: { limit?: string }, fallback = 20): number =>
 export const cursorOf = (applicationId: string, id: string): string =>
   Buffer.from(`${applicationId}/${id}`).toString('base64url');
 
-/** Throws `Refusal('invalid_cursor')` for a cursor that this application was not given. */
-export function readCursor(applicationId: string, cursor: string | undefined): string | null {
+/** Throws `Refusal('invalid_cursor')` for a cursor that this application was not given; `fits` tells what names a row. */
+export function readCursor(
+  applicationId: string,
+  cursor: string | undefined,
+  fits: (id: string) => boolean = isUuid,
+): string | null {
   if (cursor === undefined) return null;
   const [owner, id] = Buffer.from(cursor, 'base64url').toString('latin1').split('/');
-  if (owner !== applicationId || id === undefined || !isUuid(id)) {
+  if (owner !== applicationId || id === undefined || !fits(id)) {
     throw unknownCursor();
   }
   return id;

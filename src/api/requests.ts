@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
+  IsBoolean,
   IsEmail,
   IsIn,
   IsInt,
@@ -8,16 +9,31 @@ import {
   IsObject,
   IsOptional,
   IsString,
+  IsUUID,
   Max,
   MaxLength,
   Min,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { defaultPolicy } from '../payments/policy.js';
-import { IsAmount, IsCurrency, IsDuration, IsMetadata, IsPercent, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
+import { isPolicyName } from '../payments/policies.js';
+import {
+  IsAddress,
+  IsAmount,
+  IsCoin,
+  IsCount,
+  IsCurrency,
+  IsDuration,
+  IsMetadata,
+  IsNetwork,
+  IsPercent,
+  IsPolicy,
+  IsReturnUrl,
+  NoControls,
+  OnlyWithConfirmations,
+} from './rules.js';
 
-class PaidWhen {
+export class PaidWhen {
   @ApiProperty({
     enum: ['detected', 'confirmations', 'settled'],
     description:
@@ -26,17 +42,19 @@ class PaidWhen {
   @IsIn(['detected', 'confirmations', 'settled'])
   rule!: 'detected' | 'confirmations' | 'settled';
 
-  @ApiPropertyOptional({ minimum: 1, maximum: 1000, description: 'With `confirmations` only.' })
-  @IsOptional()
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @ApiPropertyOptional({ minimum: 1, maximum: 1000, description: 'With `confirmations`, and with no other rule.' })
+  @ValidateIf(({ rule, count }: PaidWhen) => rule === 'confirmations' || (count ?? null) !== null)
+  @IsCount()
+  @OnlyWithConfirmations()
   count?: number;
 }
 
-class Underpayment {
-  @ApiProperty({ example: '0', description: 'Percent that may be missing, 0 to 60 (the gateway takes no more).' })
-  @IsPercent(60)
+export class Underpayment {
+  @ApiProperty({
+    example: '0',
+    description: 'Percent that may be missing, 0 to 60 (the gateway takes no more), two decimals at most.',
+  })
+  @IsPercent('the gateway takes no more, and a shortage of everything would give the goods for nothing')
   tolerancePercent!: string;
 
   @ApiProperty({ enum: ['reject', 'partial_credit', 'review'] })
@@ -44,9 +62,9 @@ class Underpayment {
   then!: 'reject' | 'partial_credit' | 'review';
 }
 
-class Overpayment {
-  @ApiProperty({ example: '0', description: 'Percent too much that is let pass, 0 to 100.' })
-  @IsPercent(100)
+export class Overpayment {
+  @ApiProperty({ example: '0', description: 'Percent too much that is let pass, 0 to 60, two decimals at most.' })
+  @IsPercent('what is further over is a mistake that has to be seen')
   tolerancePercent!: string;
 
   @ApiProperty({ enum: ['credit', 'refund', 'review', 'keep'] })
@@ -54,7 +72,7 @@ class Overpayment {
   then!: 'credit' | 'refund' | 'review' | 'keep';
 }
 
-class LatePayment {
+export class LatePayment {
   @ApiProperty({ example: 'PT72H', description: 'ISO 8601 duration of days, hours and minutes, 30 days at most.' })
   @IsDuration()
   window!: string;
@@ -64,7 +82,7 @@ class LatePayment {
   then!: 'accept' | 'credit' | 'refund' | 'review';
 }
 
-/** An inline policy. Clauses that are left out are those of the policy `default`. */
+/** The rules of a policy; any clause may be left out. */
 export class PolicyRequest {
   @ApiPropertyOptional({ type: PaidWhen })
   @IsOptional()
@@ -95,25 +113,85 @@ export class PolicyRequest {
   latePayment?: LatePayment;
 }
 
+/** Where money is sent back to. */
+export class RefundAddress {
+  @ApiProperty({ example: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', description: "The payer's address on `network`." })
+  @IsAddress()
+  address!: string;
+
+  @ApiProperty({ example: 'TRON', description: "The network's code at the gateway." })
+  @IsNetwork()
+  network!: string;
+
+  @ApiPropertyOptional({ example: 'USDT', description: 'The coin; left out, the one that the payer sent.' })
+  @IsOptional()
+  @IsCoin()
+  currency?: string | null;
+
+  @ApiPropertyOptional({ maxLength: 100, description: 'Memo or destination tag, where the network has them.' })
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(100)
+  @NoControls()
+  memo?: string | null;
+}
+
+const remainder = 'Left out with `remainderOf`: it is that of the other payment.';
+/** Needed, unless the payment collects the missing part of another. */
+const NeededAlone = (): PropertyDecorator =>
+  ValidateIf(
+    ({ remainderOf }: CreatePaymentRequest, value) => (remainderOf ?? null) === null || (value ?? null) !== null,
+  );
+
 export class CreatePaymentRequest {
   @ApiProperty({
     example: 'order-1001',
     maxLength: 128,
-    description: 'Your reference; unique while a payment for it is open or paid.',
+    description: `Your reference; unique while a payment for it is open or paid. ${remainder}`,
   })
+  @NeededAlone()
   @IsString()
   @IsNotEmpty()
   @MaxLength(128)
   @NoControls()
   orderId!: string;
 
-  @ApiProperty({ example: '49.90', description: 'A decimal string; a JSON number is refused.' })
+  @ApiProperty({ example: '49.90', description: `A decimal string; a JSON number is refused. ${remainder}` })
+  @NeededAlone()
   @IsAmount()
   amount!: string;
 
-  @ApiProperty({ example: 'USD', description: "A state's currency or a coin, in capitals." })
+  @ApiProperty({ example: 'USD', description: `A state's currency or a coin, in capitals. ${remainder}` })
+  @NeededAlone()
   @IsCurrency()
   currency!: string;
+
+  @ApiPropertyOptional({
+    format: 'uuid',
+    description: 'An open payment that is short of money: this one collects exactly what is missing from it.',
+  })
+  @IsOptional()
+  @IsUUID()
+  remainderOf?: string;
+
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Whether what the customer has to their credit pays as much of it as it can. Needs `customerId`.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  useCredit?: boolean;
+
+  @ApiPropertyOptional({
+    type: RefundAddress,
+    description: 'Where money goes that the policy sends back. Without it a person is asked instead.',
+  })
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => RefundAddress)
+  refundTo?: RefundAddress;
 
   @ApiPropertyOptional({ maxLength: 128 })
   @IsOptional()
@@ -154,11 +232,13 @@ export class CreatePaymentRequest {
 
   @ApiPropertyOptional({
     oneOf: [{ type: 'string', example: 'default' }, { $ref: '#/components/schemas/PolicyRequest' }],
-    description: 'The name of a policy, or one inline.',
+    description:
+      'The name of a policy, or one inline: clauses that it leaves out are those of your `default`. Where no policy is ' +
+      'given it is your `default`. The newest version is pinned; later ones do not change this payment.',
   })
   // The name of a policy has nothing inside to validate.
   @IsOptional()
-  @ValidateIf((_, policy) => policy !== defaultPolicy.name)
+  @ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy))
   @IsPolicy()
   @ValidateNested()
   @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
@@ -172,6 +252,78 @@ export class CreatePaymentRequest {
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string>;
+}
+
+export class ReviewRequest {
+  @ApiProperty({
+    enum: ['accept', 'reject', 'credit', 'refund'],
+    description:
+      '`accept`: what is there is enough. `reject`: it will not be completed; the money stays unallocated. `credit`, `refund`: ' +
+      "likewise, and the money goes to the customer's credit or back; of a paid payment with too much money, that alone.",
+  })
+  @IsIn(['accept', 'reject', 'credit', 'refund'])
+  decision!: 'accept' | 'reject' | 'credit' | 'refund';
+
+  @ApiProperty({ example: 'dana@shop.example', maxLength: 128, description: 'Who decides.' })
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(128)
+  @NoControls()
+  actor!: string;
+
+  @ApiProperty({ example: 'the payer confirmed the amount by mail', maxLength: 1000, description: 'Why.' })
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(1000)
+  @NoControls()
+  note!: string;
+
+  @ApiPropertyOptional({ type: RefundAddress, description: 'With `refund`, where the payment has no `refundTo`.' })
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => RefundAddress)
+  refundTo?: RefundAddress;
+}
+
+export class RefundRequest {
+  @ApiPropertyOptional({ example: '5.00', description: 'In `currency`. Left out: all that can be refunded.' })
+  @IsOptional()
+  @IsAmount()
+  amount?: string;
+
+  @ApiPropertyOptional({
+    example: 'USDT',
+    description:
+      "The payment's currency (the default), or a coin that was paid, which is then what is sent. For a state's currency the " +
+      'coin that the payer sent goes back.',
+  })
+  @IsOptional()
+  @IsCurrency()
+  currency?: string;
+
+  @ApiProperty({ example: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ' })
+  @IsAddress()
+  address!: string;
+
+  @ApiProperty({ example: 'TRON' })
+  @IsNetwork()
+  network!: string;
+
+  @ApiPropertyOptional({ maxLength: 100, description: 'Memo or destination tag, where the network has them.' })
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(100)
+  @NoControls()
+  memo?: string;
+
+  @ApiProperty({ example: 'returned goods', maxLength: 500 })
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(500)
+  @NoControls()
+  reason!: string;
 }
 
 export class FulfillmentRequest {

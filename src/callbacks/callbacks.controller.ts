@@ -7,7 +7,8 @@ import { fitsType, verifyCallback, type SignerKind } from '../gateway/signature.
 import { contentOf, readCallback, type CallbackReading } from '../gateway/wire.js';
 import { Refusal } from '../kernel/refusal.js';
 import { Conflict } from '../platform/event-store/append.js';
-import { ApplyGatewayEvent, type Intake } from '../payments/gateway-event.handlers.js';
+import type { Intake } from '../payments/evidence.js';
+import { ApplyGatewayEvent } from '../payments/gateway-event.handlers.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { CallbackCounts } from './callback-counts.js';
 
@@ -98,10 +99,7 @@ function fits(signer: SignerKind, reading: CallbackReading): boolean {
 }
 
 function evidence(reading: CallbackReading): ApplyGatewayEvent['reading'] {
-  if (reading.kind === 'payment') return { ...reading, content: contentOf(reading.report) };
-  if (reading.kind === 'payout')
-    return { kind: 'payout', trackId: reading.report.trackId, content: JSON.stringify(reading.report) };
-  return reading;
+  return reading.kind === 'unreadable' ? reading : { ...reading, content: contentOf(reading.report) };
 }
 
 async function withinTime<T>(work: Promise<T>): Promise<T> {

@@ -1,8 +1,10 @@
 import type { Instant } from '../kernel/clock.js';
 import { showAmount } from '../payments/payment-view.js';
-import { isReportable, type Payment } from '../payments/payment.js';
+import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
 import { progressOf, secondsLeft, type Progress } from '../payments/standing.js';
-import { Decimal, plain } from '../payments/policy.js';
+import { allocationOf } from '../payments/allocation.js';
+import { Decimal } from '../payments/decimal.js';
+import { verdictOf } from '../payments/verdict.js';
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -83,14 +85,12 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
       money.received === null ? 'being counted' : `${showAmount(money.received, terms.currency)} ${terms.currency}`,
     ]);
   }
-  if (progress === 'closed' && money.transfers.length > 0)
-    rows.push(['What you sent', 'was seen; the shop will tell you what happens to it']);
-  if (progress === 'partially_paid' && money.received !== null) {
-    rows.push([
-      'Still missing',
-      `${showAmount(plain(new Decimal(terms.amount).minus(money.received)), terms.currency)} ${terms.currency}`,
-    ]);
+  const { missing } = verdictOf(payment);
+  if (missing !== null && progress === 'partially_paid') {
+    const elsewhere = isCollectedElsewhere(payment) ? '; another payment of the order collects it' : '';
+    rows.push(['Still missing', `${showAmount(missing, terms.currency)} ${terms.currency}${elsewhere}`]);
   }
+  rows.push(...whereaboutsOf(payment, progress));
   for (const transfer of money.transfers) {
     const confirmations = transfer.confirmations === null ? '' : `, ${String(transfer.confirmations)} confirmations`;
     rows.push([`${transfer.sentAmount} ${transfer.currency}`, `${transfer.status}${confirmations}`]);
@@ -104,9 +104,34 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
     : `<dl>${rows.map(([term, text]) => `<dt>${escape(term)}</dt><dd>${escape(text)}</dd>`).join('')}</dl>`;
 }
 
+const isCollectedElsewhere = ({ money }: Reportable): boolean =>
+  money.remainders.some(({ outcome }) => outcome === 'open');
+
+/** What became of money that the price did not need, or that did not reach it. */
+function whereaboutsOf(payment: Payment, progress: Progress): [string, string][] {
+  const shares = allocationOf(payment);
+  if (shares === null) return [];
+  const { currency } = payment.terms;
+  const told: [string, string, string][] = [
+    ['Credited to you', shares.credited, 'the shop keeps it for your next purchase'],
+    ['Sent back to you', shares.refunded, 'sent to the address that was given'],
+    ['On its way back', shares.refunding, 'to the address that was given'],
+    [
+      'With the shop',
+      progress === 'closed' ? shares.unallocated : '0',
+      'it was seen; the shop will tell you what happens to it',
+    ],
+  ];
+  return told
+    .filter(([, amount]) => new Decimal(amount).gt('0'))
+    .map(([term, amount, words]) => [term, `${showAmount(amount, currency)} ${currency}; ${words}`]);
+}
+
 function pay(payment: Payment, progress: Progress): string {
   if (!isReportable(payment) || payment.invoice.paymentUrl === null) return '';
   if (progress !== 'awaiting_payment' && progress !== 'partially_paid') return '';
+  // Whoever paid both would pay too much.
+  if (isCollectedElsewhere(payment)) return '';
   return `<p><a class="button" href="${escape(payment.invoice.paymentUrl)}" rel="noreferrer">Pay now</a></p>`;
 }
 

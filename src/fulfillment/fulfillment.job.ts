@@ -20,7 +20,12 @@ import { addDelivery } from './webhook-delivery.job.js';
 import { WebhookEndpoints } from './webhook-endpoints.pg.js';
 
 // After these a payment may have become fulfillable; its stream says whether it has.
-const openingTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>(['PaymentCorroborated', 'ReviewWithdrawn']);
+const openingTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
+  'PaymentCorroborated',
+  'ReviewWithdrawn',
+  'ReviewResolved',
+  'CreditApplied',
+]);
 const streamsAtOnce = 100;
 
 /** Asks for fulfilment once per payment that has become fulfillable, whatever is repeated and whoever else runs. */

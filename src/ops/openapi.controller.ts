@@ -15,6 +15,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' })
     .addTag('payments')
     .addTag('orders')
+    .addTag('customers')
+    .addTag('policies')
     .addTag('events')
     .addTag('webhooks')
     .addTag('callbacks')

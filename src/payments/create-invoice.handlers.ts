@@ -1,11 +1,15 @@
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Refusal } from '../kernel/refusal.js';
-import { KeyTaken } from '../platform/event-store/event-store.pg.js';
+import { Clock } from '../kernel/clock.js';
+import { KeyTaken, type KeyClaim } from '../platform/event-store/event-store.pg.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { orderScope, PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import type { Terms } from './payment.js';
-import { Decimal, plain } from './policy.js';
+import { inlinePolicy } from './policies.js';
+import type { PinnedPolicy } from './policy.js';
+import { Decimal, plain } from './decimal.js';
+import { noteRemainder } from './remainder.js';
 
 /** Begins a payment and opens an invoice for it at the gateway. */
 export class CreateInvoice {
@@ -14,6 +18,15 @@ export class CreateInvoice {
     readonly cause: Cause,
   ) {}
 }
+
+/** The scope of the keys by which a payment leads to the one that collects its missing part. */
+const remainderScope = (applicationId: string): string => `remainder:${applicationId}`;
+
+/** What the payment is the one of: of its order, or of the payment whose missing part it collects. */
+const standsFor = ({ applicationId, orderId, remainderOf }: Terms): KeyClaim =>
+  remainderOf
+    ? { scope: remainderScope(applicationId), key: remainderOf }
+    : { scope: orderScope(applicationId), key: orderId };
 
 /** The key under which a status page's token resolves to its payment. */
 export const statusScope = 'status';
@@ -27,15 +40,22 @@ export class CreateInvoiceHandler implements ICommandHandler<CreateInvoice, Load
   constructor(
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(InvoiceOpener) private readonly opener: InvoiceOpener,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   async execute({ terms, cause }: CreateInvoice): Promise<LoadedPayment> {
     const begun = await this.begin(terms, cause);
+    if (terms.remainderOf) await this.note(terms.remainderOf, begun.payment.terms, cause);
     return begun.payment.terms.id === terms.id ? this.opener.ask(begun, cause) : begun;
   }
 
+  /** The payment that lacks this part takes note of it. */
+  private async note(id: string, remainder: Terms, cause: Cause): Promise<void> {
+    await this.streams.decide(id, cause, (payment) => noteRemainder(payment, remainder, this.clock.now()));
+  }
+
   private async begin(terms: Terms, cause: Cause, replaces?: string): Promise<LoadedPayment> {
-    const claim = { scope: orderScope(terms.applicationId), key: terms.orderId, ...(replaces ? { replaces } : {}) };
+    const claim = { ...standsFor(terms), ...(replaces ? { replaces } : {}) };
     try {
       return await this.streams.begin({ type: 'PaymentRequested', data: terms }, cause, [
         claim,
@@ -57,7 +77,11 @@ export class CreateInvoiceHandler implements ICommandHandler<CreateInvoice, Load
   }
 }
 
-const sameTerms = (a: Terms, b: Terms): boolean => agreed(a) === agreed(b);
+const sameTerms = (a: Terms, b: Terms): boolean => agreed(a) === agreed(b) && samePolicy(a.policy, b.policy);
+
+/** A named policy that has a newer version since is still what the caller asked for. */
+const samePolicy = (a: PinnedPolicy, b: PinnedPolicy): boolean =>
+  a.name === b.name && (a.name !== inlinePolicy || JSON.stringify(a.rules) === JSON.stringify(b.rules));
 
 /** What the caller asked for, without what we added. */
 const agreed = ({
@@ -68,8 +92,10 @@ const agreed = ({
   email,
   returnUrl,
   lifetimeMinutes,
-  policy,
   metadata,
+  useCredit,
+  refundTo,
+  remainderOf,
 }: Terms): string =>
   JSON.stringify([
     plain(new Decimal(amount)),
@@ -79,6 +105,8 @@ const agreed = ({
     email,
     returnUrl,
     lifetimeMinutes,
-    policy.rules,
     Object.entries(metadata).sort(),
+    useCredit ?? false,
+    refundTo ?? null,
+    remainderOf ?? null,
   ]);

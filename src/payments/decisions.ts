@@ -6,14 +6,20 @@ import {
   factsOf,
   isReportable,
   type Invoice,
+  type Paid,
   type Payment,
   type PaymentEvent,
   type Reportable,
   type Witness,
 } from './payment.js';
 import { assessed } from './standing.js';
-import { Decimal, judge, sufficiency, type Contradiction, type ReviewReason } from './policy.js';
+import { allocate, excessReasons } from './allocation.js';
+import { releaseCredit } from './credit.js';
+import { Decimal } from './decimal.js';
+import { judge, sufficiency, type Contradiction } from './policy.js';
+import { openReview, withdrawReview } from './review.js';
 import { uniteTransfers } from './transfers.js';
+import { withPrices, type Transfer } from './worth.js';
 
 /** Who claims something, and when we heard it. */
 export interface Claim {
@@ -21,6 +27,8 @@ export interface Claim {
   now: Instant;
   /** Whether another payment of the order is open or paid: a closed one may not become paid beside it. */
   orderTaken?: boolean;
+  /** US dollars for one unit of each currency, where they were looked up because the worth of some money hangs on them. */
+  prices?: ReadonlyMap<string, string>;
 }
 
 /** How long a gateway's own answer may lag behind its callback before the two are taken to disagree. */
@@ -42,13 +50,57 @@ export function applyReport(payment: Reportable, report: GatewayReport, claim: C
   return inSteps(payment, [
     (current) => recordStatus(current, report, claim),
     (current) => recordTransfers(current, report, claim),
+    (current) => (claim.prices ? priced(current, claim.prices, claim) : []),
     (current) => recordAmounts(current, claim),
     (current) => recordContradictions(current, report, claim),
-    (current) => conclude(current, claim),
+    ...consequences(claim),
     (current) => corroborate(current, report, claim),
-    (current) => reviewExcess(current, claim),
+    (current) => (claim.witness === 'poll' ? allocate(current, confirmedBy(report, current), claim.now) : []),
   ]);
 }
+
+const consequences = (claim: Claim): ((current: Reportable) => PaymentEvent[])[] => [
+  (current) => conclude(current, claim),
+  (current) => openReview(current, excessReasons(current), claim),
+];
+
+/** The transfers that one answer of the gateway calls confirmed. */
+const confirmedBy = (report: GatewayReport, payment: Reportable): Transfer[] =>
+  payment.money.transfers.filter(
+    (transfer) =>
+      transfer.status === 'confirmed' &&
+      report.transfers.some(
+        ({ txHash, currency, status }) =>
+          txHash === transfer.txHash && currency === transfer.currency && status === 'confirmed',
+      ),
+  );
+
+/**
+ * Notes what one unit of the currencies in play was worth when the gateway was asked, and decides anew: transfers whose
+ * worth the gateway has not told are compared by it.
+ */
+export const recordPrices = (payment: Reportable, prices: ReadonlyMap<string, string>, claim: Claim): PaymentEvent[] =>
+  inSteps(payment, [
+    (current) => priced(current, prices, claim),
+    (current) => recordAmounts(current, claim),
+    ...consequences(claim),
+  ]);
+
+function priced(payment: Reportable, prices: ReadonlyMap<string, string>, claim: Claim): PaymentEvent[] {
+  const wanted = new Set([payment.terms.currency, ...payment.money.transfers.map(({ currency }) => currency)]);
+  const usd = Object.fromEntries([...prices].filter(([symbol]) => wanted.has(symbol)));
+  const { transfers } = payment.money;
+  const helps = withPrices(transfers, usd, payment.terms.currency).some((transfer, at) => transfer !== transfers[at]);
+  if (!helps) return [];
+  return [{ type: 'PricesRecorded', data: { usd, at: claim.now } }];
+}
+
+/** Decides anew upon what is known, after `change` has added to it. */
+export const decideAfter = (
+  payment: Payment,
+  change: (payment: Payment) => PaymentEvent[],
+  claim: Claim,
+): PaymentEvent[] => (isReportable(payment) ? inSteps(payment, [change, ...consequences(claim)]) : change(payment));
 
 /** Runs decisions one after the other, each upon the outcome of those before it. */
 function inSteps(start: Reportable, steps: ((current: Reportable) => PaymentEvent[])[]): PaymentEvent[] {
@@ -101,11 +153,11 @@ function recordTransfers(payment: Reportable, report: GatewayReport, claim: Clai
 }
 
 function recordAmounts(payment: Reportable, claim: Claim): PaymentEvent[] {
-  const { received, delta } = assessed(payment);
+  const { received, delta, estimated } = assessed(payment);
   const { money } = payment;
   const none = received === '0' && money.delta === null;
   if (none || (received === money.received && delta === money.delta)) return [];
-  return [{ type: 'AmountAssessed', data: { received, delta, at: claim.now } }];
+  return [{ type: 'AmountAssessed', data: { received, delta, estimated, at: claim.now } }];
 }
 
 /**
@@ -114,11 +166,12 @@ function recordAmounts(payment: Reportable, claim: Claim): PaymentEvent[] {
  */
 function recordContradictions(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   const found: Contradiction[] = [];
-  const { amount, currency } = payment.terms;
+  const { currency } = payment.terms;
+  const { invoiced } = payment;
   if (report.currency !== null && report.currency !== currency) {
     found.push({ kind: 'currency', expected: currency, reported: report.currency });
-  } else if (report.amount !== null && !new Decimal(report.amount).eq(amount)) {
-    found.push({ kind: 'amount', expected: amount, reported: report.amount });
+  } else if (report.amount !== null && !new Decimal(report.amount).eq(invoiced)) {
+    found.push({ kind: 'amount', expected: invoiced, reported: report.amount });
   }
   return contradict(payment, found, claim);
 }
@@ -140,40 +193,23 @@ function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
   if (payment.status === 'paid') return doubtsAfterPaid(payment, claim);
   const { conclusion, clause, late, reasons } = judge(factsOf(payment));
   if (conclusion === 'paid' && claim.orderTaken) return openReview(payment, ['order_taken'], claim);
-  const events: PaymentEvent[] = [];
+  const events: PaymentEvent[] = withdrawReview(payment, conclusion === 'paid' ? [] : reasons, claim);
   if (conclusion === 'paid') {
-    events.push(
-      { type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } },
-      ...withdrawReview(payment, claim),
-    );
+    events.unshift({ type: 'PaymentPaid', data: { clause, late, witness: claim.witness, at: claim.now } });
   }
   if (conclusion === 'expire' && payment.status === 'pending') {
-    events.push({ type: 'PaymentExpired', data: { clause, at: claim.now } });
+    events.push({ type: 'PaymentExpired', data: { clause, at: claim.now } }, ...releaseCredit(payment, claim.now));
   }
   return [...events, ...openReview(payment, reasons, claim)];
 }
 
-/** Being paid settles what a person was asked about money that was missing or late; not what contradicts itself. */
-const settledByPayment: ReadonlySet<ReviewReason> = new Set([
-  'underpaid',
-  'paid_short',
-  'late_payment',
-  'expired_with_money',
-  'worth_unknown',
-  'no_final_word',
-]);
-
-function withdrawReview(payment: Reportable, claim: Claim): PaymentEvent[] {
-  const reasons = payment.money.review?.reasons.filter((reason) => settledByPayment.has(reason)) ?? [];
-  return reasons.length > 0 ? [{ type: 'ReviewWithdrawn', data: { reasons, at: claim.now } }] : [];
-}
-
 /** What contradicts a payment once it is paid cannot take that back; it holds up what has not been delivered. */
-function doubtsAfterPaid(payment: Reportable, claim: Claim): PaymentEvent[] {
-  const facts = factsOf(payment);
+function doubtsAfterPaid(payment: Reportable & Paid, claim: Claim): PaymentEvent[] {
+  // What was given back since does not make the payment any less paid; what a person accepted needs no amount.
+  const facts = { ...factsOf(payment), returned: '0' };
   const final = payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] >= finality.paid;
   const seen = sufficiency(payment.money.transfers, facts);
-  const gone = !final && (seen === 'none' || seen === 'short');
+  const gone = !final && payment.clause !== 'review' && (seen === 'none' || seen === 'short');
   return gone || facts.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
 }
 
@@ -191,13 +227,13 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
 
 /** A person looks at a payment whose `paid` the gateway itself has not borne out within its time. */
 export function doubtUncorroborated(payment: Payment, now: Instant, patienceMinutes: number): PaymentEvent[] {
-  if (payment.status !== 'paid' || payment.corroboratedAt !== null) return [];
+  if (payment.status !== 'paid' || payment.corroboratedAt !== null || !isReportable(payment)) return [];
   return now > addMinutes(payment.paidAt, patienceMinutes) ? openReview(payment, ['gateway_conflict'], { now }) : [];
 }
 
 /** The payment as it would stand if this report were all that the gateway had ever said; worth is taken from both. */
 function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
-  const { terms, invoice, money } = payment;
+  const { terms, credit, invoice, invoiced, money } = payment;
   const seen = uniteTransfers(money.transfers, report.transfers, { since: terms.requestedAt, now: invoice.expiresAt });
   const changed = new Map(seen.map((transfer) => [transfer.key, transfer]));
   const named = money.transfers
@@ -208,31 +244,18 @@ function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
   return {
     status: 'pending',
     terms,
+    credit,
     invoice,
+    invoiced,
     money: { ...money, gatewayStatus: report.status, transfers: named, contradictions: [], review: null },
   };
-}
-
-/** Too much money: recorded as a label and a delta by others; here the policy asks for a person where it does. */
-function reviewExcess(payment: Reportable, claim: Claim): PaymentEvent[] {
-  const { delta } = payment.money;
-  const { tolerancePercent, then } = payment.terms.policy.rules.overpayment;
-  if (payment.status !== 'paid' || delta === null || then === 'keep') return [];
-  const tolerated = new Decimal(payment.terms.amount).times(tolerancePercent).div('100');
-  return new Decimal(delta).gt(tolerated) ? openReview(payment, ['overpaid'], claim) : [];
-}
-
-function openReview(payment: Reportable, reasons: readonly ReviewReason[], claim: { now: Instant }): PaymentEvent[] {
-  const open = payment.money.review?.reasons ?? [];
-  const added = [...new Set(reasons)].filter((reason) => !open.includes(reason));
-  return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
 }
 
 /** Closes a payment that no money was seen for. Repeated: nothing. */
 export function cancel(payment: Payment, now: Instant): PaymentEvent[] {
   if (payment.status === 'failed') {
     if (payment.reason === 'cancelled') return [];
-    throw new Refusal('not_cancellable', 'The gateway refused this payment, so there is nothing to cancel.');
+    throw new Refusal('not_cancellable', `The payment was ${payment.reason} already, so there is nothing to cancel.`);
   }
   if (payment.status === 'expired') throw new Refusal('not_cancellable', 'The payment has expired already.');
   const seen = payment.status === 'paid' || (payment.status === 'pending' && hasMoney(payment));
@@ -242,7 +265,7 @@ export function cancel(payment: Payment, now: Instant): PaymentEvent[] {
       'Money was seen for this payment; it can be refunded, but no longer cancelled.',
     );
   }
-  return [{ type: 'PaymentCancelled', data: { at: now } }];
+  return [{ type: 'PaymentCancelled', data: { at: now } }, ...releaseCredit(payment, now)];
 }
 
 const hasMoney = (payment: Reportable): boolean =>
@@ -259,7 +282,9 @@ export function invoiceRefused(
   refusal: { field: string | null; detail: string },
   now: Instant,
 ): PaymentEvent[] {
-  return payment.status === 'created' ? [{ type: 'InvoiceRefused', data: { ...refusal, at: now } }] : [];
+  return payment.status === 'created'
+    ? [{ type: 'InvoiceRefused', data: { ...refusal, at: now } }, ...releaseCredit(payment, now)]
+    : [];
 }
 
 export function invoiceDelayed(

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
@@ -6,12 +5,13 @@ import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
 import { applyReport, corroborationPatienceMinutes, doubtUncorroborated, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
-import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
+import { callbackSource, messageOf, pollSource, type Intake } from './evidence.js';
+import { GatewayUnavailable, PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decision, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import { PayoutEvents } from './payout-event.handlers.js';
+import { evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import { needsPrices } from './worth.js';
 
-/** The gateway's callbacks, by the account they came for. */
-export const callbackSource = 'callback:default';
 export const trackKeyScope = 'track:default';
 
 /** A verified callback: its bytes as they came, and what they say. */
@@ -20,22 +20,10 @@ export class ApplyGatewayEvent {
     readonly body: Buffer,
     readonly reading:
       | { kind: 'payment'; report: GatewayReport; content: string }
-      | { kind: 'payout'; trackId: string; content: string }
+      | { kind: 'payout'; report: PayoutReport; content: string }
       | { kind: 'unreadable'; reason: string; trackId: string | null },
   ) {}
 }
-
-/** What became of a callback: `applied` (also where it changed nothing), or kept for the operator. */
-export interface Intake {
-  result: 'applied' | 'duplicate' | 'unmatched' | 'quarantined';
-  reason: string | null;
-}
-
-const digestOf = (...parts: (string | Buffer)[]): Buffer => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\n');
-  return hash.digest();
-};
 
 /** Stores evidence and its effect in one commit; resolves only when both are durable. Throws `StoreUnavailable`. */
 @CommandHandler(ApplyGatewayEvent)
@@ -48,18 +36,19 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Looks) private readonly looks: Looks,
+    @Inject(PayoutEvents) private readonly payouts: PayoutEvents,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
 
   async execute({ body, reading }: ApplyGatewayEvent): Promise<Intake> {
     if (reading.kind === 'unreadable') return this.quarantine(body, reading.reason, reading.trackId);
-    if (reading.kind === 'payout')
-      return this.keep(this.message(body, reading.content, reading.trackId, 'unmatched', 'payout'));
     const { report, content } = reading;
     const message = this.message(body, content, report.trackId, 'applied', null);
     try {
-      return await this.apply(report, message);
+      return reading.kind === 'payout'
+        ? await this.payouts.receive(reading.report, message)
+        : await this.apply(reading.report, message);
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof Conflict) throw error;
       this.log.error({ msg: 'a callback could not be decided upon', trackId: report.trackId, error: String(error) });
@@ -137,17 +126,12 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     status: InboxMessage['status'],
     reason: string | null,
   ): InboxMessage {
-    const digest = digestOf(callbackSource, content);
-    return {
-      id: this.ids.next(),
-      digest,
-      source: callbackSource,
-      subject,
+    const receivedAt = this.clock.now();
+    return messageOf(
+      { id: this.ids.next(), source: callbackSource, subject, content, body, receivedAt },
       status,
       reason,
-      body,
-      receivedAt: this.clock.now(),
-    };
+    );
   }
 }
 
@@ -203,6 +187,8 @@ export class ApplyUnmatched {
 /** Asks the gateway about one payment now; its answer enters as evidence, through the same decision as a callback. */
 @Injectable()
 export class Poll {
+  private readonly log = new Logger(Poll.name);
+
   constructor(
     private readonly streams: PaymentStreams,
     private readonly gateway: PaymentGateway,
@@ -232,22 +218,38 @@ export class Poll {
   private async apply(payment: Reportable, report: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const body = Buffer.from(JSON.stringify(report));
     const now = this.clock.now();
-    const message: InboxMessage = {
+    const message = messageOf({
       id: this.ids.next(),
-      digest: digestOf('poll:default', body),
-      source: 'poll:default',
+      source: pollSource,
       subject: report.trackId,
-      status: 'applied',
-      reason: null,
+      content: body,
       body,
       receivedAt: now,
-    };
+    });
     const by = { ...cause, causationId: message.id };
+    const prices = await this.pricesFor(payment, report, now);
     const decision: Decision = (current, orderTaken) =>
-      reportUpon(current, report, { witness: 'poll', now, orderTaken });
+      reportUpon(current, report, { witness: 'poll', now, orderTaken, ...(prices ? { prices } : {}) });
     const first = await this.streams.decide(payment.terms.id, by, decision, { message });
     if (first.fresh) return first;
     // The same answer as before may still decide something new: time has passed, or a callback came between.
     return this.streams.decide(payment.terms.id, by, decision);
+  }
+
+  /** The gateway's prices, where the worth of money that this answer tells of hangs on them; null where it does not. */
+  private async pricesFor(
+    payment: Reportable,
+    report: GatewayReport,
+    now: Instant,
+  ): Promise<ReadonlyMap<string, string> | null> {
+    const told = applyReport(payment, report, { witness: 'poll', now }).reduce<Payment | null>(evolve, payment);
+    if (told === null || !isReportable(told) || !needsPrices(told.money.transfers, factsOf(told))) return null;
+    try {
+      return await this.gateway.prices();
+    } catch (error) {
+      if (!(error instanceof GatewayUnavailable)) throw error;
+      this.log.warn({ msg: 'prices could not be looked up', paymentId: payment.terms.id, error: error.message });
+      return null;
+    }
   }
 }

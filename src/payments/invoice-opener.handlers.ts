@@ -9,8 +9,11 @@ import {
   type GatewayReport,
   type InvoiceRequest,
 } from './payment-gateway.js';
+import { applyCredit, creditWanted } from './credit.js';
+import { CustomerCredit } from './customer-credit.js';
+import { Decimal, plain } from './decimal.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import type { Terms } from './payment.js';
+import type { Created, Terms } from './payment.js';
 
 /** What opening an invoice needs to know of this installation. */
 export abstract class InvoiceSettings {
@@ -19,7 +22,9 @@ export abstract class InvoiceSettings {
 }
 
 /** Whether the gateway refuses our key rather than the payment: the caller cannot mend that, and it says nothing of the payment. */
-const refusesUs = (refused: GatewayRefused): boolean => refused.httpStatus === 401 || refused.httpStatus === 403;
+export const refusesUs = (refused: GatewayRefused): boolean => refused.httpStatus === 401 || refused.httpStatus === 403;
+
+const dueAtGateway = ({ terms, credit }: Created): string => plain(new Decimal(terms.amount).minus(credit ?? '0'));
 
 /** How long after a try its invoice may still turn up in the gateway's list; longer than any try can take. */
 const settleSeconds = 30;
@@ -39,14 +44,18 @@ export class InvoiceOpener {
     private readonly clock: Clock,
     private readonly settings: InvoiceSettings,
     private readonly unmatched: ApplyUnmatched,
+    private readonly credit: CustomerCredit,
   ) {}
 
-  /** Asks the gateway for the invoice of a payment whose try this caller has just begun. */
+  /** Asks the gateway for the invoice of a payment whose try this caller has just begun; less what credit pays of it. */
   async ask(begun: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
-    const { terms } = begun.payment;
+    const ready = await this.spendCredit(begun, cause);
+    const { payment } = ready;
+    if (payment.status !== 'created') return ready;
+    const { terms } = payment;
     try {
-      const invoice = await this.gateway.openInvoice(this.request(terms));
-      return await this.record(begun, invoice, false, cause);
+      const invoice = await this.gateway.openInvoice(this.request(terms, dueAtGateway(payment)));
+      return await this.record(ready, invoice, false, cause);
     } catch (error) {
       if (error instanceof GatewayRefused && !refusesUs(error)) {
         const refusal = { field: error.field, detail: error.message };
@@ -60,6 +69,15 @@ export class InvoiceOpener {
         invoiceDelayed(payment, outcome, detail, this.clock.now()),
       );
     }
+  }
+
+  /** Has the customer's credit pay what it can, once: the books answer a repeated question as they did before. */
+  private async spendCredit(begun: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const wanted = creditWanted(begun.payment);
+    if (!wanted) return begun;
+    const { id: paymentId, applicationId, currency } = begun.payment.terms;
+    const taken = await this.credit.spend({ applicationId, currency, paymentId, ...wanted }, cause);
+    return this.streams.decide(paymentId, cause, (payment) => applyCredit(payment, taken, this.clock.now()));
   }
 
   /**
@@ -130,11 +148,11 @@ export class InvoiceOpener {
     return applied ? this.streams.load(id) : opened;
   }
 
-  private request(terms: Terms): InvoiceRequest {
+  private request(terms: Terms, amount: string): InvoiceRequest {
     const { rules } = terms.policy;
     return {
       orderId: terms.id,
-      amount: terms.amount,
+      amount,
       currency: terms.currency,
       lifetimeMinutes: terms.lifetimeMinutes,
       underPaidCoverage: rules.underpayment.tolerancePercent,

@@ -12,6 +12,7 @@ import {
   type KeyClaim,
   type Stream,
 } from '../platform/event-store/event-store.pg.js';
+import { concludeRemainder } from './remainder.js';
 import { foldPayment, paymentSchemaVersion, readPaymentEvent, type Payment, type PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
@@ -75,7 +76,10 @@ export class PaymentStreams {
 
   async find(id: string): Promise<LoadedPayment | null> {
     const stream = await this.store.read(id);
-    return stream.events.length === 0 ? null : { payment: foldPayment(stream.events), events: stream.events, stream };
+    // Streams of other kinds share the ids' space: to a caller they are no payment.
+    const first = stream.events[0]?.type;
+    if (first !== ('PaymentRequested' satisfies PaymentEvent['type'])) return null;
+    return { payment: foldPayment(stream.events), events: stream.events, stream };
   }
 
   /** An invoice that was opened lately and whose address is known: it tells what such addresses look like. */
@@ -126,7 +130,8 @@ export class PaymentStreams {
     let current = isWhole(options.loaded) ? options.loaded : await this.load(id);
     let order: OrderClaim = { taken: false };
     for (let attempt = 1; ; attempt++) {
-      const events = decision(current.payment, order.taken);
+      const decided = decision(current.payment, order.taken);
+      const events = [...decided, ...concludeRemainder(current.payment, decided, this.clock.now())];
       if (events.length === 0 && !options.message) return { ...current, added: [], fresh: true };
       try {
         return await this.append(current, events, cause, options, order);
@@ -157,7 +162,9 @@ export class PaymentStreams {
   ): Promise<Decided> {
     const { terms, status } = current.payment;
     const revived =
-      (status === 'expired' || status === 'failed') && events.some((event) => event.type === 'PaymentPaid');
+      !terms.remainderOf &&
+      (status === 'expired' || status === 'failed') &&
+      events.some((event) => event.type === 'PaymentPaid');
     const again = {
       scope: orderScope(terms.applicationId),
       key: terms.orderId,

@@ -1,8 +1,12 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
-import { isReportable, type Payment, type Review } from './payment.js';
+import { allocationOf, type Allocation } from './allocation.js';
+import { isReportable, type Payment, type Remainder, type Review, type ReviewDecision } from './payment.js';
+import type { Payout, Refund } from './refund.js';
 import { isFulfillable, labelsOf, progressOf, type Label, type Progress } from './standing.js';
-import { Decimal, plain, type PinnedPolicy, type Transfer } from './policy.js';
+import { Decimal, plain } from './decimal.js';
+import { holdsFulfillment, type PinnedPolicy, type ReviewReason } from './policy.js';
+import type { Transfer } from './worth.js';
 
 /** A payment as every reader outside sees it: the REST API, webhooks, lists and the status page. */
 export interface PaymentView {
@@ -18,7 +22,18 @@ export interface PaymentView {
   received: string | null;
   /** received − amount, signed; null where nothing was received or its worth is not known. */
   delta: string | null;
-  review: (Review & { holdsFulfillment: boolean }) | null;
+  /** Whether `received` rests on prices that were looked up, because the gateway told no worth. */
+  estimated: boolean;
+  /** What the customer's credit pays of `amount`. */
+  credit: string;
+  /** Where the received money went; the shares add up to `received`. Null where its worth is not known. */
+  allocation: Allocation | null;
+  review: ReviewView | null;
+  refunds: RefundView[];
+  /** Other payments that collect the missing part of this one. */
+  remainders: Remainder[];
+  /** The payment whose missing part this one collects. */
+  remainderOf: string | null;
   transfers: Omit<Transfer, 'key'>[];
   trackId: string | null;
   paymentUrl: string | null;
@@ -38,6 +53,26 @@ export interface PaymentView {
   /** The number of events behind this view. */
   version: number;
 }
+
+export interface ReviewView {
+  reasons: ReviewReason[];
+  openedAt: Instant;
+  holdsFulfillment: boolean;
+  resolvedAt?: Instant;
+  decision?: ReviewDecision;
+  actor?: string;
+  note?: string;
+}
+
+export type RefundView = Pick<
+  Refund,
+  'number' | 'status' | 'amount' | 'reason' | 'clause' | 'trackId' | 'txHash' | 'detail'
+> & {
+  /** The payment's currency, of which `amount` is. */
+  currency: string;
+  payout: Payout;
+  requestedAt: Instant;
+};
 
 /** Money for people and machines alike: at least the minor units of a state's currency, never an exponent. */
 export function showAmount(amount: string, currency: string): string {
@@ -68,6 +103,8 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
     amount: terms.amount,
     currency: terms.currency,
     ...viewMoney(payment),
+    credit: showAmount('credit' in payment ? (payment.credit ?? '0') : '0', terms.currency),
+    remainderOf: terms.remainderOf ?? null,
     trackId: invoice?.trackId ?? null,
     paymentUrl: invoice?.paymentUrl ?? null,
     statusUrl: `${publicUrl}/pay/${terms.statusToken}`,
@@ -75,7 +112,7 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
     expiresAt: invoice?.expiresAt ?? null,
     paidAt: payment.status === 'paid' ? payment.paidAt : null,
     closedAt: payment.status === 'expired' ? payment.expiredAt : payment.status === 'failed' ? payment.failedAt : null,
-    failure: payment.status !== 'failed' ? null : payment.reason === 'refused' ? payment.detail : 'cancelled',
+    failure: payment.status !== 'failed' ? null : payment.reason === 'refused' ? payment.detail : payment.reason,
     customerId: terms.customerId,
     description: terms.description,
     email: terms.email,
@@ -86,20 +123,71 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
   };
 }
 
-function viewMoney(
-  payment: Payment,
-): Pick<PaymentView, 'received' | 'delta' | 'review' | 'transfers' | 'gatewayStatus'> {
+type MoneyView = Pick<
+  PaymentView,
+  | 'received'
+  | 'delta'
+  | 'estimated'
+  | 'allocation'
+  | 'review'
+  | 'refunds'
+  | 'remainders'
+  | 'transfers'
+  | 'gatewayStatus'
+>;
+
+const nothingYet: Omit<MoneyView, 'received'> = {
+  delta: null,
+  estimated: false,
+  allocation: null,
+  review: null,
+  refunds: [],
+  remainders: [],
+  transfers: [],
+  gatewayStatus: null,
+};
+
+function viewMoney(payment: Payment): MoneyView {
   const { currency } = payment.terms;
-  if (!isReportable(payment)) {
-    return { received: showAmount('0', currency), delta: null, review: null, transfers: [], gatewayStatus: null };
-  }
+  if (!isReportable(payment)) return { ...nothingYet, received: showAmount('0', currency) };
   const { money } = payment;
-  const holdsFulfillment = money.review !== null && money.review.reasons.some((reason) => reason !== 'overpaid');
   return {
     received: money.received === null ? null : showAmount(money.received, currency),
     delta: money.delta === null ? null : showDelta(money.delta, currency),
-    review: money.review && { ...money.review, holdsFulfillment },
+    estimated: money.estimated,
+    allocation: viewAllocation(payment),
+    review: money.review && viewReview(money.review),
+    refunds: money.refunds.map((refund) => viewRefund(refund, currency)),
+    remainders: money.remainders.map((each) => ({ ...each, amount: showAmount(each.amount, currency) })),
     transfers: money.transfers.map(({ key: _, ...transfer }) => transfer),
     gatewayStatus: money.gatewayStatus,
   };
+}
+
+function viewAllocation(payment: Payment): Allocation | null {
+  const allocation = allocationOf(payment);
+  if (allocation === null) return null;
+  const show = (amount: string): string => showAmount(amount, payment.terms.currency);
+  return {
+    applied: show(allocation.applied),
+    kept: show(allocation.kept),
+    credited: show(allocation.credited),
+    refunded: show(allocation.refunded),
+    refunding: show(allocation.refunding),
+    unallocated: show(allocation.unallocated),
+  };
+}
+
+function viewReview({ reasons, openedAt, resolved }: Review): ReviewView {
+  const holds = resolved === null && reasons.some(holdsFulfillment);
+  const view = { reasons, openedAt, holdsFulfillment: holds };
+  if (resolved === null) return view;
+  const { at: resolvedAt, decision, actor, note } = resolved;
+  return { ...view, resolvedAt, decision, actor, note };
+}
+
+function viewRefund(refund: Refund, currency: string): RefundView {
+  const { number, status, amount, reason, clause, trackId, txHash, detail, payout, requestedAt } = refund;
+  const shown = showAmount(amount, currency);
+  return { number, status, amount: shown, currency, reason, clause, trackId, txHash, detail, payout, requestedAt };
 }

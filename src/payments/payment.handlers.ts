@@ -7,7 +7,9 @@ import { cancel, giveUp } from './decisions.js';
 import { ApplyUnmatched, Poll } from './gateway-event.handlers.js';
 import { GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable } from './payment.js';
+import { isReportable, type Resolution } from './payment.js';
+import type { RefundTarget } from './refund.js';
+import { resolveReview } from './review.js';
 
 /** Closes a payment that no money was seen for. */
 export class CancelPayment {
@@ -95,5 +97,30 @@ export class GiveUpHandler implements ICommandHandler<GiveUp, LoadedPayment> {
     return this.streams.decide(id, cause, (payment) =>
       isReportable(payment) ? giveUp(payment, this.clock.now()) : [],
     );
+  }
+}
+
+/** A person decides about a payment that waits for them. */
+export class ResolveReview {
+  constructor(
+    readonly id: string,
+    readonly resolution: Resolution & { refundTo: RefundTarget | null },
+    readonly cause: Cause,
+  ) {}
+}
+
+/** Throws what `resolveReview` throws, and `Refusal('not_found')`. */
+@CommandHandler(ResolveReview)
+export class ResolveReviewHandler implements ICommandHandler<ResolveReview, LoadedPayment> {
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  execute({ id, resolution, cause }: ResolveReview): Promise<LoadedPayment> {
+    return this.streams.decide(id, cause, (payment, orderTaken) => {
+      const refundTo = resolution.refundTo ?? payment.terms.refundTo ?? null;
+      return resolveReview(payment, { ...resolution, refundTo }, orderTaken, this.clock.now());
+    });
   }
 }

@@ -1,7 +1,10 @@
 import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { GatewayStatus } from './payment-gateway.js';
-import type { Contradiction, Facts, PinnedPolicy, ReviewReason, Transfer } from './policy.js';
+import { Decimal, plain, sum } from './decimal.js';
+import { holdsFulfillment, type Contradiction, type Facts, type PinnedPolicy, type ReviewReason } from './policy.js';
+import { applyRefund, isRefundEvent, returnedBy, type Refund, type RefundEvent, type RefundTarget } from './refund.js';
+import { withPrices, type Transfer } from './worth.js';
 
 /** What was agreed when the payment was asked for. It never changes. */
 export interface Terms {
@@ -17,13 +20,23 @@ export interface Terms {
   lifetimeMinutes: number;
   policy: PinnedPolicy;
   metadata: Record<string, string>;
+  /** Whether what the customer has to their credit is to pay as much of it as it can. */
+  useCredit?: boolean;
+  /** Where money goes that the policy sends back. */
+  refundTo?: RefundTarget | null;
+  /** The payment whose missing part this one collects. */
+  remainderOf?: string | null;
   /** Unguessable; it opens the payer's status page and nothing else. */
   statusToken: string;
   sandbox: boolean;
   requestedAt: Instant;
 }
 
-export type Witness = 'callback' | 'poll';
+/** Who says so: the gateway unasked, the gateway when asked, an operator, or the service's own books. */
+export type Witness = 'callback' | 'poll' | 'operator' | 'service';
+
+/** What a person decides about a review. */
+export type ReviewDecision = 'accept' | 'reject' | 'credit' | 'refund';
 
 /** The facts of a payment's life, in the past tense. Their data is JSON; amounts are decimal strings. */
 export type PaymentEvent =
@@ -38,16 +51,38 @@ export type PaymentEvent =
   | { type: 'TransferDetected'; data: { transfer: Transfer; at: Instant } }
   | { type: 'TransferUpdated'; data: { transfer: Transfer; at: Instant } }
   /** What the transfers are worth in the payment's currency, and how far that is from what is due. */
-  | { type: 'AmountAssessed'; data: { received: string | null; delta: string | null; at: Instant } }
+  | { type: 'AmountAssessed'; data: { received: string | null; delta: string | null; estimated: boolean; at: Instant } }
+  /** What one unit of each currency was worth in US dollars when the gateway was asked, for transfers without a worth of their own. */
+  | { type: 'PricesRecorded'; data: { usd: Record<string, string>; at: Instant } }
   | { type: 'ContradictionFound'; data: Contradiction & { witness: Witness; at: Instant } }
   | { type: 'PaymentPaid'; data: { clause: string; late: boolean; witness: Witness; at: Instant } }
   /** The gateway's own answer confirmed what a callback claimed; only now may fulfilment start. */
   | { type: 'PaymentCorroborated'; data: { at: Instant } }
   | { type: 'PaymentExpired'; data: { clause: string; at: Instant } }
   | { type: 'PaymentCancelled'; data: { at: Instant } }
+  /** A person decided that it will not be completed. */
+  | { type: 'PaymentRejected'; data: { at: Instant } }
   | { type: 'ReviewOpened'; data: { reasons: ReviewReason[]; at: Instant } }
   /** Reasons for a review that later money or the gateway's word have settled. */
-  | { type: 'ReviewWithdrawn'; data: { reasons: ReviewReason[]; at: Instant } };
+  | { type: 'ReviewWithdrawn'; data: { reasons: ReviewReason[]; at: Instant } }
+  | { type: 'ReviewResolved'; data: Resolution & { reasons: ReviewReason[]; at: Instant } }
+  /** Money beyond the price stays with the merchant. */
+  | { type: 'ExcessKept'; data: { amount: string; clause: string; at: Instant } }
+  /** The customer is to have this to their credit; `number` counts the credits of a payment. */
+  | {
+      type: 'CreditGranted';
+      data: { number: number; amount: string; currency: string; customerId: string; clause: string; at: Instant };
+    }
+  /** Credit of the customer pays this part of the price. */
+  | { type: 'CreditApplied'; data: { amount: string; at: Instant } }
+  /** The payment ended without success: the credit that was to pay a part of it goes back, `amount` at most. */
+  | { type: 'CreditReleased'; data: { amount: string; at: Instant } }
+  /** Another payment, `paymentId`, was opened for the missing part; its payer has until `until`. */
+  | { type: 'RemainderRequested'; data: { paymentId: string; amount: string; until: Instant; at: Instant } }
+  /** In the stream of a payment that collects the missing part of another: that one is to know how it ended. */
+  | { type: 'RemainderConcluded'; data: { of: string; outcome: 'paid' | 'ended'; amount: string; at: Instant } }
+  | { type: 'RemainderSettled'; data: { paymentId: string; outcome: 'paid' | 'ended'; amount: string; at: Instant } }
+  | RefundEvent;
 
 export interface Invoice {
   trackId: string;
@@ -56,9 +91,30 @@ export interface Invoice {
   expiresAt: Instant;
 }
 
+export interface Resolution {
+  decision: ReviewDecision;
+  actor: string;
+  note: string;
+}
+
 export interface Review {
   reasons: ReviewReason[];
   openedAt: Instant;
+  /** A person's decision; null while the review is open. `received` is the money that it was about. */
+  resolved: (Resolution & { at: Instant; received: string | null }) | null;
+}
+
+export interface Credit {
+  number: number;
+  amount: string;
+  clause: string;
+}
+
+export interface Remainder {
+  paymentId: string;
+  amount: string;
+  until: Instant;
+  outcome: 'open' | 'paid' | 'ended';
 }
 
 export interface Money {
@@ -69,43 +125,59 @@ export interface Money {
   contradictions: Contradiction[];
   received: string | null;
   delta: string | null;
+  /** Whether `received` rests on prices that were looked up. */
+  estimated: boolean;
   review: Review | null;
+  /** Amounts in the payment's currency, each with the clause or decision that gave it this way. */
+  kept: { amount: string; clause: string }[];
+  credits: Credit[];
+  refunds: Refund[];
+  remainders: Remainder[];
 }
 
 export interface Created {
   status: 'created';
   terms: Terms;
+  /** How much of the price the customer's credit pays; null while nobody has looked. */
+  credit: string | null;
   opening: { attempt: number; outcome: 'unavailable' | 'unknown' | null; detail: string | null; since: Instant };
 }
 
 interface Opened {
   terms: Terms;
+  /** How much of the price the customer's credit pays. */
+  credit: string;
   invoice: Invoice;
+  /** What the gateway's invoice asks for. */
+  invoiced: string;
   money: Money;
 }
 
 export interface Pending extends Opened {
   status: 'pending';
 }
-export interface Paid extends Opened {
+export interface Paid extends Omit<Opened, 'invoice'> {
   status: 'paid';
+  /** Null where credit paid all of it. */
+  invoice: Invoice | null;
   paidAt: Instant;
   late: boolean;
   clause: string;
   corroboratedAt: Instant | null;
+  /** A person decided against it after it was paid: its goods are not to be delivered. */
+  denied: boolean;
 }
 export interface Expired extends Opened {
   status: 'expired';
   expiredAt: Instant;
   clause: string;
 }
-export interface Cancelled {
+export interface Cancelled extends Omit<Opened, 'invoice'> {
   status: 'failed';
-  reason: 'cancelled';
+  /** By the application, or by a person's decision in a review. */
+  reason: 'cancelled' | 'rejected';
   failedAt: Instant;
-  terms: Terms;
   invoice: Invoice | null;
-  money: Money;
 }
 export interface Refused {
   status: 'failed';
@@ -117,7 +189,7 @@ export interface Refused {
 
 export type Payment = Created | Pending | Paid | Expired | Cancelled | Refused;
 /** A payment that a gateway's report can be about. */
-export type Reportable = Pending | Paid | Expired | (Cancelled & { invoice: Invoice });
+export type Reportable = (Pending | Paid | Expired | Cancelled) & { invoice: Invoice };
 
 const noMoney: Money = {
   gatewayStatus: null,
@@ -127,13 +199,19 @@ const noMoney: Money = {
   contradictions: [],
   received: '0',
   delta: null,
+  estimated: false,
   review: null,
+  kept: [],
+  credits: [],
+  refunds: [],
+  remainders: [],
 };
 
 /** Applies one event. Total: an event that does not fit the state leaves it as it is. */
 export function evolve(payment: Payment | null, event: PaymentEvent): Payment | null {
   if (event.type === 'PaymentRequested') return payment ?? created(event.data);
   if (payment === null) return null;
+  if (event.type === 'CreditReleased') return 'credit' in payment ? { ...payment, credit: '0' } : payment;
   if (payment.status === 'created') return evolveCreated(payment, event);
   return isReportable(payment) ? evolveOpened(payment, event) : payment;
 }
@@ -141,6 +219,7 @@ export function evolve(payment: Payment | null, event: PaymentEvent): Payment | 
 const created = (terms: Terms): Created => ({
   status: 'created',
   terms,
+  credit: terms.useCredit ? null : '0',
   opening: { attempt: 1, outcome: null, detail: null, since: terms.requestedAt },
 });
 
@@ -154,44 +233,61 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
         ...payment,
         opening: { attempt: event.data.attempt, outcome: null, detail: null, since: event.data.at },
       };
+    case 'CreditApplied':
+      return { ...payment, credit: event.data.amount };
     case 'InvoiceOpened': {
       const { trackId, paymentUrl, expiresAt } = event.data;
-      return { status: 'pending', terms, invoice: { trackId, paymentUrl, expiresAt }, money: noMoney };
+      return { status: 'pending', ...begun(payment), invoice: { trackId, paymentUrl, expiresAt } };
     }
     case 'InvoiceRefused':
       return { status: 'failed', reason: 'refused', detail: event.data.detail, failedAt: event.data.at, terms };
     case 'PaymentCancelled':
-      return { status: 'failed', reason: 'cancelled', failedAt: event.data.at, terms, invoice: null, money: noMoney };
+      return { status: 'failed', reason: 'cancelled', failedAt: event.data.at, ...begun(payment), invoice: null };
+    case 'PaymentPaid':
+      return { ...paidBy(event.data), ...begun(payment), invoice: null, corroboratedAt: event.data.at };
     default:
       return payment;
   }
 }
 
+function begun({ terms, credit }: Created): Omit<Opened, 'invoice'> {
+  const paid = credit ?? '0';
+  return { terms, credit: paid, invoiced: plain(new Decimal(terms.amount).minus(paid)), money: noMoney };
+}
+
+const paidBy = ({ at, late, clause }: { at: Instant; late: boolean; clause: string }) =>
+  ({ status: 'paid', paidAt: at, late, clause, denied: false }) as const;
+
 function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
-  const { terms, invoice, money } = payment;
-  const opened = { terms, invoice, money };
+  const { terms, credit, invoice, invoiced, money } = payment;
+  const opened = { terms, credit, invoice, invoiced, money };
   switch (event.type) {
-    case 'PaymentPaid':
-      return {
-        status: 'paid',
-        ...opened,
-        paidAt: event.data.at,
-        late: event.data.late,
-        clause: event.data.clause,
-        corroboratedAt: null,
-      };
+    case 'PaymentPaid': {
+      // What a person decided needs no further witness.
+      const corroboratedAt = event.data.witness === 'operator' ? event.data.at : null;
+      return { ...paidBy(event.data), ...opened, corroboratedAt };
+    }
     case 'PaymentCorroborated':
       return payment.status === 'paid' ? { ...payment, corroboratedAt: event.data.at } : payment;
     case 'PaymentExpired':
       return { status: 'expired', ...opened, expiredAt: event.data.at, clause: event.data.clause };
     case 'PaymentCancelled':
-      return { status: 'failed', reason: 'cancelled', failedAt: event.data.at, ...opened };
+    case 'PaymentRejected': {
+      const reason = event.type === 'PaymentCancelled' ? 'cancelled' : 'rejected';
+      return { status: 'failed', reason, failedAt: event.data.at, ...opened };
+    }
+    case 'ReviewResolved': {
+      const resolved = { ...payment, money: evolveMoney(money, event, terms) };
+      const against = event.data.decision !== 'accept' && event.data.reasons.some(holdsFulfillment);
+      return resolved.status === 'paid' ? { ...resolved, denied: resolved.denied || against } : resolved;
+    }
     default:
-      return { ...payment, money: evolveMoney(money, event) };
+      return { ...payment, money: evolveMoney(money, event, terms) };
   }
 }
 
-function evolveMoney(money: Money, event: PaymentEvent): Money {
+function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Money {
+  if (isRefundEvent(event)) return { ...money, refunds: applyRefund(money.refunds, event) };
   switch (event.type) {
     case 'GatewayReported':
       return {
@@ -207,21 +303,66 @@ function evolveMoney(money: Money, event: PaymentEvent): Money {
       return { ...money, transfers: money.transfers.map((known) => (known.key === transfer.key ? transfer : known)) };
     }
     case 'AmountAssessed':
-      return { ...money, received: event.data.received, delta: event.data.delta };
+      return {
+        ...money,
+        received: event.data.received,
+        delta: event.data.delta,
+        estimated: event.data.estimated,
+      };
+    case 'PricesRecorded':
+      return { ...money, transfers: withPrices(money.transfers, event.data.usd, terms.currency) };
     case 'ContradictionFound': {
       const { kind, expected, reported } = event.data;
       return { ...money, contradictions: [...money.contradictions, { kind, expected, reported }] };
     }
-    case 'ReviewOpened': {
-      const reasons = [...new Set([...(money.review?.reasons ?? []), ...event.data.reasons])];
-      return { ...money, review: { reasons, openedAt: money.review?.openedAt ?? event.data.at } };
+    case 'ReviewOpened':
+    case 'ReviewWithdrawn':
+    case 'ReviewResolved':
+      return { ...money, review: evolveReview(money, event) };
+    case 'ExcessKept':
+      return { ...money, kept: [...money.kept, { amount: event.data.amount, clause: event.data.clause }] };
+    case 'CreditGranted': {
+      const { number, amount, clause } = event.data;
+      return { ...money, credits: [...money.credits, { number, amount, clause }] };
     }
-    case 'ReviewWithdrawn': {
-      const reasons = money.review?.reasons.filter((reason) => !event.data.reasons.includes(reason)) ?? [];
-      return { ...money, review: money.review && reasons.length > 0 ? { ...money.review, reasons } : null };
+    case 'RemainderRequested': {
+      const { paymentId, amount, until } = event.data;
+      const remainder: Remainder = { paymentId, amount, until, outcome: 'open' };
+      return {
+        ...money,
+        remainders: [...money.remainders.filter((known) => known.paymentId !== paymentId), remainder],
+      };
+    }
+    case 'RemainderSettled': {
+      const { paymentId, amount, outcome, at } = event.data;
+      const until = money.remainders.find((known) => known.paymentId === paymentId)?.until ?? at;
+      const others = money.remainders.filter((known) => known.paymentId !== paymentId);
+      return { ...money, remainders: [...others, { paymentId, amount, until, outcome }] };
     }
     default:
       return money;
+  }
+}
+
+type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
+
+/** Reasons gather in the review that is open; after a decision new ones begin a new review. */
+function evolveReview({ review, received }: Money, event: ReviewEvent): Review | null {
+  const open = review?.resolved === null ? review : null;
+  switch (event.type) {
+    case 'ReviewOpened': {
+      const reasons = [...new Set([...(open?.reasons ?? []), ...event.data.reasons])];
+      return { reasons, openedAt: open?.openedAt ?? event.data.at, resolved: null };
+    }
+    case 'ReviewWithdrawn': {
+      if (!open) return review;
+      const reasons = open.reasons.filter((reason) => !event.data.reasons.includes(reason));
+      return reasons.length > 0 ? { ...open, reasons } : null;
+    }
+    case 'ReviewResolved': {
+      const { decision, actor, note, at } = event.data;
+      return open ? { ...open, resolved: { decision, actor, note, at, received } } : review;
+    }
   }
 }
 
@@ -253,6 +394,22 @@ const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'PaymentCancelled',
   'ReviewOpened',
   'ReviewWithdrawn',
+  'PricesRecorded',
+  'PaymentRejected',
+  'ReviewResolved',
+  'ExcessKept',
+  'CreditGranted',
+  'CreditApplied',
+  'CreditReleased',
+  'RemainderRequested',
+  'RemainderConcluded',
+  'RemainderSettled',
+  'RefundRequested',
+  'RefundAttempted',
+  'RefundDelayed',
+  'RefundSubmitted',
+  'RefundConfirmed',
+  'RefundFailed',
 ]);
 
 /** The schema version that this code writes; a later one refuses the stream rather than guess at it. */
@@ -273,11 +430,25 @@ export function readPaymentEvent(event: RecordedEvent): PaymentEvent {
 export const isReportable = (payment: Payment): payment is Reportable =>
   payment.status !== 'created' && 'invoice' in payment && payment.invoice !== null;
 
+/** What the transfers have to come to: the price, less what credit and another payment's money cover. */
+export function dueOf({ terms, credit, money }: Pick<Opened, 'terms' | 'credit' | 'money'>): string {
+  const covered = sum(money.remainders.filter(({ outcome }) => outcome === 'paid').map(({ amount }) => amount));
+  return plain(new Decimal(terms.amount).minus(credit).minus(covered));
+}
+
+/** What of the received money was given back, or is on its way back. */
+export const returnedOf = (money: Money): Decimal =>
+  sum(money.credits.map(({ amount }) => amount)).plus(returnedBy(money.refunds));
+
+/** The review that waits for a person, if there is one. */
+export const openReviewOf = (money: Money): Review | null => (money.review?.resolved === null ? money.review : null);
+
 /** What a verdict may look at. */
 export function factsOf(payment: Reportable): Facts {
-  const { terms, invoice, money } = payment;
+  const { terms, invoice, invoiced, money } = payment;
   return {
-    amount: terms.amount,
+    amount: dueOf(payment),
+    invoiced,
     currency: terms.currency,
     policy: terms.policy,
     deadline: invoice.expiresAt,
@@ -285,6 +456,14 @@ export function factsOf(payment: Reportable): Facts {
     valueUsd: money.valueUsd,
     transfers: money.transfers,
     contradictions: money.contradictions,
-    closed: payment.status === 'expired' ? 'expired' : payment.status === 'failed' ? 'cancelled' : null,
+    closed: payment.status === 'expired' ? 'expired' : payment.status === 'failed' ? payment.reason : null,
+    returned: plain(returnedOf(money)),
+    creditable: terms.customerId !== null,
+    refundable: Boolean(terms.refundTo),
+    remainder: money.remainders.some(({ outcome }) => outcome === 'open')
+      ? 'open'
+      : money.remainders.some(({ outcome }) => outcome === 'paid')
+        ? 'paid'
+        : null,
   };
 }

@@ -1,12 +1,8 @@
-import { Big, type BigConstructor } from 'big.js';
 import { addSeconds, type Instant } from '../kernel/clock.js';
-import { decimalsOf } from '../kernel/money.js';
-import type { GatewayStatus } from './payment-gateway.js';
+import { Decimal, plain } from './decimal.js';
+import { counted, nearlyEnough, settled, worthOf, type Transfer, type WorthFacts } from './worth.js';
 
-/** Exact decimals that refuse a JavaScript number; division keeps 40 places. */
-export const Decimal: BigConstructor = Big();
-Decimal.strict = true;
-Decimal.DP = 40;
+export { Decimal, plain } from './decimal.js';
 
 /** The versioned rule that says when a payment is complete, and what happens to money that is short, over or late. */
 export interface PolicyRules {
@@ -45,39 +41,23 @@ export function durationSeconds(text: string): number | null {
   return ((days ?? 0) * 24 * 60 + (hours ?? 0) * 60 + (minutes ?? 0)) * 60;
 }
 
-/** One on-chain transaction toward a payment: the union of what the witnesses said of it. */
-export interface Transfer {
-  /** Unique within the payment. */
-  key: string;
-  txHash: string;
-  status: 'confirming' | 'confirmed' | 'failed';
-  currency: string;
-  network: string;
-  address: string | null;
-  sentAmount: string;
-  receivedAmount: string | null;
-  /** Worth in US dollars where the gateway gave it. */
-  valueUsd: string | null;
-  confirmations: number | null;
-  /** The gateway's time where it gave one, else when we first heard of it. */
-  firstSeenAt: Instant;
-}
-
 /** What is known of the money of one payment: all that a verdict may look at, beside the policy. */
-export interface Facts {
-  amount: string;
-  currency: string;
+export interface Facts extends WorthFacts {
   policy: PinnedPolicy;
   /** The gateway's deadline for the payer. */
   deadline: Instant;
-  gatewayStatus: GatewayStatus | null;
-  /** Worth of the amount due in US dollars, where the gateway gave it. */
-  valueUsd: string | null;
   transfers: readonly Transfer[];
   /** Claims about amount or currency that differ from what we asked for. */
   contradictions: readonly Contradiction[];
-  /** Whether the payment is closed already, by the deadline or by the application. */
-  closed: 'expired' | 'cancelled' | null;
+  /** Whether the payment is closed already: by the deadline, by the application, or by a person's decision. */
+  closed: 'expired' | 'cancelled' | 'rejected' | null;
+  /** What of the received money was given back, as credit or by refunds that did not fail. */
+  returned: string;
+  /** Whether there is a customer to credit, and an address to refund to. */
+  creditable: boolean;
+  refundable: boolean;
+  /** Whether another payment for the missing part is open, or has paid it. */
+  remainder: 'open' | 'paid' | null;
 }
 
 export interface Contradiction {
@@ -102,12 +82,26 @@ export const reviewReasons = [
   'refunded_unpaid',
   'gateway_failed',
   'no_final_word',
+  'no_customer',
+  'no_refund_address',
+  'returned_already',
+  'refund_failed',
+  'refund_unknown',
 ] as const;
 /** Why a person has to look at a payment. */
 export type ReviewReason = (typeof reviewReasons)[number];
 
+/** These are about money beyond the price or on its way back. */
+const besideThePrice: ReadonlySet<ReviewReason> = new Set([
+  'overpaid',
+  'no_customer',
+  'no_refund_address',
+  'refund_failed',
+  'refund_unknown',
+]);
+
 /** Too much money never holds up the goods; missing, late or contradicted money does (contract, policy section). */
-export const holdsFulfillment = (reason: ReviewReason): boolean => reason !== 'overpaid';
+export const holdsFulfillment = (reason: ReviewReason): boolean => !besideThePrice.has(reason);
 
 /** What a payment waits for, as a code that support can look up. */
 export type Blocker =
@@ -118,9 +112,13 @@ export type Blocker =
   | 'confirmations_missing'
   | 'gateway_not_settled'
   | 'not_corroborated'
+  | 'late_not_accepted'
+  | 'remainder_open'
+  | 'part_of_another'
   | 'in_review'
   | 'expired'
   | 'cancelled'
+  | 'rejected'
   | 'refused'
   | 'refunded';
 
@@ -141,66 +139,21 @@ export interface Assessment {
   received: string | null;
   /** received − due, signed. */
   delta: string | null;
+  /** Whether prices that were looked up had to stand in for what the gateway did not say. */
+  estimated: boolean;
 }
-
-const counted = (transfer: Transfer): boolean => transfer.status !== 'failed';
-
-type Worth = Pick<Facts, 'amount' | 'currency' | 'valueUsd' | 'gatewayStatus'>;
-
-/**
- * What the counted transfers are worth in the invoice's currency: their own units where they are in that currency, the
- * gateway's US-dollar worth otherwise, never its `rate` (it is 1 in a captured sandbox callback for BTC). Worth that
- * went through dollars is compared at the currency's minor unit, where the gateway's own rounding ends.
- */
-export function worthOf(transfers: readonly Transfer[], facts: Worth): Big | null {
-  const sent = transfers.filter(counted);
-  const own = sum(
-    sent.filter((transfer) => transfer.currency === facts.currency).map((transfer) => transfer.sentAmount),
-  );
-  const others = sent.filter((transfer) => transfer.currency !== facts.currency);
-  if (others.length === 0) return own;
-  const dollars: string[] = [];
-  for (const { valueUsd } of others) {
-    if (valueUsd === null) return null;
-    dollars.push(valueUsd);
-  }
-  const converted = fromDollars(sum(dollars), facts);
-  return converted === null ? null : own.plus(converted);
-}
-
-function fromDollars(dollars: Big, facts: Worth): Big | null {
-  if (facts.currency === 'USD') return dollars.round(2, Decimal.roundHalfUp);
-  if (facts.valueUsd === null) return null;
-  const whole = new Decimal(facts.valueUsd);
-  if (whole.lte('0')) return null;
-  const amount = new Decimal(facts.amount);
-  if (dollars.round(2, Decimal.roundHalfUp).eq(whole.round(2, Decimal.roundHalfUp))) {
-    // Whether `value` means the worth of what is due or of what has come so far is not documented: while money still
-    // comes the two readings differ, so only the gateway's verdict makes it the whole amount.
-    return settled(facts.gatewayStatus) ? amount : null;
-  }
-  return dollars
-    .times(amount)
-    .div(whole)
-    .round(Math.min(decimalsOf(facts.currency), 8), Decimal.roundHalfUp);
-}
-
-const sum = (amounts: readonly string[]): Big =>
-  amounts.reduce((total, amount) => total.plus(amount), new Decimal('0'));
-
-/** Plain notation, no exponent, no trailing zeros. */
-export const plain = (value: Big): string => value.toFixed();
 
 export function assess(facts: Facts): Assessment {
   const received = worthOf(facts.transfers, facts);
-  if (received === null) return { received: null, delta: null };
-  return { received: plain(received), delta: plain(received.minus(facts.amount)) };
+  if (received === null) return { received: null, delta: null, estimated: false };
+  const { amount, estimated } = received;
+  return { received: plain(amount), delta: plain(amount.minus(facts.amount)), estimated };
 }
 
 /** The least that counts as the whole amount, and the most that is not too much. */
-export function bounds(facts: Pick<Facts, 'amount' | 'policy'>): { enough: Big; tooMuch: Big } {
+export function bounds(facts: Pick<Facts, 'amount' | 'policy'>): { enough: Decimal; tooMuch: Decimal } {
   const due = new Decimal(facts.amount);
-  const share = (percent: string): Big => due.times(percent).div('100');
+  const share = (percent: string): Decimal => due.times(percent).div('100');
   return {
     enough: due.minus(share(facts.policy.rules.underpayment.tolerancePercent)),
     tooMuch: due.plus(share(facts.policy.rules.overpayment.tolerancePercent)),
@@ -209,16 +162,16 @@ export function bounds(facts: Pick<Facts, 'amount' | 'policy'>): { enough: Big; 
 
 type Sufficiency = 'none' | 'short' | 'enough' | 'unknown';
 
+/** Money that was given back pays for nothing. */
 export function sufficiency(transfers: readonly Transfer[], facts: Facts): Sufficiency {
   const some = transfers.filter(counted);
-  if (some.length === 0) return 'none';
+  if (some.length === 0) return new Decimal(facts.amount).lte('0') ? 'enough' : 'none';
   const worth = worthOf(some, facts);
   if (worth === null) return 'unknown';
-  return worth.gte(bounds(facts).enough) ? 'enough' : 'short';
+  const { enough } = bounds(facts);
+  if (worth.amount.minus(facts.returned).gte(enough)) return 'enough';
+  return nearlyEnough(worth, enough) ? 'unknown' : 'short';
 }
-
-/** The gateway's word for "fully paid": nothing else counts as money there. */
-export const settled = (status: GatewayStatus | null): boolean => status === 'paid' || status === 'manual_accept';
 
 /**
  * The one rule: is this payment complete, and if not, why not? The decision and the explanation both ask here.
@@ -231,20 +184,45 @@ export function judge(facts: Facts): Verdict {
   if (contradiction) {
     return review('gateway', 'corroboration', [contradictionReason(contradiction)]);
   }
-  if (facts.closed === 'cancelled') return judgeCancelled(facts);
-  if (facts.gatewayStatus === 'manual_accept') return verdict({ conclusion: 'paid', clause: 'paidWhen' });
+  if (facts.closed === 'cancelled' || facts.closed === 'rejected') return judgeClosed(facts, facts.closed);
+  if (facts.gatewayStatus === 'manual_accept') return judgeAccepted(facts);
   if (facts.gatewayStatus === 'refunding' || facts.gatewayStatus === 'refunded') {
     return review('merchant', 'paidWhen', ['refunded_unpaid']);
   }
   if (facts.gatewayStatus === 'failed') return review('merchant', 'paidWhen', ['gateway_failed']);
+  // The gateway knows nothing of another payment's money and will never call this one paid.
+  if (facts.remainder === 'paid' && isCompleted(facts)) return verdict({ conclusion: 'paid', clause: 'underpayment' });
   const inTime = facts.transfers.filter((transfer) => !isLate(transfer, facts));
   const isLateMoney = facts.closed === 'expired' || inTime.length < facts.transfers.length;
   if (isLateMoney && sufficiency(inTime, facts) !== 'enough') return judgeLate(facts, inTime);
   if (facts.closed === 'expired') {
     return settled(facts.gatewayStatus) || facts.transfers.some(counted) ? judgeLate(facts, inTime) : ended();
   }
-  return judgeInTime(facts, facts.transfers);
+  return judgeInTime(facts, acceptable(facts.transfers, facts));
 }
+
+/** Whether the money that counts is enough and confirmed. */
+function isCompleted(facts: Facts): boolean {
+  const money = acceptable(facts.transfers, facts);
+  return sufficiency(money, facts) === 'enough' && confirmed(money);
+}
+
+/** The transfers that the policy lets count toward the price: those in time, and late ones where it accepts them. */
+export const acceptable = (
+  transfers: readonly Transfer[],
+  facts: Pick<Facts, 'deadline' | 'policy'>,
+): readonly Transfer[] =>
+  transfers.filter(
+    (transfer) =>
+      !isLate(transfer, facts) ||
+      (facts.policy.rules.latePayment.then === 'accept' && transfer.firstSeenAt <= windowEnd(facts)),
+  );
+
+/** A person at the gateway accepted what there is; what was given back meanwhile is not there any more. */
+const judgeAccepted = (facts: Facts): Verdict =>
+  new Decimal(facts.returned).gt('0')
+    ? review('merchant', 'paidWhen', ['returned_already'])
+    : verdict({ conclusion: 'paid', clause: 'paidWhen' });
 
 const contradictionReason = (contradiction: Contradiction): ReviewReason =>
   contradiction.kind === 'amount'
@@ -252,6 +230,10 @@ const contradictionReason = (contradiction: Contradiction): ReviewReason =>
     : contradiction.kind === 'currency'
       ? 'currency_mismatch'
       : 'gateway_conflict';
+
+/** When the window for late money closes. */
+export const windowEnd = (facts: Pick<Facts, 'deadline' | 'policy'>): Instant =>
+  addSeconds(facts.deadline, durationSeconds(facts.policy.rules.latePayment.window) ?? 0);
 
 /** Whether a transfer was first seen after the deadline. */
 export const isLate = (transfer: Transfer, facts: Pick<Facts, 'deadline'>): boolean =>
@@ -280,6 +262,9 @@ function ruleMet(facts: Facts, transfers: readonly Transfer[]): Verdict {
   return waiting('gateway_not_settled', unconfirmed ? 'network' : 'gateway', clause);
 }
 
+const confirmed = (transfers: readonly Transfer[]): boolean =>
+  transfers.filter(counted).every((transfer) => transfer.status === 'confirmed');
+
 function confirmationsMet(facts: Facts, transfers: readonly Transfer[], count: number): Verdict {
   const deep = transfers.filter((transfer) => (transfer.confirmations ?? 0) >= count);
   const enough = sufficiency(deep, facts);
@@ -297,28 +282,32 @@ function judgeEnded(facts: Facts, transfers: readonly Transfer[]): Verdict {
   if (seen === 'none') return verdict({ conclusion: 'expire', blockedBy: 'expired', clause: 'paidWhen' });
   const contradicted = seen === 'enough' || (seen === 'unknown' && facts.gatewayStatus === 'expired');
   if (contradicted) return review('merchant', 'paidWhen', ['expired_with_money']);
+  if (facts.remainder === 'open' && facts.closed === null) return waiting('remainder_open', 'payer', 'underpayment');
   if (facts.policy.rules.underpayment.then === 'review') return review('merchant', 'underpayment', ['underpaid']);
-  return expireShort(facts);
+  return expireShort(facts, seen);
 }
 
-/** Expires short of money. Crediting the part that came is not automatic yet, so a person is asked to. */
-function expireShort(facts: Facts): Verdict {
-  const reasons: ReviewReason[] = facts.policy.rules.underpayment.then === 'partial_credit' ? ['underpaid'] : [];
-  return verdict({ conclusion: 'expire', blockedBy: 'expired', clause: 'underpayment', reasons });
+/** Expires short of money. Where the part that came is to be credited and cannot be, a person is told why. */
+function expireShort(facts: Facts, seen: Sufficiency): Verdict {
+  const expired = { conclusion: 'expire', blockedBy: 'expired', clause: 'underpayment' } as const;
+  if (facts.policy.rules.underpayment.then !== 'partial_credit') return verdict(expired);
+  if (!facts.creditable) return verdict({ ...expired, reasons: ['underpaid', 'no_customer'] });
+  return verdict({ ...expired, reasons: seen === 'unknown' ? ['underpaid', 'worth_unknown'] : [] });
 }
 
 /** Money after the deadline was needed, or came after the payment was closed. */
 function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
-  const { window, then } = facts.policy.rules.latePayment;
+  const { then } = facts.policy.rules.latePayment;
   const clause = 'latePayment';
   const open = facts.closed === null;
   const late = facts.transfers.filter((transfer) => counted(transfer) && !inTime.includes(transfer));
-  const end = addSeconds(facts.deadline, durationSeconds(window) ?? 0);
+  const end = windowEnd(facts);
   // Money dated in time that is heard of only now counts as it would have then.
   if (late.length === 0 && !settled(facts.gatewayStatus))
     return open ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
   if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, inTime, 'late_outside_window');
-  if (then !== 'accept') return lateReview(facts, inTime, 'late_payment');
+  if (then === 'review') return lateReview(facts, inTime, 'late_payment');
+  if (then !== 'accept') return lateNotAccepted(facts, inTime, then);
   const seen = sufficiency(facts.transfers, facts);
   if (seen === 'short') return lateButShort(facts, inTime);
   // The gateway gives no verdict on what it has closed, so nobody but a person can say what this money is worth.
@@ -326,8 +315,7 @@ function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
     return lateReview(facts, inTime, 'worth_unknown');
   const met = ruleMet(facts, facts.transfers);
   // A gateway that closed the invoice may never call it paid, so confirmed money is settled enough here.
-  const confirmed = facts.transfers.filter(counted).every((transfer) => transfer.status === 'confirmed');
-  const accepted = met.conclusion === 'paid' || (met.blockedBy === 'gateway_not_settled' && confirmed);
+  const accepted = met.conclusion === 'paid' || (met.blockedBy === 'gateway_not_settled' && confirmed(facts.transfers));
   return accepted ? verdict({ conclusion: 'paid', clause, late: true }) : { ...met, late: true };
 }
 
@@ -342,19 +330,42 @@ function lateReview(facts: Facts, inTime: readonly Transfer[], reason: ReviewRea
   return { ...found, conclusion: ended.conclusion, reasons: [...ended.reasons, reason] };
 }
 
+/** The policy gives late money back, so that only what came in time can complete the payment. */
+function lateNotAccepted(facts: Facts, inTime: readonly Transfer[], then: 'credit' | 'refund'): Verdict {
+  const clause = 'latePayment';
+  const lacking: ReviewReason | null =
+    then === 'credit' ? (facts.creditable ? null : 'no_customer') : facts.refundable ? null : 'no_refund_address';
+  const known = worthOf(facts.transfers, facts) !== null;
+  const reasons: ReviewReason[] = [
+    ...(lacking ? (['late_payment', lacking] as const) : []),
+    ...(known ? [] : (['worth_unknown'] as const)),
+  ];
+  const over = { blockedBy: 'expired', clause, late: true } as const;
+  if (facts.closed !== null) {
+    const beside = judgeEnded(facts, inTime).reasons;
+    return verdict({ ...over, conclusion: 'wait', reasons: [...beside, ...reasons] });
+  }
+  if (!gatewayEnded(facts) && !settled(facts.gatewayStatus))
+    return { ...waiting('late_not_accepted', 'gateway', clause), late: true };
+  const ended = judgeEnded(facts, inTime);
+  return verdict({ ...over, conclusion: ended.conclusion, reasons: [...ended.reasons, ...reasons] });
+}
+
 /** Late money is accepted, and there is still too little. */
 function lateButShort(facts: Facts, inTime: readonly Transfer[]): Verdict {
   if (facts.closed === null && !gatewayEnded(facts))
     return { ...waiting('amount_missing', 'payer', 'underpayment'), late: true };
-  if (facts.policy.rules.underpayment.then !== 'review') return { ...expireShort(facts), late: true };
+  if (facts.closed === null && facts.remainder === 'open')
+    return { ...waiting('remainder_open', 'payer', 'underpayment'), late: true };
+  if (facts.policy.rules.underpayment.then !== 'review') return { ...expireShort(facts, 'short'), late: true };
   return lateReview(facts, inTime, 'underpaid');
 }
 
-function judgeCancelled(facts: Facts): Verdict {
+function judgeClosed(facts: Facts, closed: 'cancelled' | 'rejected'): Verdict {
   const money = facts.transfers.some(counted) || settled(facts.gatewayStatus);
   return money
     ? review('merchant', 'latePayment', ['money_after_cancel'], true)
-    : verdict({ conclusion: 'wait', blockedBy: 'cancelled', clause: 'cancel' });
+    : verdict({ conclusion: 'wait', blockedBy: closed, clause: closed === 'cancelled' ? 'cancel' : 'review' });
 }
 
 const ended = (): Verdict => verdict({ conclusion: 'wait', blockedBy: 'expired', clause: 'paidWhen' });

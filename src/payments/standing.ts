@@ -1,6 +1,17 @@
-import { addSeconds, msOf, type Instant } from '../kernel/clock.js';
-import { factsOf, isReportable, type Invoice, type Payment, type Reportable } from './payment.js';
-import { assess, bounds, Decimal, durationSeconds, holdsFulfillment, isLate } from './policy.js';
+import { msOf, type Instant } from '../kernel/clock.js';
+import { Decimal, plain, sum } from './decimal.js';
+import {
+  dueOf,
+  factsOf,
+  isReportable,
+  openReviewOf,
+  returnedOf,
+  type Invoice,
+  type Paid,
+  type Payment,
+  type Reportable,
+} from './payment.js';
+import { assess, bounds, holdsFulfillment, isLate, windowEnd, type Assessment } from './policy.js';
 
 /*
  * Where a payment stands, for readers: derived from its state alone, so that nothing of it is stored or can be wrong.
@@ -11,7 +22,15 @@ export type Progress =
 
 /** Whether an open review stands in the way of the goods (one about too much money does not). */
 export const isHeld = (payment: Payment): boolean =>
-  'money' in payment && (payment.money.review?.reasons.some(holdsFulfillment) ?? false);
+  'money' in payment && (openReviewOf(payment.money)?.reasons.some(holdsFulfillment) ?? false);
+
+/** Too little is left to pay for the goods, because money was given back. */
+export function isReturned(payment: Paid): boolean {
+  const returned = returnedOf(payment.money);
+  if (returned.lte('0') || !isReportable(payment)) return false;
+  const left = new Decimal(payment.money.received ?? '0').minus(returned);
+  return left.lt(bounds(factsOf(payment)).enough);
+}
 
 /** What the payer sees. */
 export function progressOf(payment: Payment): Progress {
@@ -19,10 +38,11 @@ export function progressOf(payment: Payment): Progress {
   if (isHeld(payment)) return 'in_review';
   if (payment.status === 'paid') return 'settled';
   if (payment.status !== 'pending') return 'closed';
-  const { terms, money } = payment;
+  const { money } = payment;
   const live = money.transfers.filter((transfer) => transfer.status !== 'failed');
   if (live.length === 0) return 'awaiting_payment';
-  if (money.received !== null && new Decimal(money.received).lt(bounds(terms).enough)) return 'partially_paid';
+  if (money.received !== null && new Decimal(money.received).lt(bounds(factsOf(payment)).enough))
+    return 'partially_paid';
   const untouched = live.every((transfer) => transfer.status === 'confirming' && (transfer.confirmations ?? 0) === 0);
   return untouched ? 'detected' : 'confirming';
 }
@@ -36,6 +56,8 @@ export type Label =
   | 'within_tolerance'
   | 'manually_accepted'
   | 'refunded'
+  | 'partially_refunded'
+  | 'credited'
   | 'gateway_conflict'
   | 'sandbox';
 
@@ -51,14 +73,14 @@ function amountLabels(payment: Reportable): Label[] {
   const { received, gatewayStatus } = payment.money;
   const live = payment.money.transfers.some((transfer) => transfer.status !== 'failed');
   if (received === null || !live) return [];
-  const { enough, tooMuch } = bounds(payment.terms);
-  const sum = new Decimal(received);
-  if (sum.gt(tooMuch)) return ['overpaid'];
-  if (sum.lt(enough)) {
+  const { enough, tooMuch } = bounds(factsOf(payment));
+  const got = new Decimal(received);
+  if (got.gt(tooMuch)) return ['overpaid'];
+  if (got.lt(enough)) {
     const ended = payment.status === 'expired' || gatewayStatus === 'underpaid' || gatewayStatus === 'expired';
     return ended || payment.status === 'paid' ? ['underpaid'] : [];
   }
-  return sum.eq(payment.terms.amount) ? [] : ['within_tolerance'];
+  return got.eq(dueOf(payment)) ? [] : ['within_tolerance'];
 }
 
 function moneyLabels(payment: Reportable): Label[] {
@@ -69,10 +91,17 @@ function moneyLabels(payment: Reportable): Label[] {
   if (live.length > 1) labels.push('multiple_transfers');
   if (new Set(live.map((transfer) => transfer.currency)).size > 1) labels.push('mixed_currency');
   if (money.manuallyAccepted) labels.push('manually_accepted');
-  if (money.gatewayStatus === 'refunded') labels.push('refunded');
+  labels.push(...returnLabels(payment));
   if (money.contradictions.length > 0 || money.review?.reasons.includes('gateway_conflict'))
     labels.push('gateway_conflict');
   return labels;
+}
+
+function returnLabels({ money }: Reportable): Label[] {
+  const sent = sum(money.refunds.filter(({ status }) => status === 'confirmed').map(({ amount }) => amount));
+  const whole = money.gatewayStatus === 'refunded' || (sent.gt('0') && sent.gte(money.received ?? '0'));
+  const refunds: Label[] = whole ? ['refunded'] : sent.gt('0') ? ['partially_refunded'] : [];
+  return money.credits.length > 0 ? [...refunds, 'credited'] : refunds;
 }
 
 /** The one field that a fulfilment system needs. */
@@ -80,17 +109,28 @@ export const isFulfillable = (payment: Payment): boolean =>
   payment.status === 'paid' &&
   payment.corroboratedAt !== null &&
   !isHeld(payment) &&
+  !payment.denied &&
+  !isReturned(payment) &&
+  // The payment whose missing part this one collects stands for the goods.
+  !payment.terms.remainderOf &&
   payment.money.gatewayStatus !== 'refunding' &&
   payment.money.gatewayStatus !== 'refunded';
 
 /** Sums over what is known now; the decision records them when they change. */
-export const assessed = (payment: Reportable): { received: string | null; delta: string | null } =>
-  assess(factsOf(payment));
+export const assessed = (payment: Reportable): Assessment => assess(factsOf(payment));
+
+/** What is still missing from the price; null where nothing is, or where nobody can say. */
+export function missingOf(payment: Payment): string | null {
+  if (payment.status === 'paid' || payment.status === 'failed') return null;
+  if (payment.status === 'created') return plain(new Decimal(payment.terms.amount).minus(payment.credit ?? '0'));
+  if (payment.money.received === null) return null;
+  const left = new Decimal(payment.money.received).minus(returnedOf(payment.money));
+  return left.gte(bounds(factsOf(payment)).enough) ? null : plain(new Decimal(dueOf(payment)).minus(left));
+}
 
 /** How many seconds of the payer's time are left; 0 once the deadline has passed. */
 export const secondsLeft = (invoice: Invoice, now: Instant): number =>
   Math.max(0, Math.ceil((msOf(invoice.expiresAt) - msOf(now)) / 1000));
 
 /** Until when money that comes late is still judged by the late-payment rule. */
-export const lateUntil = (payment: Reportable): Instant =>
-  addSeconds(payment.invoice.expiresAt, durationSeconds(payment.terms.policy.rules.latePayment.window) ?? 0);
+export const lateUntil = (payment: Reportable): Instant => windowEnd(factsOf(payment));

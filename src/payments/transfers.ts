@@ -1,6 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import type { ReportedTransfer } from './payment-gateway.js';
-import { Decimal, type Transfer } from './policy.js';
+import { Decimal } from './decimal.js';
+import type { Transfer } from './worth.js';
 
 /** When a payment was asked for, and when something is heard of it. */
 interface Life {

@@ -80,16 +80,17 @@ async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string,
 
 const upsertPayments = `
 insert into payment_view (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency,
-  received, fulfillable, fulfillment, created_at, version, state)
+  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit)
 select payment_id, application_id, order_id, status, string_to_array(labels, ','), track_id, customer_id, email, amount, currency,
-  received, fulfillable, fulfillment, created_at, version, state
+  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
-  $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[], $16::json[])
+  $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[], $16::json[],
+  $17::text[], $18::uuid[], $19::numeric[])
   as t (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency, received, fulfillable,
-    fulfillment, created_at, version, state)
+    fulfillment, created_at, version, state, review, remainder_of, credit)
 on conflict (payment_id) do update set status = excluded.status, labels = excluded.labels, track_id = excluded.track_id,
   received = excluded.received, fulfillable = excluded.fulfillable, fulfillment = excluded.fulfillment, version = excluded.version,
-  state = excluded.state
+  state = excluded.state, review = excluded.review, credit = excluded.credit
 where excluded.version >= payment_view.version`;
 
 async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment: Payment })[]): Promise<void> {
@@ -111,24 +112,32 @@ async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment
     column(({ payment }) => payment.terms.requestedAt),
     column(({ version }) => version),
     column(({ payment, fulfillment }) => JSON.stringify({ payment, fulfillment })),
+    column(({ payment }) => reviewOf(payment)),
+    column(({ payment }) => payment.terms.remainderOf ?? null),
+    column(({ payment }) => ('credit' in payment ? (payment.credit ?? '0') : '0')),
   ]);
 }
 
+const reviewOf = (payment: Payment): 'none' | 'open' | 'resolved' => {
+  const review = 'money' in payment ? payment.money.review : null;
+  return review === null ? 'none' : review.resolved === null ? 'open' : 'resolved';
+};
+
 const upsertOrders = `
-insert into order_view (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at)
+insert into order_view (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at, credit)
 select application_id, order_id, status, complete, fulfillment, due, currency, received, string_to_array(payments, ',')::uuid[],
-  first_payment_id, created_at
+  first_payment_id, created_at, credit
 from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::numeric[], $7::text[], $8::numeric[], $9::text[],
-  $10::uuid[], $11::timestamptz[])
-  as t (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at)
+  $10::uuid[], $11::timestamptz[], $12::numeric[])
+  as t (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at, credit)
 on conflict (application_id, order_id) do update set status = excluded.status, complete = excluded.complete,
   fulfillment = excluded.fulfillment, due = excluded.due, currency = excluded.currency, received = excluded.received,
-  payments = excluded.payments`;
+  payments = excluded.payments, credit = excluded.credit`;
 
 /** Recomputes the orders of these payments from all their payments. */
 async function saveOrders(tx: PoolClient, terms: readonly Payment['terms'][]): Promise<void> {
   const { rows } = await tx.query<OrderRow & { application_id: string; order_id: string }>(
-    `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at
+    `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at, p.credit, p.remainder_of
      from (select distinct * from unnest($1::uuid[], $2::text[])) o (application_id, order_id)
      join payment_view p using (application_id, order_id) order by p.payment_id`,
     [terms.map((term) => term.applicationId), terms.map((term) => term.orderId)],
@@ -154,5 +163,6 @@ async function saveOrders(tx: PoolClient, terms: readonly Payment['terms'][]): P
     orders.map((order) => order.payments.join(',')),
     orders.map((order) => order.first.payment_id),
     orders.map((order) => order.first.created_at),
+    orders.map((order) => order.credit),
   ]);
 }

@@ -10,6 +10,10 @@ export interface OrderRow {
   amount: string;
   currency: string;
   received: string | null;
+  /** What the customer's credit pays of it. */
+  credit: string;
+  /** The payment whose missing part this one collects. */
+  remainder_of: string | null;
   created_at: Instant;
 }
 
@@ -20,15 +24,18 @@ export interface OrderSummary {
   due: string;
   currency: string;
   received: string | null;
+  credit: string;
   payments: string[];
 }
 
 /**
  * What an order's payments say of the order, oldest payment first. The payment that counts is the paid one, or else the
- * newest; money is summed over all of them in its currency, and unknown where the worth of one of them is.
+ * newest; one that only collects the missing part of another never is. Money is summed over all of them in its currency,
+ * and unknown where the worth of one of them is.
  */
 export function orderOf(payments: readonly OrderRow[]): OrderSummary {
-  const standing = payments.find((payment) => payment.status === 'paid') ?? payments.at(-1);
+  const whole = payments.filter((payment) => payment.remainder_of === null);
+  const standing = whole.find((payment) => payment.status === 'paid') ?? whole.at(-1) ?? payments.at(-1);
   if (!standing) throw new Error('an order has at least one payment');
   const same = payments.filter((payment) => payment.currency === standing.currency);
   const received = same.some((payment) => payment.received === null)
@@ -41,6 +48,7 @@ export function orderOf(payments: readonly OrderRow[]): OrderSummary {
     due: standing.amount,
     currency: standing.currency,
     received,
+    credit: standing.credit,
     payments: payments.map((payment) => payment.payment_id),
   };
 }

@@ -17,6 +17,7 @@ export class PaymentEntry {
   @Column('text', { nullable: true }) email!: string | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('text') fulfillment!: string;
+  @Column('text') review!: string;
   @Column('integer') version!: number;
   @Column('json') state!: { payment: Payment; fulfillment: Fulfillment | null };
 }
@@ -31,6 +32,7 @@ export class OrderEntry {
   @Column('numeric') due!: string;
   @Column('text') currency!: string;
   @Column('numeric', { nullable: true }) received!: string | null;
+  @Column('numeric') credit!: string;
   @Column('uuid', { array: true }) payments!: string[];
   @Column('uuid', { name: 'first_payment_id' }) firstPaymentId!: string;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
@@ -40,6 +42,7 @@ export interface PaymentFilter {
   orderId?: string;
   status?: string;
   label?: string;
+  review?: string;
   trackId?: string;
   customerId?: string;
   createdFrom?: Instant;
@@ -95,10 +98,11 @@ export class Orders {
 }
 
 function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: PaymentFilter): void {
-  const { orderId, status, label, trackId, customerId, createdFrom, createdTo, q } = filter;
+  const { orderId, status, label, review, trackId, customerId, createdFrom, createdTo, q } = filter;
   if (orderId !== undefined) query.andWhere('p.orderId = :orderId', { orderId });
   if (status !== undefined) query.andWhere('p.status = :status', { status });
   if (label !== undefined) query.andWhere(':label = any(p.labels)', { label });
+  if (review !== undefined) query.andWhere('p.review = :review', { review });
   if (trackId !== undefined) query.andWhere('p.trackId = :trackId', { trackId });
   if (customerId !== undefined) query.andWhere('p.customerId = :customerId', { customerId });
   if (createdFrom !== undefined) query.andWhere('p.createdAt >= :createdFrom', { createdFrom });

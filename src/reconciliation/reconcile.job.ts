@@ -24,7 +24,10 @@ export class LookReactor implements Reactor {
     const due = new Map<string, Look | null>();
     for (const event of events) {
       const look = lookAfter(event);
-      if (look !== undefined) due.set(event.streamId, look);
+      if (look === undefined) continue;
+      const known = due.get(event.streamId);
+      // Goods wait for an urgent one: what follows it in the log puts it off no more.
+      due.set(event.streamId, known?.urgent && look ? known : look);
     }
     if (due.size > 0) await this.looks.schedule(tx, due);
   }

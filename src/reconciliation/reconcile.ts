@@ -2,7 +2,7 @@ import { addMinutes, addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { Look } from '../payments/looks.pg.js';
 import { lateUntil } from '../payments/standing.js';
-import { isReportable, type Payment } from '../payments/payment.js';
+import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
 
 /**
  * When the gateway is to be asked about a payment again; null where nothing it could say matters any more. Quick while
@@ -11,11 +11,14 @@ import { isReportable, type Payment } from '../payments/payment.js';
 export function nextLook(payment: Payment, now: Instant): Instant | null {
   if (payment.status === 'created') return addSeconds(now, 15);
   if (!isReportable(payment)) return null;
-  if (payment.status === 'paid')
-    return payment.corroboratedAt === null ? addSeconds(now, corroborationPause(payment.paidAt, now)) : null;
+  if (payment.status === 'paid') {
+    if (payment.corroboratedAt === null) return addSeconds(now, corroborationPause(payment.paidAt, now));
+    return isMoving(payment) && now < addMinutes(lateUntil(payment), 5) ? addSeconds(now, 60) : null;
+  }
   if (payment.status === 'pending') return addSeconds(now, pendingPause(payment, now));
   const end = addMinutes(lateUntil(payment), 5);
-  return now < end ? earlier(addMinutes(now, afterDeadlineMinutes(payment.invoice.expiresAt, now)), end) : null;
+  const pause = isMoving(payment) ? 1 : afterDeadlineMinutes(payment.invoice.expiresAt, now);
+  return now < end ? earlier(addMinutes(now, pause), end) : null;
 }
 
 /** Whether a look at this time is the last that anybody takes. */
@@ -27,10 +30,13 @@ function corroborationPause(paidAt: Instant, now: Instant): number {
   return age < 10 ? 2 : age < 60 ? 5 : age < 900 ? 30 : 600;
 }
 
+/** Whether money is on its way that something is still to be done with. */
+const isMoving = (payment: Reportable): boolean =>
+  payment.money.transfers.some((transfer) => transfer.status === 'confirming');
+
 function pendingPause(payment: Extract<Payment, { status: 'pending' }>, now: Instant): number {
-  const moving = payment.money.transfers.some((transfer) => transfer.status === 'confirming');
   const left = (msOf(payment.invoice.expiresAt) - msOf(now)) / 1000;
-  if (moving) return 20;
+  if (isMoving(payment)) return 20;
   if (left > 0) return Math.min(60, Math.max(5, left + 2));
   return left > -600 ? 20 : left > -7200 ? 300 : 3600;
 }
@@ -56,10 +62,11 @@ export function lookAfter({ type, recordedAt }: RecordedEvent): Look | null | un
       return inSeconds(20);
     case 'PaymentPaid':
       return { at: recordedAt, urgent: true };
-    case 'PaymentCorroborated':
     case 'InvoiceRefused':
       return null;
+    // Money is given back only upon the gateway's own answer.
     case 'PaymentExpired':
+      return inSeconds(5);
     case 'PaymentCancelled':
       return inSeconds(600);
     default:

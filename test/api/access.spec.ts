@@ -5,6 +5,7 @@ import {
   addOther,
   asOther,
   created,
+  credited,
   expectProblem,
   order,
   otherKey,
@@ -33,6 +34,18 @@ const routes: Record<string, Row> = {
   'GET /v1/payments/{id}/explanation': { path: '/v1/payments/{payment}/explanation', own: 200, other: 404 },
   'POST /v1/payments/{id}/reconcile': { path: '/v1/payments/{payment}/reconcile', own: 200, other: 404 },
   'POST /v1/payments/{id}/cancel': { path: '/v1/payments/{payment}/cancel', own: 200, other: 404 },
+  'POST /v1/payments/{id}/review': {
+    path: '/v1/payments/{payment}/review',
+    body: { decision: 'accept', actor: 'a person', note: 'why' },
+    own: 409,
+    other: 404,
+  },
+  'POST /v1/payments/{id}/refunds': {
+    path: '/v1/payments/{payment}/refunds',
+    body: { address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', reason: 'returned' },
+    own: 409,
+    other: 404,
+  },
   'POST /v1/payments/{id}/fulfillment': {
     path: '/v1/payments/{paid}/fulfillment',
     body: { outcome: 'fulfilled' },
@@ -42,6 +55,12 @@ const routes: Record<string, Row> = {
   'GET /v1/orders': { path: '/v1/orders', own: 200, other: 200 },
   'GET /v1/orders/{orderId}': { path: '/v1/orders/access-1', own: 200, other: 404 },
   'GET /v1/events': { path: '/v1/events', own: 200, other: 200 },
+  'GET /v1/customers/{customerId}/balance': { path: '/v1/customers/access-c/balance', own: 200, other: 200 },
+  'GET /v1/customers/{customerId}/ledger': { path: '/v1/customers/access-c/ledger', own: 200, other: 200 },
+  // Whoever puts a policy has one of their own by that name.
+  'PUT /v1/policies/{name}': { path: '/v1/policies/access-put', body: {}, own: 201, other: 201 },
+  'GET /v1/policies': { path: '/v1/policies', own: 200, other: 200 },
+  'GET /v1/policies/{name}': { path: '/v1/policies/{policy}', own: 200, other: 404 },
   'POST /v1/webhook-endpoints': {
     path: '/v1/webhook-endpoints',
     body: { url: 'http://127.0.0.1:9/hook' },
@@ -75,7 +94,10 @@ describe('Who may call what', () => {
       url: 'http://127.0.0.1:9/hook',
       events: ['payment.late'],
     });
+    await credited(shop, 'access-c', '5', { paymentId: paid.id });
     Object.assign(ids, { payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
+    await shop.api('PUT', '/v1/policies/access-policy', {});
+    ids['policy'] = 'access-policy';
     // The read model has them all.
     await shop.api('GET', `/v1/payments?minPosition=${String(paid.position)}`);
   });
@@ -151,7 +173,7 @@ describe('Who may call what', () => {
         ]);
         expectProblem(theirs, 'not_found');
       } else {
-        for (const value of [ids['payment'], ids['paid'], ids['endpoint'], 'access-1', 'access-2'])
+        for (const value of [ids['payment'], ids['paid'], ids['endpoint'], ids['policy'], 'access-1', 'access-2'])
           expect(theirs.text).not.toContain(value);
       }
     },
@@ -226,7 +248,7 @@ describe('Who may call what', () => {
   });
 
   it('A21 refuses a cursor of another application with 400', async () => {
-    for (const list of ['/v1/payments', '/v1/orders']) {
+    for (const list of ['/v1/payments', '/v1/orders', '/v1/policies']) {
       const { body } = await shop.api('GET', `${list}?limit=1`);
       const { nextCursor } = body as { nextCursor: string };
       const answer = await shop.api('GET', `${list}?cursor=${nextCursor}`, undefined, asOther);

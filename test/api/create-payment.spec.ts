@@ -249,9 +249,9 @@ describe('Creating a payment', () => {
     ['policy', { paidWhen: { rule: 'never' } }, ['/policy/paidWhen/rule']],
     ['policy', { paidWhen: 'settled' }, ['/policy/paidWhen']],
     ['policy', { paidWhen: [] }, ['/policy/paidWhen']],
-    ['policy', { paidWhen: { rule: 'confirmations' } }, ['/policy']],
-    ['policy', { paidWhen: { rule: 'settled', count: 3 } }, ['/policy']],
-    ['policy', { paidWhen: { rule: 'confirmations', count: null } }, ['/policy']],
+    ['policy', { paidWhen: { rule: 'confirmations' } }, ['/policy/paidWhen/count']],
+    ['policy', { paidWhen: { rule: 'settled', count: 3 } }, ['/policy/paidWhen/count']],
+    ['policy', { paidWhen: { rule: 'confirmations', count: null } }, ['/policy/paidWhen/count']],
     ['policy', { paidWhen: { rule: 'confirmations', count: 0 } }, ['/policy/paidWhen/count']],
     ['policy', { paidWhen: { rule: 'confirmations', count: 1.5 } }, ['/policy/paidWhen/count']],
     ['policy', { underpayment: { tolerancePercent: '61', then: 'reject' } }, ['/policy/underpayment/tolerancePercent']],
@@ -291,7 +291,10 @@ describe('Creating a payment', () => {
     });
     const refused = await shop.api('POST', '/v1/payments', order('refused', { policy: 'gold' }));
     expect(refused.body.errors).toEqual([
-      { pointer: '/policy', detail: 'must be the name of a policy ("default") or a policy as an object' },
+      {
+        pointer: '/policy',
+        detail: 'there is no policy named "gold": define it with PUT /v1/policies/gold, or send its rules here',
+      },
     ]);
   });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { refusals, type RefusalCode } from '../../src/kernel/refusal.js';
 import { problemType } from '../../src/platform/http/problem.js';
 import { startTestService, until, type TestService } from '../support/service.js';
-import { created, order, payAll, send } from './support.js';
+import { created, credited, order, payAll, send } from './support.js';
 
 interface Schema {
   $ref?: string;
@@ -137,7 +137,8 @@ describe('The OpenAPI document', () => {
       expect(operation.security).toEqual([{ bearer: [] }]);
       for (const status of ['401', '400', '429', '503'])
         expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining([status])]);
-      if (/\{/.test(route))
+      // What a PUT names need not be there.
+      if (/\{/.test(route) && !route.startsWith('PUT'))
         expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining(['404'])]);
       if (!route.startsWith('GET')) {
         expect([route, Object.keys(operation.responses)]).toEqual([route, expect.arrayContaining(['409', '422'])]);
@@ -156,6 +157,7 @@ describe('The OpenAPI document', () => {
       returnUrl: 'https://shop.example',
       metadata: { a: 'b' },
     });
+    for (const amount of ['5', '2']) await credited(shop, 'documented', amount);
     const paid = await created(shop, 'documented-paid');
     await payAll(shop, paid.trackId);
     await until(async () => (await shop.api('GET', `/v1/payments/${paid.id}`)).body.fulfillable);
@@ -165,6 +167,8 @@ describe('The OpenAPI document', () => {
       const { body } = await shop.api('GET', `/v1/payments/${over.id}`);
       return body.review !== null && String(body.position);
     });
+    const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'a tip' };
+    const refund = { amount: '1', address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', reason: 'returned' };
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });
     const calls: [string, string, string, unknown?][] = [
@@ -184,9 +188,27 @@ describe('The OpenAPI document', () => {
       ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${waiting.id}/cancel`],
       ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${paid.id}/cancel`],
       ['POST', '/v1/payments/{id}/fulfillment', `/v1/payments/${paid.id}/fulfillment`, { outcome: 'fulfilled' }],
+      ['POST', '/v1/payments/{id}/review', `/v1/payments/${over.id}/review`, decision],
+      ['POST', '/v1/payments/{id}/review', `/v1/payments/${over.id}/review`, decision],
+      ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${paid.id}/refunds`, refund],
+      ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${paid.id}/refunds`, { ...refund, amount: '1000' }],
+      ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${waiting.id}/refunds`, { reason: 'no address' }],
       ['GET', '/v1/orders', `/v1/orders?minPosition=${position}`],
       ['GET', '/v1/orders/{orderId}', '/v1/orders/documented-over'],
       ['GET', '/v1/orders/{orderId}', '/v1/orders/nothing'],
+      ['PUT', '/v1/policies/{name}', '/v1/policies/documented', {}],
+      ['PUT', '/v1/policies/{name}', '/v1/policies/documented', { paidWhen: { rule: 'confirmations', count: 2 } }],
+      ['PUT', '/v1/policies/{name}', '/v1/policies/documented', { surprise: 1 }],
+      ['GET', '/v1/policies/{name}', '/v1/policies/documented'],
+      ['GET', '/v1/policies/{name}', '/v1/policies/default'],
+      ['GET', '/v1/policies/{name}', '/v1/policies/nothing'],
+      ['GET', '/v1/policies', '/v1/policies'],
+      ['GET', '/v1/policies', '/v1/policies?cursor=x'],
+      ['GET', '/v1/customers/{customerId}/balance', '/v1/customers/documented/balance'],
+      ['GET', '/v1/customers/{customerId}/balance', `/v1/customers/${'x'.repeat(129)}/balance`],
+      ['GET', '/v1/customers/{customerId}/ledger', '/v1/customers/documented/ledger?limit=1'],
+      ['GET', '/v1/customers/{customerId}/ledger', '/v1/customers/documented/ledger?currency=usd'],
+      ['GET', '/v1/customers/{customerId}/ledger', '/v1/customers/documented/ledger?cursor=x'],
       ['GET', '/v1/events', '/v1/events'],
       ['GET', '/v1/events', '/v1/events?after=x'],
       [
@@ -236,6 +258,17 @@ describe('The OpenAPI document', () => {
       for (const name of schema.required ?? []) expect(Object.keys(examples)).toContain(name);
       const answer = await shop.api('POST', path, examples);
       expect([path, answer.status, answer.body.errors]).toEqual([path, 201, undefined]);
+    }
+  });
+
+  it('gives examples of policies that the service takes', async () => {
+    const { content } = document.paths['/v1/policies/{name}']?.['put']?.requestBody ?? {};
+    const examples = Object.entries(content?.['application/json']?.examples ?? {});
+    expect(examples.length).toBeGreaterThan(1);
+    for (const [name, { value }] of examples) {
+      const answer = await shop.api('PUT', `/v1/policies/example-${name}`, value);
+      expect([name, answer.status, answer.body.errors]).toEqual([name, 201, undefined]);
+      expect(answer.body).toMatchObject(value);
     }
   });
 

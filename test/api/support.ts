@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { expect } from '@jest/globals';
+import { addCredit } from '../../src/customers/credit.js';
+import { CreditAccounts } from '../../src/customers/credit-streams.pg.js';
 import { refusals, type RefusalCode } from '../../src/kernel/refusal.js';
 import { Applications } from '../../src/platform/http/applications.pg.js';
 import { problemType } from '../../src/platform/http/problem.js';
@@ -142,6 +145,29 @@ export async function created(
     version: number;
     createdAt: string;
   };
+}
+
+/** Adds to what a customer has to their credit, with the application `default` unless told otherwise. */
+export async function credited(
+  shop: TestService,
+  customerId: string,
+  amount: string,
+  {
+    currency = 'USD',
+    key = apiKey,
+    paymentId = randomUUID() as string,
+  }: { currency?: string; key?: string; paymentId?: string } = {},
+): Promise<{ applicationId: string; paymentId: string }> {
+  const applicationId = (await shop.service.app.get(Applications).byKey(key))?.id ?? '';
+  const source = randomUUID();
+  const cause = { actor: 'service', correlationId: source, causationId: source };
+  const addition = { customerId, currency, source, paymentId, amount, reason: 'overpayment' };
+  await shop.service.app
+    .get(CreditAccounts)
+    .decide({ applicationId, customerId, currency }, cause, (account) =>
+      addCredit(account, addition, shop.clock.now()),
+    );
+  return { applicationId, paymentId };
 }
 
 /** Pays in full and confirms, at the sandbox gateway. */

@@ -187,7 +187,10 @@ describe('How much was paid', () => {
       labels: ['overpaid', 'sandbox'],
     });
     const done = await confirmed(payment, { txs: [{ ...sum.txs[0], amount: 12 }] });
-    expect(done).toMatchObject({ progress: 'settled', review: { reasons: ['overpaid'], holdsFulfillment: false } });
+    expect(done).toMatchObject({
+      progress: 'settled',
+      review: { reasons: ['overpaid', 'no_customer'], holdsFulfillment: false },
+    });
     await until(async () => (await requests(payment)) > 0);
     await tells(payment, { ...sum, note: 'again', value: 10.51 }, []);
     expect(await requests(payment)).toBe(1);

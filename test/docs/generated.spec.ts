@@ -47,6 +47,7 @@ describe('The generated documents are those of the code', () => {
     await shop.control('/_sandbox/scenarios/exact', { trackId });
     await until(async () => (await shop.api('GET', '/v1/orders/order-1')).body.fulfillment === 'requested');
     await shop.api('POST', `/v1/payments/${id}/fulfillment`, { outcome: 'fulfilled' });
+    await shop.api('PUT', '/v1/policies/standard', { paidWhen: { rule: 'detected' } });
     const feed = await shop.api('GET', '/v1/events?after=0');
     const types = [
       ...new Set(

@@ -85,7 +85,7 @@ describe('A payer who pays', () => {
     const paid = await becomes(id, { status: 'paid', fulfillable: true });
     expect(paid.labels).toContain('overpaid');
     expect(paid.delta).toMatch(/^\+/);
-    expect(paid.review).toMatchObject({ reasons: ['overpaid'], holdsFulfillment: false });
+    expect(paid.review).toMatchObject({ reasons: ['overpaid', 'no_customer'], holdsFulfillment: false });
   });
 
   it('too little, sees what is missing and until when, and expires short at the deadline', async () => {
@@ -133,11 +133,15 @@ describe('A payer who pays', () => {
     expect(paid.labels).toContain('late');
   });
 
-  it('too late in another coin, whose worth the gateway tells in no poll, is left to a person where the policy would accept it', async () => {
-    const id = await play('late', 'late-unknown', { policy: { latePayment: { window: 'PT72H', then: 'accept' } } });
+  it('too late in another coin, is paid by the prices of the gateway, where no poll tells its worth', async () => {
+    const id = await play('late', 'late-priced', { policy: { latePayment: { window: 'PT72H', then: 'accept' } } });
     await shop.control('/_sandbox/clock/advance', { seconds: 900 });
-    const doubted = await becomes(id, { progress: 'in_review' });
-    expect(doubted.review.reasons).toEqual(['worth_unknown']);
+    const paid = await becomes(id, { status: 'paid', fulfillable: true });
+    expect(paid).toMatchObject({ received: '50.00', estimated: true, delta: '0.00' });
+    const { body } = await shop.api('GET', `/v1/payments/${id}/events`);
+    const prices = (body.items as { type: string; data: unknown }[]).filter(({ type }) => type === 'PricesRecorded');
+    expect(prices).toHaveLength(1);
+    expect(prices[0]?.data).toMatchObject({ usd: { USD: '1', USDT: '1' } });
   });
 
   it('according to a callback that the gateway itself does not confirm, is not fulfilled and ends in a review', async () => {

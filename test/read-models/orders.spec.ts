@@ -9,6 +9,8 @@ const payment = (changes: Partial<OrderRow>): OrderRow => ({
   amount: '50',
   currency: 'USD',
   received: '0',
+  credit: '0',
+  remainder_of: null,
   created_at: '2026-01-01T00:00:00.000Z',
   ...changes,
 });
@@ -25,6 +27,22 @@ describe('An order', () => {
       payment({ payment_id: 'p2', status: 'expired' }),
     ]);
     expect(order).toMatchObject({ status: 'paid', complete: true, fulfillment: 'requested', received: '50' });
+  });
+
+  it('is complete with the payment whose missing part another one collected', () => {
+    const order = orderOf([
+      payment({ status: 'paid', fulfillable: true, fulfillment: 'requested', received: '30' }),
+      payment({ payment_id: 'p2', status: 'paid', amount: '20', received: '20', remainder_of: 'p1' }),
+    ]);
+    expect(order).toMatchObject({ status: 'paid', complete: true, due: '50', received: '50', payments: ['p1', 'p2'] });
+  });
+
+  it('is not paid by the part alone', () => {
+    const order = orderOf([
+      payment({ received: '30' }),
+      payment({ payment_id: 'p2', status: 'paid', amount: '20', received: '20', remainder_of: 'p1' }),
+    ]);
+    expect(order).toMatchObject({ status: 'pending', complete: false, due: '50' });
   });
 
   it('sums what its payments received, and admits not to know where one is not known', () => {

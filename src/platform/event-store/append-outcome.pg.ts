@@ -54,6 +54,17 @@ export async function holderOf(pool: Pool, scope: string, key: string): Promise<
   return rows[0]?.stream_id ?? null;
 }
 
+const scopeKeys = {
+  name: 'scope-keys',
+  text: 'select key, stream_id from stream_key where scope = $1 order by key limit $2',
+};
+
+/** The keys of a scope with the streams that hold them, in the order of the keys. */
+export async function holdersOf(pool: Pool, scope: string, limit: number): Promise<Map<string, string>> {
+  const { rows } = await pool.query<{ key: string; stream_id: string }>({ ...scopeKeys, values: [scope, limit] });
+  return new Map(rows.map((row) => [row.key, row.stream_id]));
+}
+
 /**
  * Why nothing was written for a member. If the events at its versions carry its own ids, an earlier try of the same
  * append got through and only its answer was lost: that is success. Otherwise throws `KeyTaken` or `Conflict`.

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { RecordedEvent } from '../../kernel/event.js';
 import { createPool } from '../database/database.pg.js';
 import { noStream, StoreUnavailable, type Append, type Appended, type InboxMessage, type Stream } from './append.js';
-import { holderOf } from './append-outcome.pg.js';
+import { holderOf, holdersOf } from './append-outcome.pg.js';
 import { memberOf, type Member } from './append-statement.pg.js';
 import { GroupAppender, unavailable } from './group-appender.pg.js';
 import { markMatched, messagesOf, openMessages, type StoredMessage } from './inbox.pg.js';
@@ -72,6 +72,11 @@ export class EventStore {
   /** The stream that holds a key. Throws `StoreUnavailable`. */
   streamOf(scope: string, key: string): Promise<string | null> {
     return this.ask(() => holderOf(this.pool, scope, key));
+  }
+
+  /** The keys of a scope with the streams that hold them, in the order of the keys, `limit` at most. Throws `StoreUnavailable`. */
+  streamsOf(scope: string, limit: number): Promise<Map<string, string>> {
+    return this.ask(() => holdersOf(this.pool, scope, limit));
   }
 
   /**

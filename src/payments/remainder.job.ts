@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { Clock } from '../kernel/clock.js';
+import type { RecordedEvent } from '../kernel/event.js';
+import type { Reactor } from '../platform/subscriptions/projection.js';
+import { decideAfter } from './decisions.js';
+import { PaymentStreams } from './payment-streams.pg.js';
+import { readPaymentEvent, type PaymentEvent } from './payment.js';
+import { settleRemainder } from './remainder.js';
+
+/** Tells a payment that is short how the one ended that collects its missing part. */
+@Injectable()
+export class RemainderReactor implements Reactor {
+  readonly kind = 'reactor';
+  readonly name = 'remainders';
+
+  constructor(
+    private readonly streams: PaymentStreams,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Its own commits, ahead of the checkpoint's: seen again, the outcome is known and nothing is added. */
+  async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    for (const event of events) {
+      if (event.type !== ('RemainderConcluded' satisfies PaymentEvent['type'])) continue;
+      const read = readPaymentEvent(event);
+      if (read.type === 'RemainderConcluded') await this.settle(event, read.data);
+    }
+  }
+
+  private async settle(
+    { id, streamId, correlationId }: RecordedEvent,
+    { of, outcome, amount }: Extract<PaymentEvent, { type: 'RemainderConcluded' }>['data'],
+  ): Promise<void> {
+    const now = this.clock.now();
+    const cause = { actor: 'service', correlationId, causationId: id };
+    await this.streams.decide(of, cause, (payment, orderTaken) =>
+      decideAfter(payment, (current) => settleRemainder(current, { paymentId: streamId, outcome, amount }, now), {
+        witness: 'service',
+        now,
+        orderTaken,
+      }),
+    );
+  }
+}
