@@ -16,6 +16,8 @@ import { policyOf } from './policy-of.js';
 import type { CreatePaymentRequest, RefundAddress } from './requests.js';
 import { ApiSettings } from './settings.js';
 
+type Price = Pick<Terms, 'orderId' | 'amount' | 'currency'>;
+
 /** Turns what an application asks for into the terms that a payment begins with. */
 @Injectable()
 export class PaymentTerms {
@@ -31,11 +33,11 @@ export class PaymentTerms {
   async of(applicationId: string, body: CreatePaymentRequest): Promise<Terms> {
     const { remainderOf } = body;
     const other = remainderOf ? await this.remainder(applicationId, remainderOf, body) : null;
-    const wish = other ? { ...body, ...other.part } : body;
-    const errors = faultsTogether(wish, this.settings.sandbox);
+    const price = other?.price ?? priceOf(body);
+    const errors = faultsTogether(price, body, this.settings.sandbox);
     if (errors.length > 0) throw invalid(errors);
     const policy = other ? other.terms.policy : await policyOf(this.policies, applicationId, body.policy);
-    return this.termsOf(applicationId, wish, policy, other?.terms ?? null);
+    return this.termsOf(applicationId, { ...price, policy }, body, other?.terms ?? null);
   }
 
   /** What is missing from another payment, and whatever the request says otherwise of the same is refused. */
@@ -43,43 +45,33 @@ export class PaymentTerms {
     applicationId: string,
     id: string,
     body: CreatePaymentRequest,
-  ): Promise<{ terms: Terms; part: Pick<Terms, 'orderId' | 'amount' | 'currency'> }> {
+  ): Promise<{ terms: Terms; price: Price }> {
     const found = await this.streams.find(id);
     if (found?.payment.terms.applicationId !== applicationId)
       throw new Refusal('not_found', 'There is no payment with the id in remainderOf.');
     const { terms } = found.payment;
-    const part = {
-      orderId: terms.orderId,
-      amount: showAmount(remainderDue(found.payment), terms.currency),
-      currency: terms.currency,
-    };
-    const errors = (['orderId', 'currency'] as const)
-      .filter((name) => (body[name] ?? part[name]) !== part[name])
-      .map((name) => ({
-        pointer: `/${name}`,
-        detail: `is "${part[name]}" for the payment in remainderOf; leave it out`,
-      }));
-    if ((body.amount ?? null) !== null && !new Decimal(body.amount).eq(part.amount))
-      errors.push({ pointer: '/amount', detail: `is not what is missing (${part.amount}); leave it out` });
-    if ((body.policy ?? null) !== null)
-      errors.push({ pointer: '/policy', detail: 'is that of the payment in remainderOf; leave it out' });
+    const { orderId, currency } = terms;
+    const price = { orderId, currency, amount: showAmount(remainderDue(found.payment), currency) };
+    const errors = differences(body, price);
     if (errors.length > 0) throw invalid(errors);
-    return { terms, part };
+    return { terms, price };
   }
 
-  private termsOf(applicationId: string, body: CreatePaymentRequest, policy: PinnedPolicy, other: Terms | null): Terms {
+  private termsOf(
+    applicationId: string,
+    agreed: Price & { policy: PinnedPolicy },
+    body: CreatePaymentRequest,
+    other: Terms | null,
+  ): Terms {
     return {
       id: this.ids.next(),
       applicationId,
-      orderId: body.orderId,
-      amount: body.amount,
-      currency: body.currency,
+      ...agreed,
       customerId: body.customerId ?? other?.customerId ?? null,
       description: body.description ?? null,
       email: body.email ?? null,
       returnUrl: body.returnUrl ?? null,
       lifetimeMinutes: body.lifetimeMinutes ?? 60,
-      policy,
       useCredit: body.useCredit ?? false,
       refundTo: body.refundTo ? refundTargetOf(body.refundTo) : (other?.refundTo ?? null),
       remainderOf: other?.id ?? null,
@@ -102,9 +94,31 @@ export const refundTargetOf = ({ address, network, currency, memo }: RefundAddre
   memo: memo ?? null,
 });
 
+/** Validation lets them be left out only with `remainderOf`. */
+function priceOf({ orderId, amount, currency }: CreatePaymentRequest): Price {
+  if (orderId !== undefined && amount !== undefined && currency !== undefined) return { orderId, amount, currency };
+  throw new TypeError('a payment without orderId, amount and currency passed the validation');
+}
+
+/** What a request for a remainder says otherwise than the payment that it is of. */
+function differences(body: CreatePaymentRequest, price: Price): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const name of ['orderId', 'currency'] as const) {
+    const given: string | null | undefined = body[name];
+    if (typeof given === 'string' && given !== price[name])
+      errors.push({ pointer: `/${name}`, detail: `is "${price[name]}" for the payment in remainderOf; leave it out` });
+  }
+  const { amount, policy }: { amount?: string | null; policy?: unknown } = body;
+  if (typeof amount === 'string' && !new Decimal(amount).eq(price.amount))
+    errors.push({ pointer: '/amount', detail: `is not what is missing (${price.amount}); leave it out` });
+  if (policy !== undefined && policy !== null)
+    errors.push({ pointer: '/policy', detail: 'is that of the payment in remainderOf; leave it out' });
+  return errors;
+}
+
 /** What no field shows by itself: decimals that the currency has not, and plain http outside sandbox. */
-function faultsTogether(body: CreatePaymentRequest, sandbox: boolean): FieldError[] {
-  const { amount, currency, returnUrl, useCredit, customerId, remainderOf } = body;
+function faultsTogether({ amount, currency }: Price, body: CreatePaymentRequest, sandbox: boolean): FieldError[] {
+  const { returnUrl, useCredit, customerId, remainderOf } = body;
   const errors: FieldError[] = [];
   if (useCredit && !customerId && !remainderOf)
     errors.push({ pointer: '/customerId', detail: 'is required with useCredit: whose credit is to be spent?' });

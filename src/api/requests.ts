@@ -137,7 +137,7 @@ export class RefundAddress {
   memo?: string | null;
 }
 
-const remainder = 'Left out with `remainderOf`: it is that of the other payment.';
+const remainder = 'Required, but with `remainderOf`: then it is that of the other payment.';
 /** Needed, unless the payment collects the missing part of another. */
 const NeededAlone = (): PropertyDecorator =>
   ValidateIf(
@@ -145,7 +145,7 @@ const NeededAlone = (): PropertyDecorator =>
   );
 
 export class CreatePaymentRequest {
-  @ApiProperty({
+  @ApiPropertyOptional({
     example: 'order-1001',
     maxLength: 128,
     description: `Your reference; unique while a payment for it is open or paid. ${remainder}`,
@@ -155,17 +155,17 @@ export class CreatePaymentRequest {
   @IsNotEmpty()
   @MaxLength(128)
   @NoControls()
-  orderId!: string;
+  orderId?: string;
 
-  @ApiProperty({ example: '49.90', description: `A decimal string; a JSON number is refused. ${remainder}` })
+  @ApiPropertyOptional({ example: '49.90', description: `A decimal string; a JSON number is refused. ${remainder}` })
   @NeededAlone()
   @IsAmount()
-  amount!: string;
+  amount?: string;
 
-  @ApiProperty({ example: 'USD', description: `A state's currency or a coin, in capitals. ${remainder}` })
+  @ApiPropertyOptional({ example: 'USD', description: `A state's currency or a coin, in capitals. ${remainder}` })
   @NeededAlone()
   @IsCurrency()
-  currency!: string;
+  currency?: string;
 
   @ApiPropertyOptional({
     format: 'uuid',

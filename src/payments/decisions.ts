@@ -5,6 +5,7 @@ import {
   evolve,
   factsOf,
   isReportable,
+  openReviewOf,
   type Invoice,
   type Paid,
   type Payment,
@@ -100,7 +101,10 @@ export const decideAfter = (
   payment: Payment,
   change: (payment: Payment) => PaymentEvent[],
   claim: Claim,
-): PaymentEvent[] => (isReportable(payment) ? inSteps(payment, [change, ...consequences(claim)]) : change(payment));
+): PaymentEvent[] =>
+  isReportable(payment)
+    ? inSteps(payment, [change, (current) => recordAmounts(current, claim), ...consequences(claim)])
+    : change(payment);
 
 /** Runs decisions one after the other, each upon the outcome of those before it. */
 function inSteps(start: Reportable, steps: ((current: Reportable) => PaymentEvent[])[]): PaymentEvent[] {
@@ -305,7 +309,7 @@ export function retryInvoice(payment: Payment, now: Instant): PaymentEvent[] {
 
 /** Gives a payment to a person when nobody will look at it any more and it has no final word. */
 export function giveUp(payment: Reportable, now: Instant): PaymentEvent[] {
-  return payment.status === 'pending' && payment.money.review === null
+  return payment.status === 'pending' && openReviewOf(payment.money) === null
     ? openReview(payment, ['no_final_word'], { now })
     : [];
 }

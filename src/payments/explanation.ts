@@ -119,11 +119,14 @@ function paidWith(payment: Paid): string {
 }
 
 function receivedInWords(payment: Paid): string {
-  const { received, estimated, remainders } = payment.money;
+  const { received, estimated, remainders, transfers } = payment.money;
+  const live = transfers.filter((transfer) => transfer.status !== 'failed');
+  const coins = [...new Set(live.map(({ currency }) => currency))].join(' and ');
+  const pieces = live.length > 1 ? ` in ${String(live.length)} transfers of ${coins}` : '';
   const got =
     received === null
       ? 'an amount vouched for by the gateway'
-      : `${money(received, payment)}${estimated ? " (at the gateway's prices of the time)" : ''}`;
+      : `${money(received, payment)}${pieces}${estimated ? " (at the gateway's prices of the time)" : ''}`;
   const credit = new Decimal(payment.credit).gt('0') ? ` and ${money(payment.credit, payment)} of credit` : '';
   const rest = sum(remainders.filter(({ outcome }) => outcome === 'paid').map(({ amount }) => amount));
   return got + credit + (rest.gt('0') ? ` and ${money(rest.toFixed(), payment)} by another payment` : '');

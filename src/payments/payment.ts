@@ -100,8 +100,8 @@ export interface Resolution {
 export interface Review {
   reasons: ReviewReason[];
   openedAt: Instant;
-  /** A person's decision; null while the review is open. `received` is the money that it was about. */
-  resolved: (Resolution & { at: Instant; received: string | null }) | null;
+  /** A person's decision; null while the review is open. `received` and `contradictions` are what it was about. */
+  resolved: (Resolution & { at: Instant; received: string | null; contradictions: number }) | null;
 }
 
 export interface Credit {
@@ -166,6 +166,8 @@ export interface Paid extends Omit<Opened, 'invoice'> {
   corroboratedAt: Instant | null;
   /** A person decided against it after it was paid: its goods are not to be delivered. */
   denied: boolean;
+  /** What was there when it became paid, in its currency; null where nobody could say. */
+  paidWith: string | null;
 }
 export interface Expired extends Opened {
   status: 'expired';
@@ -244,7 +246,7 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
     case 'PaymentCancelled':
       return { status: 'failed', reason: 'cancelled', failedAt: event.data.at, ...begun(payment), invoice: null };
     case 'PaymentPaid':
-      return { ...paidBy(event.data), ...begun(payment), invoice: null, corroboratedAt: event.data.at };
+      return { ...paidBy(event.data), ...begun(payment), invoice: null, corroboratedAt: event.data.at, paidWith: null };
     default:
       return payment;
   }
@@ -265,7 +267,8 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
     case 'PaymentPaid': {
       // What a person decided needs no further witness.
       const corroboratedAt = event.data.witness === 'operator' ? event.data.at : null;
-      return { ...paidBy(event.data), ...opened, corroboratedAt };
+      const paidWith = money.received && plain(new Decimal(money.received).minus(returnedOf(money)));
+      return { ...paidBy(event.data), ...opened, corroboratedAt, paidWith };
     }
     case 'PaymentCorroborated':
       return payment.status === 'paid' ? { ...payment, corroboratedAt: event.data.at } : payment;
@@ -347,7 +350,7 @@ function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Money {
 type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
 
 /** Reasons gather in the review that is open; after a decision new ones begin a new review. */
-function evolveReview({ review, received }: Money, event: ReviewEvent): Review | null {
+function evolveReview({ review, received, contradictions }: Money, event: ReviewEvent): Review | null {
   const open = review?.resolved === null ? review : null;
   switch (event.type) {
     case 'ReviewOpened': {
@@ -361,7 +364,8 @@ function evolveReview({ review, received }: Money, event: ReviewEvent): Review |
     }
     case 'ReviewResolved': {
       const { decision, actor, note, at } = event.data;
-      return open ? { ...open, resolved: { decision, actor, note, at, received } } : review;
+      const about = { received, contradictions: contradictions.length };
+      return open ? { ...open, resolved: { decision, actor, note, at, ...about } } : review;
     }
   }
 }

@@ -13,7 +13,7 @@ import {
   type Reportable,
   type Witness,
 } from './payment.js';
-import type { Refund, RefundStatus, RefundTarget } from './refund.js';
+import type { Payout, Refund, RefundStatus, RefundTarget } from './refund.js';
 import { openReview } from './review.js';
 import { counted, worthOf } from './worth.js';
 
@@ -29,7 +29,8 @@ export interface RefundWish {
 
 /**
  * Asks for a refund: at most what was received and confirmed, less what was returned already. Throws `Refusal`:
- * `not_refundable` while the payment is open, `worth_unknown`, `nothing_to_refund`, `refund_too_large`.
+ * `not_refundable` while the payment is open, `worth_unknown`, `nothing_to_refund`, `refund_too_large`, `invalid_request`
+ * where the amount has more decimals than its currency.
  */
 export function requestRefund(payment: Payment, wish: RefundWish, now: Instant): PaymentEvent[] {
   if (!isReportable(payment)) throw new Refusal('nothing_to_refund', 'No money was received for this payment.');
@@ -38,6 +39,7 @@ export function requestRefund(payment: Payment, wish: RefundWish, now: Instant):
       'not_refundable',
       'The payment is still open and may yet be completed; decide its review, or wait until it is paid or has ended.',
     );
+  expectFineness(wish, payment.terms.currency);
   const available = availableOf(payment, confirmedOf(payment));
   if (available === null) throw unknownWorth();
   if (available.lte('0')) throw new Refusal('nothing_to_refund', 'No confirmed money is left to refund.');
@@ -51,8 +53,20 @@ export function requestRefund(payment: Payment, wish: RefundWish, now: Instant):
     );
   }
   const event = refundEvent(payment, plain(amount), wish.to, wish.reason, 'request', now);
-  if (event === null) throw unknownWorth();
-  return [event];
+  if (event?.type !== 'RefundRequested') throw unknownWorth();
+  return [{ ...event, data: { ...event.data, payout: asAsked(event.data.payout, wish) } }];
+}
+
+/** Units of a coin that were asked for go out as they are: by way of their worth they would be rounded. */
+const asAsked = (payout: Payout, { amount, currency }: RefundWish): Payout =>
+  amount !== null && currency === payout.currency ? { ...payout, amount: plain(new Decimal(amount)) } : payout;
+
+function expectFineness({ amount, currency }: RefundWish, paymentCurrency: string): void {
+  const symbol = currency ?? paymentCurrency;
+  const digits = amount?.split('.')[1]?.length ?? 0;
+  if (digits <= decimalsOf(symbol)) return;
+  const detail = `has more than the ${String(decimalsOf(symbol))} decimals of ${symbol}`;
+  throw new Refusal('invalid_request', 'The amount is finer than its currency.', [{ pointer: '/amount', detail }]);
 }
 
 const unknownWorth = (): Refusal =>

@@ -18,7 +18,7 @@ import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
 import type { RefundTarget } from './refund.js';
 
 /** These say that the gateway contradicts itself or us: a decision about them stands for good. */
-const contradictions: ReadonlySet<ReviewReason> = new Set([
+const contradicting: ReadonlySet<ReviewReason> = new Set([
   'amount_mismatch',
   'currency_mismatch',
   'gateway_conflict',
@@ -41,9 +41,13 @@ export function openReview(
   return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
 }
 
-function isDecided({ review, received }: Reportable['money'], reason: ReviewReason): boolean {
+function isDecided({ review, received, contradictions: found }: Reportable['money'], reason: ReviewReason): boolean {
   if (!review?.resolved || single.has(reason)) return false;
-  return contradictions.has(reason) ? review.reasons.includes(reason) : review.resolved.received === received;
+  if (!contradicting.has(reason)) return review.resolved.received === received;
+  // One contradiction goes by several names, before and after it was accepted; only a further one is news.
+  const named =
+    review.reasons.includes(reason) || (found.length > 0 && review.reasons.some((r) => contradicting.has(r)));
+  return named && review.resolved.contradictions === found.length;
 }
 
 /** Takes back what a person was asked about money, where the verdict no longer asks it. */

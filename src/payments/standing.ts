@@ -1,5 +1,5 @@
 import { msOf, type Instant } from '../kernel/clock.js';
-import { Decimal, plain, sum } from './decimal.js';
+import { Decimal, least, plain, sum } from './decimal.js';
 import {
   dueOf,
   factsOf,
@@ -24,12 +24,17 @@ export type Progress =
 export const isHeld = (payment: Payment): boolean =>
   'money' in payment && (openReviewOf(payment.money)?.reasons.some(holdsFulfillment) ?? false);
 
-/** Too little is left to pay for the goods, because money was given back. */
+/** Too little is left to pay for the goods, because money was given back. What a person accepted was enough as it was. */
 export function isReturned(payment: Paid): boolean {
   const returned = returnedOf(payment.money);
   if (returned.lte('0') || !isReportable(payment)) return false;
   const left = new Decimal(payment.money.received ?? '0').minus(returned);
-  return left.lt(bounds(factsOf(payment)).enough);
+  const byPerson = payment.clause === 'review' || payment.money.manuallyAccepted;
+  const { enough } = bounds(factsOf(payment));
+  return (
+    left.lte('0') ||
+    left.lt(byPerson && payment.paidWith !== null ? least(enough, new Decimal(payment.paidWith)) : enough)
+  );
 }
 
 /** What the payer sees. */
@@ -122,6 +127,8 @@ export const assessed = (payment: Reportable): Assessment => assess(factsOf(paym
 /** What is still missing from the price; null where nothing is, or where nobody can say. */
 export function missingOf(payment: Payment): string | null {
   if (payment.status === 'paid' || payment.status === 'failed') return null;
+  // After the deadline nothing is missing any more, unless late money could still complete it.
+  if (payment.status === 'expired' && payment.terms.policy.rules.latePayment.then !== 'accept') return null;
   if (payment.status === 'created') return plain(new Decimal(payment.terms.amount).minus(payment.credit ?? '0'));
   if (payment.money.received === null) return null;
   const left = new Decimal(payment.money.received).minus(returnedOf(payment.money));

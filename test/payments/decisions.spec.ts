@@ -55,7 +55,7 @@ describe('An open payment', () => {
       .when(report('paying', [transfer('5', { txHash: 'another-transfer' })]))
       .then('TransferDetected', 'AmountAssessed', {
         type: 'ReviewOpened',
-        data: { reasons: ['overpaid'], at: inTime },
+        data: { reasons: ['overpaid', 'no_customer'], at: inTime },
       });
     expect(paid.payment().status).toBe('paid');
   });
@@ -141,7 +141,7 @@ describe('An overpaid payment', () => {
     const history = given(...open()).when(report('paid', [confirmed('55')]), 'poll');
     expect(history.payment()).toMatchObject({
       status: 'paid',
-      money: { delta: '5', review: { reasons: ['overpaid'] } },
+      money: { delta: '5', review: { reasons: ['overpaid', 'no_customer'] } },
     });
     expect(labelsOf(history.payment())).toEqual(['overpaid']);
     expect(isFulfillable(history.payment())).toBe(true);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { addMinutes, type Instant } from '../../src/kernel/clock.js';
 import { allocationOf, type Allocation } from '../../src/payments/allocation.js';
-import { applyReport, recordPrices, type Claim } from '../../src/payments/decisions.js';
+import { applyReport, type Claim } from '../../src/payments/decisions.js';
 import { Decimal, plain, sum } from '../../src/payments/decimal.js';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/payments/payment-gateway.js';
 import {
@@ -198,14 +198,15 @@ export function liveThrough(
   let payment = stepped(foldAll(open(rules, terms)) as Reportable, []);
   const hear = (heard: Heard): number => {
     const claim = { witness: heard.witness, now: clockAt(heard.minute) };
-    const events = applyReport(payment, heard.said, claim);
+    // Prices are looked up where an answer of the gateway tells of money whose worth hangs on them.
+    const told = stepped(payment, applyReport(payment, heard.said, claim));
+    const wanted = heard.witness === 'poll' && telling.prices.size > 0;
+    const prices = wanted && needsPrices(told.money.transfers, factsOf(told)) ? { prices: telling.prices } : {};
+    const events = applyReport(payment, heard.said, { ...claim, ...prices });
     const before = payment;
     payment = stepped(payment, events);
     watch({ before, after: payment, events, heard, claim });
-    if (!needsPrices(payment.money.transfers, factsOf(payment)) || telling.prices.size === 0) return events.length;
-    const priced = recordPrices(payment, telling.prices, claim);
-    payment = stepped(payment, priced);
-    return events.length + priced.length;
+    return events.length;
   };
   const heard = heardIn(world, arrivals, rules, telling);
   for (const each of heard) hear(each);
