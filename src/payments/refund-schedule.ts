@@ -1,6 +1,6 @@
 import { addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { Payment } from './payment.js';
-import type { Refund } from './refund.js';
+import { historyLagSeconds, type Refund } from './refund.js';
 
 /*
  * When a refund is taken a step further, and by which step. It follows from the refund and the time alone, so that any
@@ -22,8 +22,6 @@ export type RefundStep =
 
 /** An attempt without an outcome has been cut short after this time: no answer of the gateway is waited for so long. */
 const abandonedSeconds = 45;
-/** How long the payout history may lag behind the gateway's answers. */
-const historyLagSeconds = 600;
 /** How long it is tried, or searched for in vain, before a person is told. */
 const patienceSeconds = 24 * 3600;
 const firstAskSeconds = 5;

@@ -70,6 +70,12 @@ const refundEventTypes: ReadonlySet<string> = new Set<RefundEvent['type']>([
 
 export const isRefundEvent = (event: { type: string }): event is RefundEvent => refundEventTypes.has(event.type);
 
+/**
+ * How long the gateway's payout history may lag behind its answers, seconds: until then a payout that it does not list
+ * may still turn up there.
+ */
+export const historyLagSeconds = 600;
+
 /** Our reference in the payout's description, by which a lost answer is found again. */
 export const refundReference = (paymentId: string, number: number): string =>
   `finality refund ${paymentId} ${String(number)}`;

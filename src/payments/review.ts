@@ -1,4 +1,4 @@
-import type { Instant } from '../kernel/clock.js';
+import { addSeconds, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { availableOf, confirmedOf, grantCredit, refundEvent } from './allocation.js';
 import { releaseCredit } from './credit.js';
@@ -15,7 +15,7 @@ import {
   type Review,
 } from './payment.js';
 import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
-import type { RefundTarget } from './refund.js';
+import { historyLagSeconds, type RefundTarget } from './refund.js';
 
 /** These say that the gateway contradicts itself or us: a decision about them stands for good. */
 const contradicting: ReadonlySet<ReviewReason> = new Set([
@@ -100,7 +100,8 @@ export function resolveReview(
       'Another payment of the order is open or paid; this one can be credited or refunded.',
     );
   const resolved: PaymentEvent = { type: 'ReviewResolved', data: { ...said, reasons: review.reasons, at: now } };
-  const again = unknownRefunds(payment, said.decision, now);
+  // A decision about something else says nothing of a payout that is still being searched for.
+  const again = review.reasons.includes('refund_unknown') ? unknownRefunds(payment, said.decision, now) : [];
   const events = [resolved, ...again, ...outcomeOf(payment, review, said.decision, now)];
   const after = events.reduce<Payment | null>(evolve, payment);
   if (after === null || !isReportable(after)) return events;
@@ -195,7 +196,9 @@ const noAddress = (refundTo: RefundTarget | null): Refusal =>
 /** What a person found out about payouts whose answer was lost. */
 function unknownRefunds(payment: Reportable, decision: Resolution['decision'], now: Instant): PaymentEvent[] {
   return payment.money.refunds
-    .filter(({ status }) => status === 'unknown')
+    .filter(
+      ({ status, attemptedAt }) => status === 'unknown' && addSeconds(attemptedAt ?? now, historyLagSeconds) <= now,
+    )
     .map(({ number }): PaymentEvent => {
       if (decision === 'accept') return { type: 'RefundConfirmed', data: { number, txHash: null, at: now } };
       const detail = 'a person found that it was not sent';

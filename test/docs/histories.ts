@@ -35,7 +35,11 @@ const answer = (status: GatewayStatus, transfers: ReportedTransfer[] = [], at = 
   witness: 'poll',
   at,
 });
-const unvalued = (status: GatewayStatus, transfers: ReportedTransfer[], prices?: ReadonlyMap<string, string>): Step => ({
+const unvalued = (
+  status: GatewayStatus,
+  transfers: ReportedTransfer[],
+  prices?: ReadonlyMap<string, string>,
+): Step => ({
   said: report(status, transfers, { valueUsd: null }),
   witness: 'poll',
   at: tooLate,
@@ -221,4 +225,3 @@ export function lastAnswer({ steps }: History): GatewayReport {
   if (!said) throw new Error('a history in which nothing is heard');
   return said;
 }
-

@@ -68,6 +68,7 @@ export interface Telling {
   /** Worth in US dollars, and in coin units, of what was sent. */
   usdOf: (sent: Sent) => string;
   unitsOf: (sent: Sent, index: number) => string;
+  coinOf: (sent: Sent) => string;
   /** Whether it tells the worth in dollars. */
   tellsWorth: (sent: Sent, witness: Witness) => boolean;
   invoice: (witness: Witness) => Partial<GatewayReport>;
@@ -84,6 +85,7 @@ export const inDollars: Telling = {
   usdOf: ({ cents }) => dollars(cents),
   unitsOf: ({ cents, coin }, index) =>
     coin === 'TRX' ? plain(new Decimal(dollars(cents)).times('4').plus(`0.00000${String(index + 1)}`)) : dollars(cents),
+  coinOf: ({ coin }) => coin,
   tellsWorth: () => true,
   invoice: () => ({}),
   dueUsd: '50',
@@ -104,7 +106,7 @@ function tellTransfer(sent: Sent, index: number, { minute, witness, telling }: V
   const nearly = minute >= sent.minute + sent.settles / 2;
   return transfer(telling.usdOf(sent), {
     txHash: sent.sameHash ? 'one-transaction' : `transaction-${String(index)}`,
-    currency: sent.coin,
+    currency: telling.coinOf(sent),
     sentAmount: telling.unitsOf(sent, index),
     valueUsd: telling.tellsWorth(sent, witness) ? telling.usdOf(sent) : null,
     status: over ? (sent.fails ? 'failed' : 'confirmed') : 'confirming',
@@ -122,7 +124,11 @@ function truth(world: World, view: View, rules: PolicyRules): GatewayReport {
   return report(statusAt(world, view, rules), transfers, view.telling.invoice(view.witness));
 }
 
-function statusAt({ sent, acceptedAt, countsLate }: World, { minute, telling }: View, rules: PolicyRules): GatewayStatus {
+function statusAt(
+  { sent, acceptedAt, countsLate }: World,
+  { minute, telling }: View,
+  rules: PolicyRules,
+): GatewayStatus {
   if (acceptedAt !== null && acceptedAt <= minute) return 'manual_accept';
   const inTime = sent.filter((each) => each.minute <= (countsLate ? minute : Math.min(minute, deadlineMinute)));
   const over = inTime.filter((each) => each.minute + each.settles <= minute);
@@ -187,6 +193,13 @@ const stepped = (payment: Reportable, events: readonly PaymentEvent[]): Reportab
   return after;
 };
 
+/** Prices are looked up where an answer of the gateway tells of money whose worth hangs on them. */
+function pricesFor(payment: Reportable, { said }: Heard, claim: Claim, { prices }: Telling): Pick<Claim, 'prices'> {
+  if (prices.size === 0) return {};
+  const told = stepped(payment, applyReport(payment, said, claim));
+  return needsPrices(told.money.transfers, factsOf(told)) ? { prices } : {};
+}
+
 /** Lives through a history and then asks the gateway until two answers change nothing. */
 export function liveThrough(
   { rules, terms }: Setting,
@@ -198,10 +211,7 @@ export function liveThrough(
   let payment = stepped(foldAll(open(rules, terms)) as Reportable, []);
   const hear = (heard: Heard): number => {
     const claim = { witness: heard.witness, now: clockAt(heard.minute) };
-    // Prices are looked up where an answer of the gateway tells of money whose worth hangs on them.
-    const told = stepped(payment, applyReport(payment, heard.said, claim));
-    const wanted = heard.witness === 'poll' && telling.prices.size > 0;
-    const prices = wanted && needsPrices(told.money.transfers, factsOf(told)) ? { prices: telling.prices } : {};
+    const prices = heard.witness === 'poll' ? pricesFor(payment, heard, claim, telling) : {};
     const events = applyReport(payment, heard.said, { ...claim, ...prices });
     const before = payment;
     payment = stepped(payment, events);

@@ -63,7 +63,7 @@ const lose = (payment: Payment) => refundLost(payment, 1, at);
 const told = (status: PayoutReport['status'], witness: 'callback' | 'poll') => (payment: Payment) =>
   applyPayout(payment, 1, { status, txHash: 'hash' }, { witness, now: at });
 const resolve = (decision: ReviewDecision) => (payment: Payment) =>
-  resolveReview(payment, { decision, actor: 'dana', note: 'looked', refundTo: null }, false, at);
+  resolveReview(payment, { decision, actor: 'dana', note: 'looked', refundTo: null }, false, after(600));
 
 const typesOf = (events: readonly PaymentEvent[]): string[] => events.map(({ type }) => type);
 const refundOf = (history: readonly PaymentEvent[], number = 1) =>
@@ -310,6 +310,13 @@ describe('A refund whose answer was lost for good', () => {
       expect(refundOf(then(unknown, resolve(decision)))?.status).toBe('unknown');
     },
   );
+
+  it('is settled without another whose answer was lost a moment ago', () => {
+    const late = (payment: Payment) => attemptRefund(payment, 2, after(590));
+    const both = then(lost, request('5'), late, (payment) => refundDelayed(payment, 2, 'unknown', '', after(595)));
+    const rejected = then(both, resolve('reject'));
+    expect([refundOf(rejected, 1)?.status, refundOf(rejected, 2)?.status]).toEqual(['failed', 'unknown']);
+  });
 
   it('asks nobody any more once it is found after all; other reasons for the review stay', () => {
     const found = then(lost, submit(1));
