@@ -146,7 +146,7 @@ export class AppModule {
       providers: [
         ...platform(options),
         ...payments(options),
-        ...customers(options),
+        ...customers,
         ...fulfillment(options),
         ...edges(options),
         ...background(options),
@@ -191,7 +191,7 @@ function platform({ config, databaseUrl, clock, log }: ServiceOptions): Provider
   ];
 }
 
-function payments({ config, clock }: ServiceOptions): Provider[] {
+function payments({ config }: ServiceOptions): Provider[] {
   const settings: InvoiceSettings = { callbackUrl: `${config.publicUrl}${callbackPath}default` };
   return [
     {
@@ -206,39 +206,12 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
         }),
       inject: [HttpService],
     },
-    {
-      provide: PaymentStreams,
-      useFactory: (store: EventStore, ids: Ids) => new PaymentStreams(store, clock, ids),
-      inject: [EventStore, Ids],
-    },
-    {
-      provide: Policies,
-      useFactory: (store: EventStore, ids: Ids) => new Policies(store, clock, ids),
-      inject: [EventStore, Ids],
-    },
+    PaymentStreams,
+    Policies,
     { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
-    {
-      provide: ApplyUnmatched,
-      useFactory: (streams: PaymentStreams, store: EventStore, gateway: PaymentGateway, ids: Ids) =>
-        new ApplyUnmatched(streams, store, gateway, ids, clock),
-      inject: [PaymentStreams, EventStore, PaymentGateway, Ids],
-    },
-    {
-      provide: InvoiceOpener,
-      useFactory: (
-        streams: PaymentStreams,
-        gateway: PaymentGateway,
-        unmatched: ApplyUnmatched,
-        credit: CustomerCredit,
-      ) => new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit),
-      inject: [PaymentStreams, PaymentGateway, ApplyUnmatched, CustomerCredit],
-    },
-    {
-      provide: Poll,
-      useFactory: (streams: PaymentStreams, gateway: PaymentGateway, ids: Ids) =>
-        new Poll(streams, gateway, ids, clock),
-      inject: [PaymentStreams, PaymentGateway, Ids],
-    },
+    ApplyUnmatched,
+    InvoiceOpener,
+    Poll,
     CreateInvoiceHandler,
     ApplyGatewayEventHandler,
     CancelPaymentHandler,
@@ -254,25 +227,12 @@ function payments({ config, clock }: ServiceOptions): Provider[] {
   ];
 }
 
-function customers({ clock }: ServiceOptions): Provider[] {
-  return [
-    {
-      provide: CreditAccounts,
-      useFactory: (store: EventStore, ids: Ids) => new CreditAccounts(store, clock, ids),
-      inject: [EventStore, Ids],
-    },
-    { provide: CustomerCredit, useClass: StreamCredit },
-  ];
-}
+const customers: Provider[] = [CreditAccounts, { provide: CustomerCredit, useClass: StreamCredit }];
 
 function fulfillment({ config, clock }: ServiceOptions): Provider[] {
   const sandbox = config.gateway === 'sandbox';
   return [
-    {
-      provide: FulfillmentStreams,
-      useFactory: (store: EventStore, ids: Ids) => new FulfillmentStreams(store, clock, ids),
-      inject: [EventStore, Ids],
-    },
+    FulfillmentStreams,
     {
       provide: WebhookEndpoints,
       useFactory: (pool: Pool, ids: Ids) =>

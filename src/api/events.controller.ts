@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { isCreditEvent, readCreditEvent } from '../customers/credit.js';
 import { paymentOfFulfillment, isFulfillmentEvent } from '../fulfillment/fulfillment.js';
-import { isPaymentEvent } from '../payments/payment.js';
+import { isPaymentEvent } from '../payments/payment-stream.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { LogReader } from '../platform/event-store/log-reader.pg.js';

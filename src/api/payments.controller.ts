@@ -33,7 +33,7 @@ import { explain, type Explanation } from '../payments/explanation.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
 import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { PaymentView } from '../payments/payment-view.js';
-import { foldPayment } from '../payments/payment.js';
+import { foldPayment } from '../payments/payment-stream.js';
 import { isFulfillable } from '../payments/standing.js';
 import { CancelPayment, Reconcile, ResolveReview } from '../payments/payment.handlers.js';
 import { RequestRefund } from '../payments/refund.handlers.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import type { NewEvent, RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
@@ -40,9 +40,9 @@ const maxTries = 6;
 @Injectable()
 export class FulfillmentStreams {
   constructor(
-    private readonly store: EventStore,
-    private readonly clock: Clock,
-    private readonly ids: Ids,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
   ) {}
 
   /** A payment's fulfilment. Throws `StoreUnavailable`. */

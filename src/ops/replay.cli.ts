@@ -1,5 +1,6 @@
 import { Refusal } from '../kernel/refusal.js';
-import { evolve, readPaymentEvent, type Payment } from '../payments/payment.js';
+import { evolve, type Payment } from '../payments/payment.js';
+import { readPaymentEvent } from '../payments/payment-stream.js';
 import { isFulfillable, labelsOf, progressOf } from '../payments/standing.js';
 import { rebuild, type RebuildProgress, type RebuildResult } from '../platform/subscriptions/rebuild.pg.js';
 import type { Projection } from '../platform/subscriptions/projection.js';

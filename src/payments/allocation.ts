@@ -1,15 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
-import {
-  dueOf,
-  evolve,
-  factsOf,
-  isReportable,
-  returnedOf,
-  type Payment,
-  type PaymentEvent,
-  type Reportable,
-} from './payment.js';
+import { dueOf, evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import { returnedOf } from './money.js';
 import { acceptable, bounds, sufficiency, windowEnd, type Facts, type ReviewReason } from './policy.js';
 import type { Payout, RefundTarget } from './refund.js';
 import { unitsOf, worthOf, type Transfer } from './worth.js';

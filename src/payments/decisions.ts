@@ -5,7 +5,6 @@ import {
   evolve,
   factsOf,
   isReportable,
-  openReviewOf,
   type Invoice,
   type Paid,
   type Payment,
@@ -13,6 +12,7 @@ import {
   type Reportable,
   type Witness,
 } from './payment.js';
+import { openReviewOf } from './money.js';
 import { assessed } from './standing.js';
 import { allocate, excessReasons } from './allocation.js';
 import { releaseCredit } from './credit.js';

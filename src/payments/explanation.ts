@@ -2,7 +2,9 @@ import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Decimal, sum } from './decimal.js';
 import { showAmount } from './payment-view.js';
-import { isReportable, openReviewOf, readPaymentEvent, type Paid, type Payment, type Reportable } from './payment.js';
+import { isReportable, type Paid, type Payment, type Reportable } from './payment.js';
+import { openReviewOf } from './money.js';
+import { readPaymentEvent } from './payment-stream.js';
 import type { Blocker, ReviewReason } from './policy.js';
 import { verdictOf, type PaymentVerdict } from './verdict.js';
 

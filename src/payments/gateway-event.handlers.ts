@@ -145,11 +145,11 @@ const reportUpon = (payment: Payment, report: GatewayReport, claim: Claim): Paym
 @Injectable()
 export class ApplyUnmatched {
   constructor(
-    private readonly streams: PaymentStreams,
-    private readonly store: EventStore,
-    private readonly gateway: PaymentGateway,
-    private readonly ids: Ids,
-    private readonly clock: Clock,
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
+    @Inject(Ids) private readonly ids: Ids,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /** Returns how many were applied to the payment that holds the track id. */
@@ -190,10 +190,10 @@ export class Poll {
   private readonly log = new Logger(Poll.name);
 
   constructor(
-    private readonly streams: PaymentStreams,
-    private readonly gateway: PaymentGateway,
-    private readonly ids: Ids,
-    private readonly clock: Clock,
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
+    @Inject(Ids) private readonly ids: Ids,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { addMinutes, addSeconds, Clock } from '../kernel/clock.js';
 import { invoiceDelayed, invoiceOpened, invoiceRefused, retryInvoice } from './decisions.js';
 import { ApplyUnmatched, trackKeyScope } from './gateway-event.handlers.js';
@@ -39,12 +39,12 @@ export class InvoiceOpener {
   private readonly log = new Logger(InvoiceOpener.name);
 
   constructor(
-    private readonly streams: PaymentStreams,
-    private readonly gateway: PaymentGateway,
-    private readonly clock: Clock,
-    private readonly settings: InvoiceSettings,
-    private readonly unmatched: ApplyUnmatched,
-    private readonly credit: CustomerCredit,
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(InvoiceSettings) private readonly settings: InvoiceSettings,
+    @Inject(ApplyUnmatched) private readonly unmatched: ApplyUnmatched,
+    @Inject(CustomerCredit) private readonly credit: CustomerCredit,
   ) {}
 
   /** Asks the gateway for the invoice of a payment whose try this caller has just begun; less what credit pays of it. */

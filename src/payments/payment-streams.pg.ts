@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import type { JsonObject } from '../kernel/json.js';
 import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js';
@@ -13,7 +13,8 @@ import {
   type Stream,
 } from '../platform/event-store/event-store.pg.js';
 import { concludeRemainder } from './remainder.js';
-import { foldPayment, paymentSchemaVersion, readPaymentEvent, type Payment, type PaymentEvent } from './payment.js';
+import { foldPayment, paymentSchemaVersion, readPaymentEvent } from './payment-stream.js';
+import type { Payment, PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
 export interface Cause {
@@ -62,9 +63,9 @@ export class PaymentStreams {
   private readonly turns = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly store: EventStore,
-    private readonly clock: Clock,
-    private readonly ids: Ids,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
   ) {}
 
   /** Throws `Refusal('not_found')` where there is no such payment. */

@@ -1,7 +1,8 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
 import { allocationOf, type Allocation } from './allocation.js';
-import { isReportable, type Payment, type Remainder, type Review, type ReviewDecision } from './payment.js';
+import { isReportable, type Payment, type ReviewDecision } from './payment.js';
+import type { Remainder, Review } from './money.js';
 import type { Payout, Refund } from './refund.js';
 import { isFulfillable, labelsOf, progressOf, type Label, type Progress } from './standing.js';
 import { Decimal, plain } from './decimal.js';

@@ -7,7 +7,8 @@ import { cancel, giveUp } from './decisions.js';
 import { ApplyUnmatched, Poll } from './gateway-event.handlers.js';
 import { GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable, type Resolution } from './payment.js';
+import { isReportable } from './payment.js';
+import type { Resolution } from './money.js';
 import type { RefundTarget } from './refund.js';
 import { resolveReview } from './review.js';
 

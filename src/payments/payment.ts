@@ -1,10 +1,10 @@
 import type { Instant } from '../kernel/clock.js';
-import type { RecordedEvent } from '../kernel/event.js';
-import type { GatewayStatus } from './payment-gateway.js';
 import { Decimal, plain, sum } from './decimal.js';
+import { evolveMoney, noMoney, returnedOf, type Money, type Resolution } from './money.js';
+import type { GatewayStatus } from './payment-gateway.js';
 import { holdsFulfillment, type Contradiction, type Facts, type PinnedPolicy, type ReviewReason } from './policy.js';
-import { applyRefund, isRefundEvent, returnedBy, type Refund, type RefundEvent, type RefundTarget } from './refund.js';
-import { withPrices, type Transfer } from './worth.js';
+import type { RefundEvent, RefundTarget } from './refund.js';
+import type { Transfer } from './worth.js';
 
 /** What was agreed when the payment was asked for. It never changes. */
 export interface Terms {
@@ -91,50 +91,6 @@ export interface Invoice {
   expiresAt: Instant;
 }
 
-export interface Resolution {
-  decision: ReviewDecision;
-  actor: string;
-  note: string;
-}
-
-export interface Review {
-  reasons: ReviewReason[];
-  openedAt: Instant;
-  /** A person's decision; null while the review is open. `received` and `contradictions` are what it was about. */
-  resolved: (Resolution & { at: Instant; received: string | null; contradictions: number }) | null;
-}
-
-export interface Credit {
-  number: number;
-  amount: string;
-  clause: string;
-}
-
-export interface Remainder {
-  paymentId: string;
-  amount: string;
-  until: Instant;
-  outcome: 'open' | 'paid' | 'ended';
-}
-
-export interface Money {
-  gatewayStatus: GatewayStatus | null;
-  manuallyAccepted: boolean;
-  valueUsd: string | null;
-  transfers: Transfer[];
-  contradictions: Contradiction[];
-  received: string | null;
-  delta: string | null;
-  /** Whether `received` rests on prices that were looked up. */
-  estimated: boolean;
-  review: Review | null;
-  /** Amounts in the payment's currency, each with the clause or decision that gave it this way. */
-  kept: { amount: string; clause: string }[];
-  credits: Credit[];
-  refunds: Refund[];
-  remainders: Remainder[];
-}
-
 export interface Created {
   status: 'created';
   terms: Terms;
@@ -192,22 +148,6 @@ export interface Refused {
 export type Payment = Created | Pending | Paid | Expired | Cancelled | Refused;
 /** A payment that a gateway's report can be about. */
 export type Reportable = (Pending | Paid | Expired | Cancelled) & { invoice: Invoice };
-
-const noMoney: Money = {
-  gatewayStatus: null,
-  manuallyAccepted: false,
-  valueUsd: null,
-  transfers: [],
-  contradictions: [],
-  received: '0',
-  delta: null,
-  estimated: false,
-  review: null,
-  kept: [],
-  credits: [],
-  refunds: [],
-  remainders: [],
-};
 
 /** Applies one event. Total: an event that does not fit the state leaves it as it is. */
 export function evolve(payment: Payment | null, event: PaymentEvent): Payment | null {
@@ -289,148 +229,6 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
   }
 }
 
-function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Money {
-  if (isRefundEvent(event)) return { ...money, refunds: applyRefund(money.refunds, event) };
-  switch (event.type) {
-    case 'GatewayReported':
-      return {
-        ...money,
-        gatewayStatus: event.data.status,
-        manuallyAccepted: money.manuallyAccepted || event.data.status === 'manual_accept',
-        valueUsd: money.valueUsd ?? event.data.valueUsd,
-      };
-    case 'TransferDetected':
-      return { ...money, transfers: [...money.transfers, event.data.transfer] };
-    case 'TransferUpdated': {
-      const { transfer } = event.data;
-      return { ...money, transfers: money.transfers.map((known) => (known.key === transfer.key ? transfer : known)) };
-    }
-    case 'AmountAssessed':
-      return {
-        ...money,
-        received: event.data.received,
-        delta: event.data.delta,
-        estimated: event.data.estimated,
-      };
-    case 'PricesRecorded':
-      return { ...money, transfers: withPrices(money.transfers, event.data.usd, terms.currency) };
-    case 'ContradictionFound': {
-      const { kind, expected, reported } = event.data;
-      return { ...money, contradictions: [...money.contradictions, { kind, expected, reported }] };
-    }
-    case 'ReviewOpened':
-    case 'ReviewWithdrawn':
-    case 'ReviewResolved':
-      return { ...money, review: evolveReview(money, event) };
-    case 'ExcessKept':
-      return { ...money, kept: [...money.kept, { amount: event.data.amount, clause: event.data.clause }] };
-    case 'CreditGranted': {
-      const { number, amount, clause } = event.data;
-      return { ...money, credits: [...money.credits, { number, amount, clause }] };
-    }
-    case 'RemainderRequested': {
-      const { paymentId, amount, until } = event.data;
-      const remainder: Remainder = { paymentId, amount, until, outcome: 'open' };
-      return {
-        ...money,
-        remainders: [...money.remainders.filter((known) => known.paymentId !== paymentId), remainder],
-      };
-    }
-    case 'RemainderSettled': {
-      const { paymentId, amount, outcome, at } = event.data;
-      const until = money.remainders.find((known) => known.paymentId === paymentId)?.until ?? at;
-      const others = money.remainders.filter((known) => known.paymentId !== paymentId);
-      return { ...money, remainders: [...others, { paymentId, amount, until, outcome }] };
-    }
-    default:
-      return money;
-  }
-}
-
-type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
-
-/** Reasons gather in the review that is open; after a decision new ones begin a new review. */
-function evolveReview({ review, received, contradictions }: Money, event: ReviewEvent): Review | null {
-  const open = review?.resolved === null ? review : null;
-  switch (event.type) {
-    case 'ReviewOpened': {
-      const reasons = [...new Set([...(open?.reasons ?? []), ...event.data.reasons])];
-      return { reasons, openedAt: open?.openedAt ?? event.data.at, resolved: null };
-    }
-    case 'ReviewWithdrawn': {
-      if (!open) return review;
-      const reasons = open.reasons.filter((reason) => !event.data.reasons.includes(reason));
-      return reasons.length > 0 ? { ...open, reasons } : null;
-    }
-    case 'ReviewResolved': {
-      const { decision, actor, note, at } = event.data;
-      const about = { received, contradictions: contradictions.length };
-      return open ? { ...open, resolved: { decision, actor, note, at, ...about } } : review;
-    }
-  }
-}
-
-/** Folds a stream, oldest event first; null where it holds no payment. */
-export const fold = (events: readonly RecordedEvent[]): Payment | null =>
-  events.reduce<Payment | null>((payment, event) => evolve(payment, readPaymentEvent(event)), null);
-
-/** Folds a stream that must hold a payment. */
-export function foldPayment(events: readonly RecordedEvent[]): Payment {
-  const payment = fold(events);
-  if (!payment) throw new Error(`stream ${events[0]?.streamId ?? '(empty)'} does not begin with PaymentRequested`);
-  return payment;
-}
-
-const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
-  'PaymentRequested',
-  'InvoiceDelayed',
-  'InvoiceRetried',
-  'InvoiceOpened',
-  'InvoiceRefused',
-  'GatewayReported',
-  'TransferDetected',
-  'TransferUpdated',
-  'AmountAssessed',
-  'ContradictionFound',
-  'PaymentPaid',
-  'PaymentCorroborated',
-  'PaymentExpired',
-  'PaymentCancelled',
-  'ReviewOpened',
-  'ReviewWithdrawn',
-  'PricesRecorded',
-  'PaymentRejected',
-  'ReviewResolved',
-  'ExcessKept',
-  'CreditGranted',
-  'CreditApplied',
-  'CreditReleased',
-  'RemainderRequested',
-  'RemainderConcluded',
-  'RemainderSettled',
-  'RefundRequested',
-  'RefundAttempted',
-  'RefundDelayed',
-  'RefundSubmitted',
-  'RefundConfirmed',
-  'RefundFailed',
-]);
-
-/** The schema version that this code writes; a later one refuses the stream rather than guess at it. */
-export const paymentSchemaVersion = 1;
-
-export const isPaymentEvent = (event: Pick<RecordedEvent, 'type'>): boolean => paymentEventTypes.has(event.type);
-
-/** Reads a recorded event as one of ours. Throws where its type or schema version is newer than this code. */
-export function readPaymentEvent(event: RecordedEvent): PaymentEvent {
-  if (!isPaymentEvent(event) || event.schemaVersion > paymentSchemaVersion) {
-    throw new Error(
-      `event ${event.type} v${String(event.schemaVersion)} in stream ${event.streamId} is not known to this version of Finality`,
-    );
-  }
-  return { type: event.type, data: event.data } as unknown as PaymentEvent;
-}
-
 export const isReportable = (payment: Payment): payment is Reportable =>
   payment.status !== 'created' && 'invoice' in payment && payment.invoice !== null;
 
@@ -439,13 +237,6 @@ export function dueOf({ terms, credit, money }: Pick<Opened, 'terms' | 'credit' 
   const covered = sum(money.remainders.filter(({ outcome }) => outcome === 'paid').map(({ amount }) => amount));
   return plain(new Decimal(terms.amount).minus(credit).minus(covered));
 }
-
-/** What of the received money was given back, or is on its way back. */
-export const returnedOf = (money: Money): Decimal =>
-  sum(money.credits.map(({ amount }) => amount)).plus(returnedBy(money.refunds));
-
-/** The review that waits for a person, if there is one. */
-export const openReviewOf = (money: Money): Review | null => (money.review?.resolved === null ? money.review : null);
 
 /** What a verdict may look at. */
 export function factsOf(payment: Reportable): Facts {

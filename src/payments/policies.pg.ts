@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import type { NewEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
@@ -43,9 +43,9 @@ const maxTries = 32;
 @Injectable()
 export class Policies {
   constructor(
-    private readonly store: EventStore,
-    private readonly clock: Clock,
-    private readonly ids: Ids,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Clock) private readonly clock: Clock,
+    @Inject(Ids) private readonly ids: Ids,
   ) {}
 
   /**

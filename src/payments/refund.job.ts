@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { TaskHandler } from '../platform/jobs/jobs.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
-import { isPaymentEvent, readPaymentEvent } from './payment.js';
+import { isPaymentEvent, readPaymentEvent } from './payment-stream.js';
 import { readLook, RefundLooks, type RefundLook } from './refund-looks.job.js';
 import { RefundSender } from './refund-sender.handlers.js';
 

@@ -45,7 +45,8 @@ export type RefundEvent =
   /** The gateway took it; `adopted` where it was found by our reference after its answer was lost. */
   | { type: 'RefundSubmitted'; data: { number: number; trackId: string; adopted: boolean; at: Instant } }
   | { type: 'RefundConfirmed'; data: { number: number; txHash: string | null; at: Instant } }
-  | { type: 'RefundFailed'; data: { number: number; detail: string; at: Instant } };
+  /** `decided`: a person found that it was not sent, and has said what becomes of the money. */
+  | { type: 'RefundFailed'; data: { number: number; detail: string; decided?: boolean; at: Instant } };
 
 export type RefundStatus = 'requested' | 'sending' | 'unknown' | 'submitted' | 'confirmed' | 'failed';
 
@@ -57,6 +58,8 @@ export interface Refund extends RefundRequest {
   trackId: string | null;
   txHash: string | null;
   detail: string | null;
+  /** Whether a person has decided what becomes of the money after it failed. */
+  decided: boolean;
 }
 
 const refundEventTypes: ReadonlySet<string> = new Set<RefundEvent['type']>([
@@ -100,6 +103,7 @@ export function applyRefund(refunds: Refund[], event: RefundEvent): Refund[] {
       trackId: null,
       txHash: null,
       detail: null,
+      decided: false,
     };
     return [...refunds, added];
   }
@@ -119,7 +123,7 @@ function progressed(refund: Refund, event: Exclude<RefundEvent, { type: 'RefundR
     case 'RefundConfirmed':
       return { ...refund, status: 'confirmed', txHash: event.data.txHash };
     case 'RefundFailed':
-      return { ...refund, status: 'failed', detail: event.data.detail };
+      return { ...refund, status: 'failed', detail: event.data.detail, decided: event.data.decided ?? false };
   }
 }
 

@@ -4,15 +4,8 @@ import { Refusal } from '../kernel/refusal.js';
 import { availableOf, confirmedOf, refundEvent } from './allocation.js';
 import { Decimal, plain, sum } from './decimal.js';
 import type { PayoutReport } from './payment-gateway.js';
-import {
-  factsOf,
-  isReportable,
-  openReviewOf,
-  type Payment,
-  type PaymentEvent,
-  type Reportable,
-  type Witness,
-} from './payment.js';
+import { factsOf, isReportable, type Payment, type PaymentEvent, type Reportable, type Witness } from './payment.js';
+import { openReviewOf } from './money.js';
 import type { Payout, Refund, RefundStatus, RefundTarget } from './refund.js';
 import { openReview } from './review.js';
 import { counted, worthOf } from './worth.js';

@@ -5,7 +5,8 @@ import type { RecordedEvent } from '../kernel/event.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { decideAfter } from './decisions.js';
 import { PaymentStreams } from './payment-streams.pg.js';
-import { readPaymentEvent, type PaymentEvent } from './payment.js';
+import { readPaymentEvent } from './payment-stream.js';
+import type { PaymentEvent } from './payment.js';
 import { settleRemainder } from './remainder.js';
 
 /** Tells a payment that is short how the one ended that collects its missing part. */

@@ -2,18 +2,9 @@ import { addSeconds, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { availableOf, confirmedOf, grantCredit, refundEvent } from './allocation.js';
 import { releaseCredit } from './credit.js';
-import { Decimal, most, plain, sum } from './decimal.js';
-import {
-  dueOf,
-  evolve,
-  isReportable,
-  openReviewOf,
-  type Payment,
-  type PaymentEvent,
-  type Reportable,
-  type Resolution,
-  type Review,
-} from './payment.js';
+import { Decimal, least, most, plain, sum } from './decimal.js';
+import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import { openReviewOf, type Resolution, type Review } from './money.js';
 import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
 import { historyLagSeconds, type RefundTarget } from './refund.js';
 
@@ -107,7 +98,7 @@ export function resolveReview(
   if (after === null || !isReportable(after)) return events;
   // A refund that is sent again needs no second one beside it.
   if (said.decision === 'credit' || (said.decision === 'refund' && again.length === 0))
-    events.push(...giveBack(after, review, said.decision, refundTo, now));
+    events.push(...giveBack(after, amountOf(payment, after, review), said.decision, refundTo, now));
   return events;
 }
 
@@ -159,15 +150,28 @@ function keepExcess(payment: Reportable, now: Instant): PaymentEvent[] {
   return rest?.gt('0') ? [{ type: 'ExcessKept', data: { amount: plain(rest), clause: 'review', at: now } }] : [];
 }
 
+/** What a decision to give money back is about: all that is there, or, of a paid payment, what the price does not need. */
+function amountOf(before: Reportable, after: Reportable, review: Review): Decimal | null {
+  const available = availableOf(after, confirmedOf(after));
+  if (available === null || after.status !== 'paid' || review.reasons.some(holdsFulfillment)) return available;
+  const failed = sum(
+    before.money.refunds
+      .filter(
+        ({ number, decided }) =>
+          !decided && after.money.refunds.some((r) => r.number === number && r.status === 'failed'),
+      )
+      .map(({ amount }) => amount),
+  );
+  return most(restOf(after) ?? new Decimal('0'), least(available, failed));
+}
+
 function giveBack(
   payment: Reportable,
-  review: Review,
+  amount: Decimal | null,
   decision: 'credit' | 'refund',
   refundTo: RefundTarget | null,
   now: Instant,
 ): PaymentEvent[] {
-  const excessOnly = payment.status === 'paid' && !review.reasons.some(holdsFulfillment);
-  const amount = excessOnly ? restOf(payment) : availableOf(payment, confirmedOf(payment));
   if (amount === null)
     throw new Refusal('worth_unknown', "Nobody has said what the money is worth in the payment's currency yet.");
   if (amount.lte('0')) throw new Refusal('nothing_to_refund', 'No confirmed money is left to give back.');
@@ -204,6 +208,6 @@ function unknownRefunds(payment: Reportable, decision: Resolution['decision'], n
       const detail = 'a person found that it was not sent';
       return decision === 'refund'
         ? { type: 'RefundDelayed', data: { number, outcome: 'unavailable', detail, at: now } }
-        : { type: 'RefundFailed', data: { number, detail, at: now } };
+        : { type: 'RefundFailed', data: { number, detail, decided: true, at: now } };
     });
 }

@@ -1,16 +1,7 @@
 import { msOf, type Instant } from '../kernel/clock.js';
 import { Decimal, least, plain, sum } from './decimal.js';
-import {
-  dueOf,
-  factsOf,
-  isReportable,
-  openReviewOf,
-  returnedOf,
-  type Invoice,
-  type Paid,
-  type Payment,
-  type Reportable,
-} from './payment.js';
+import { dueOf, factsOf, isReportable, type Invoice, type Paid, type Payment, type Reportable } from './payment.js';
+import { openReviewOf, returnedOf } from './money.js';
 import { assess, bounds, holdsFulfillment, isLate, windowEnd, type Assessment } from './policy.js';
 
 /*

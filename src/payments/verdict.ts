@@ -1,6 +1,7 @@
 import { addMinutes, type Instant } from '../kernel/clock.js';
 import { corroborationPatienceMinutes } from './decisions.js';
-import { factsOf, isReportable, openReviewOf, type Paid, type Payment, type Reportable } from './payment.js';
+import { factsOf, isReportable, type Paid, type Payment, type Reportable } from './payment.js';
+import { openReviewOf } from './money.js';
 import { judge, type Blocker, type ReviewReason } from './policy.js';
 import { isFulfillable, isHeld, isReturned, lateUntil, missingOf } from './standing.js';
 

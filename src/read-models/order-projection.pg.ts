@@ -7,7 +7,8 @@ import {
   readFulfillmentEvent,
   type Fulfillment,
 } from '../fulfillment/fulfillment.js';
-import { evolve, isPaymentEvent, readPaymentEvent, type Payment } from '../payments/payment.js';
+import { evolve, type Payment } from '../payments/payment.js';
+import { isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
 import { isFulfillable, labelsOf } from '../payments/standing.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';

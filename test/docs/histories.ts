@@ -3,10 +3,16 @@ import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/p
 import type { Payment, PaymentEvent, Witness } from '../../src/payments/payment.js';
 import { inTime, muchTooLate, report, tooLate, transfer } from '../payments/given.js';
 
-/** One thing that is heard, or done, in the life of a payment of 50 USD whose deadline is 2026-01-01T13:00. */
-export type Step =
-  | { said: GatewayReport; witness: Witness; at: string; prices?: ReadonlyMap<string, string> }
-  | { does: (payment: Payment) => PaymentEvent[] };
+/** One thing that is heard in the life of a payment of 50 USD whose deadline is 2026-01-01T13:00. */
+export interface Heard {
+  said: GatewayReport;
+  witness: Witness;
+  at: string;
+  prices?: ReadonlyMap<string, string>;
+}
+
+/** What is heard, or done by the application. */
+export type Step = Heard | { does: (payment: Payment) => PaymentEvent[] };
 
 /** What happened, in words and as it was heard. Its last report is also the gateway's last answer, long afterwards. */
 export interface History {
@@ -25,12 +31,12 @@ const late = (worth: string, changes: Partial<ReportedTransfer> = {}): ReportedT
 const inTrx = (units: string): Partial<ReportedTransfer> => ({ currency: 'TRX', sentAmount: units });
 const unpriced = (units: string): ReportedTransfer => money(units, { ...inTrx(units), valueUsd: null });
 
-const callback = (status: GatewayStatus, transfers: ReportedTransfer[] = [], at = inTime): Step => ({
+const callback = (status: GatewayStatus, transfers: ReportedTransfer[] = [], at = inTime): Heard => ({
   said: report(status, transfers),
   witness: 'callback',
   at,
 });
-const answer = (status: GatewayStatus, transfers: ReportedTransfer[] = [], at = tooLate): Step => ({
+const answer = (status: GatewayStatus, transfers: ReportedTransfer[] = [], at = tooLate): Heard => ({
   said: report(status, transfers),
   witness: 'poll',
   at,
@@ -50,7 +56,7 @@ const prices = new Map([
   ['TRX', '0.25'],
   ['USD', '1'],
 ]);
-const mismatch: Step = { said: report('paid', [money('50')], { amount: '5' }), witness: 'poll', at: inTime };
+const mismatch: Heard = { said: report('paid', [money('50')], { amount: '5' }), witness: 'poll', at: inTime };
 const oneHash = { txHash: 'one-transaction-for-both' };
 
 export const histories: readonly History[] = [
@@ -136,7 +142,8 @@ export const histories: readonly History[] = [
       callback('paid', [money('50')]),
       callback('paid', [money('50')]),
       callback('paying', [transfer('50')]),
-    ].concat(answer('paid', [money('50')])),
+      answer('paid', [money('50')]),
+    ],
   },
   {
     name: 'Two transfers under one hash',
@@ -199,9 +206,9 @@ export const histories: readonly History[] = [
   },
   {
     name: 'A callback says paid, the answer says 40 %',
-    what: "A callback calls the payment paid with 50; the gateway's own answers know of 20, and then that it is short.",
+    what: "A callback calls the payment paid with 20 and 30; the gateway's own answers know of the 20, and then that it is short.",
     steps: [
-      callback('paid', [money('50')]),
+      callback('paid', [money('20'), money('30')]),
       answer('paying', [money('20')], '2026-01-01T12:30:00.000Z'),
       answer('underpaid', [money('20')]),
     ],

@@ -4,19 +4,13 @@ import type { RecordedEvent } from '../../src/kernel/event.js';
 import { allocationOf } from '../../src/payments/allocation.js';
 import { applyReport } from '../../src/payments/decisions.js';
 import { explain } from '../../src/payments/explanation.js';
-import {
-  openReviewOf,
-  type Payment,
-  type PaymentEvent,
-  type Reportable,
-  type ReviewDecision,
-  type Terms,
-} from '../../src/payments/payment.js';
-import { defaultPolicy, type PolicyRules } from '../../src/payments/policy.js';
+import { openReviewOf } from '../../src/payments/money.js';
+import type { Payment, PaymentEvent, Reportable, ReviewDecision, Terms } from '../../src/payments/payment.js';
+import { type PolicyRules } from '../../src/payments/policy.js';
 import { resolveReview } from '../../src/payments/review.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { foldAll, muchTooLate, open } from '../payments/given.js';
-import { histories, historyNamed, lastAnswer, type History } from './histories.js';
+import { histories, historyNamed, lastAnswer, type Heard, type History } from './histories.js';
 
 const clauses = ['underpayment', 'overpayment', 'latePayment'] as const;
 type Clause = (typeof clauses)[number];
@@ -46,16 +40,15 @@ const rulesOf = (choice: Choice, tolerancePercent = '0'): Partial<PolicyRules> =
     latePayment: { window: 'PT72H', then: choice.latePayment },
   }) as Partial<PolicyRules>;
 
+const hear = (payment: Reportable, { said, witness, at, prices }: Heard): PaymentEvent[] =>
+  applyReport(payment, said, { witness, now: at, ...(prices ? { prices } : {}) });
+
 /** Every event of a payment that lives through a history under a policy, until the gateway has nothing new to say. */
 function live(history: History, choice: Choice, terms: Partial<Terms>): PaymentEvent[] {
   const events = open(rulesOf(choice, history.tolerancePercent), terms);
   for (const step of history.steps) {
     const payment = foldAll(events) as Reportable;
-    const { does, said, witness, at, prices } = { does: null, said: null, ...step } as never as {
-      does: ((payment: Payment) => PaymentEvent[]) | null;
-    } & Extract<(typeof history.steps)[number], { said: unknown }>;
-    if (does) events.push(...does(payment));
-    else events.push(...applyReport(payment, said, { witness, now: at, ...(prices ? { prices } : {}) }));
+    events.push(...('does' in step ? step.does(payment) : hear(payment, step)));
   }
   const last = lastAnswer(history);
   for (let quiet = 0, asked = 0; quiet < 2 && asked < 10; asked++) {
@@ -128,18 +121,30 @@ function joined(rows: readonly Row[], clause: Clause): Row[] {
   return out;
 }
 
-const rowsOf = (history: History, terms: Partial<Terms>): Row[] =>
-  clauses.reduce<Row[]>(
-    (rows, clause) => joined(rows, clause),
-    choices.map((choice) => ({
-      policy: {
-        underpayment: [choice.underpayment],
-        overpayment: [choice.overpayment],
-        latePayment: [choice.latePayment],
-      },
-      outcome: outcomeOf(live(history, choice, terms)),
-    })),
+/** By the values of the clauses, in the order of `options`. */
+const inOrder = (rows: readonly Row[]): Row[] => {
+  const rank = ({ policy }: Row): string =>
+    clauses.map((clause) => String(options[clause].indexOf(policy[clause][0] ?? ''))).join('');
+  return [...rows].sort((a, b) => rank(a).localeCompare(rank(b)));
+};
+
+const compressed = (ends: readonly { choice: Choice; outcome: string[] }[]): Row[] =>
+  inOrder(
+    clauses.reduce<Row[]>(
+      joined,
+      ends.map(({ choice, outcome }) => ({
+        policy: {
+          underpayment: [choice.underpayment],
+          overpayment: [choice.overpayment],
+          latePayment: [choice.latePayment],
+        },
+        outcome,
+      })),
+    ),
   );
+
+const endsOf = (history: History, terms: Partial<Terms>): { choice: Choice; outcome: string[] }[] =>
+  choices.map((choice) => ({ choice, outcome: outcomeOf(live(history, choice, terms)) }));
 
 const policyCells = ({ policy }: Row): string[] =>
   clauses.map((clause) => (policy[clause].length === options[clause].length ? 'any' : policy[clause].join(', ')));
@@ -154,27 +159,17 @@ const heads = ['too little', 'too much', 'late', 'status', 'progress', 'labels',
 const sectionOf = (history: History): string =>
   `### ${history.name}\n\n${history.what}\n\n${table(
     heads,
-    rowsOf(history, withBoth).map((row) => [...policyCells(row), ...row.outcome]),
+    compressed(endsOf(history, withBoth)).map((row) => [...policyCells(row), ...row.outcome]),
   )}`;
 
 /** The same history with neither a customer nor an address: the rows that end differently. */
 function lackingRows(name: string): string[][] {
   const history = historyNamed(name);
-  const full = new Map(choices.map((choice) => [choice, outcomeOf(live(history, choice, withBoth)).join('|')]));
-  const rows = choices
-    .map((choice) => ({ choice, outcome: outcomeOf(live(history, choice, withNeither)) }))
-    .filter(({ choice, outcome }) => outcome.join('|') !== full.get(choice))
-    .map(({ choice, outcome }) => ({
-      policy: {
-        underpayment: [choice.underpayment],
-        overpayment: [choice.overpayment],
-        latePayment: [choice.latePayment],
-      },
-      outcome,
-    }));
-  return clauses
-    .reduce<Row[]>((some, clause) => joined(some, clause), rows)
-    .map((row) => [name, ...policyCells(row), ...row.outcome]);
+  const full = new Map(endsOf(history, withBoth).map(({ choice, outcome }) => [choice, outcome.join('|')]));
+  const differing = endsOf(history, withNeither).filter(
+    ({ choice, outcome }) => outcome.join('|') !== full.get(choice),
+  );
+  return compressed(differing).map((row) => [name, ...policyCells(row), ...row.outcome]);
 }
 
 const reviewed: readonly { about: string; history: string; choice: Partial<Choice> }[] = [

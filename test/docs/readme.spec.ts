@@ -37,7 +37,7 @@ describe('The README shows what `explain` says', () => {
         SANDBOX_PORT: String(shop.config.sandboxPort),
       };
       execFile(process.execPath, ['dist/cli.js', 'explain', id], { env, timeout: 15_000 }, (error, out) => {
-        if (error) reject(error);
+        if (error) reject(new Error(error.message));
         else resolve(shown(out));
       });
     });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { allocationOf } from '../../src/payments/allocation.js';
 import type { GatewayReport, ReportedTransfer } from '../../src/payments/payment-gateway.js';
-import { openReviewOf, type Payment, type PaymentEvent, type Terms } from '../../src/payments/payment.js';
+import { openReviewOf } from '../../src/payments/money.js';
+import type { Payment, PaymentEvent, Terms } from '../../src/payments/payment.js';
 import type { PolicyRules } from '../../src/payments/policy.js';
 import { isFulfillable, labelsOf } from '../../src/payments/standing.js';
 import { given, inTime, muchTooLate, open, report, tooLate, transfer } from './given.js';

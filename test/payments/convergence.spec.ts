@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/payments/payment-gateway.js';
-import { type Payment } from '../../src/payments/payment.js';
+import type { Payment } from '../../src/payments/payment.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { Decimal, plain, type PolicyRules } from '../../src/payments/policy.js';
 import { given, inTime, open, report, tooLate, transfer } from './given.js';

@@ -8,7 +8,7 @@ import {
   invoiceRefused,
   retryInvoice,
 } from '../../src/payments/decisions.js';
-import { type PaymentEvent } from '../../src/payments/payment.js';
+import type { PaymentEvent } from '../../src/payments/payment.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
 

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { allocationOf } from '../../src/payments/allocation.js';
 import { applyReport } from '../../src/payments/decisions.js';
 import { Decimal, plain, sum } from '../../src/payments/decimal.js';
-import { returnedOf, type Terms } from '../../src/payments/payment.js';
+import { returnedOf } from '../../src/payments/money.js';
+import type { Terms } from '../../src/payments/payment.js';
 import {
   arrivalsOfAnyKind,
   askedOnly,

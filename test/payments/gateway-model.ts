@@ -8,13 +8,13 @@ import {
   evolve,
   factsOf,
   isReportable,
-  openReviewOf,
   type Payment,
   type PaymentEvent,
   type Reportable,
   type Terms,
   type Witness,
 } from '../../src/payments/payment.js';
+import { openReviewOf } from '../../src/payments/money.js';
 import type { PolicyRules } from '../../src/payments/policy.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { needsPrices } from '../../src/payments/worth.js';

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { Refusal } from '../../src/kernel/refusal.js';
 import { Decimal } from '../../src/payments/decimal.js';
 import type { PayoutReport } from '../../src/payments/payment-gateway.js';
-import { returnedOf, type Payment, type PaymentEvent, type ReviewDecision } from '../../src/payments/payment.js';
+import { returnedOf } from '../../src/payments/money.js';
+import type { Payment, PaymentEvent, ReviewDecision } from '../../src/payments/payment.js';
 import { isLost, isTriedEnough, nextLookSeconds, refundsOf, refundStep } from '../../src/payments/refund-schedule.js';
 import { readReference, refundReference } from '../../src/payments/refund.js';
 import {
