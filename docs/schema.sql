@@ -98,6 +98,7 @@ create table order_view (
   payments uuid[] not null,
   first_payment_id uuid not null,
   created_at timestamp with time zone not null,
+  credit numeric default 0 not null,
   constraint order_view_pkey PRIMARY KEY (application_id, order_id)
 ) with (fillfactor=75);
 CREATE INDEX order_view_age ON public.order_view USING btree (application_id, first_payment_id);
@@ -119,10 +120,15 @@ create table payment_view (
   created_at timestamp with time zone not null,
   version integer not null,
   state json not null,
+  review text default 'none'::text not null,
+  remainder_of uuid,
+  credit numeric default 0 not null,
+  constraint payment_view_review_check CHECK ((review = ANY (ARRAY['none'::text, 'open'::text, 'resolved'::text]))),
   constraint payment_view_pkey PRIMARY KEY (payment_id)
 ) with (fillfactor=75);
 CREATE INDEX payment_view_application ON public.payment_view USING btree (application_id, payment_id);
 CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
+CREATE INDEX payment_view_review ON public.payment_view USING btree (application_id, payment_id) WHERE (review = 'open'::text);
 CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);
 
 create table stream_key (

@@ -51,7 +51,7 @@ export class PaymentTerms {
       throw new Refusal('not_found', 'There is no payment with the id in remainderOf.');
     const { terms } = found.payment;
     const { orderId, currency } = terms;
-    const price = { orderId, currency, amount: showAmount(remainderDue(found.payment), currency) };
+    const price = { orderId, amount: showAmount(remainderDue(found.payment), currency), currency };
     const errors = differences(body, price);
     if (errors.length > 0) throw invalid(errors);
     return { terms, price };

@@ -341,3 +341,118 @@ describe('The same money, told differently', () => {
     },
   );
 });
+
+describe('Found by generated histories: the order in which things are heard', () => {
+  const outside = '2026-01-08T12:00:00.000Z';
+  const failed = { status: 'failed' } as const;
+
+  it('a transfer that is first heard of once it has failed leaves the same delta as one that was seen before', () => {
+    const seen = under({})
+      .when(report('paying', [transfer('1')]))
+      .when(report('paying', [transfer('1', failed)]));
+    const unseen = under({}).when(report('paying', [transfer('1', failed)]));
+    expect(seen.payment()).toMatchObject({ money: { received: '0', delta: '-50' } });
+    expect(unseen.payment()).toMatchObject({ money: { received: '0', delta: '-50' } });
+  });
+
+  it('nobody is asked any more about too much money once the part that was too much has failed', () => {
+    const history = answered(under({ over: 'review' }), report('paid', [money('50'), transfer('5')]), inTime);
+    expect(reviewOf(history.payment())).toEqual(['overpaid']);
+    answered(history, report('paid', [money('50'), transfer('5', failed)]), inTime);
+    expect(reviewOf(history.payment())).toEqual([]);
+  });
+
+  it('nobody is asked any more about money after the window once it has failed', () => {
+    const after = { seenAt: outside };
+    const history = answered(
+      answered(under({}), report('expired')),
+      report('expired', [transfer('50', after)]),
+      outside,
+    );
+    expect(reviewOf(history.payment())).toEqual(['late_outside_window']);
+    answered(history, report('expired', [transfer('50', { ...after, ...failed })]), outside);
+    expect(reviewOf(history.payment())).toEqual([]);
+  });
+
+  it('what comes after the window takes nothing from late money that was accepted, also where both are heard of at once', () => {
+    const both = report('expired', [late('50'), money('20', { seenAt: outside })]);
+    const history = overAndOver(answered(under({ late: 'accept' }), both, outside), both);
+    expect(history.payment()).toMatchObject({ status: 'paid', late: true });
+    expect(reviewOf(history.payment())).toEqual(['overpaid']);
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
+  it('late money that was seen inside the window and is confirmed after it still completes the payment', () => {
+    const seen = report('underpaid', [money('30'), transfer('20', { seenAt: tooLate })]);
+    const short = answered(under({ short: 'partial_credit', late: 'accept' }), report('underpaid', [money('30')]));
+    const history = answered(short, seen, outside);
+    expect(givenAway(history)).toEqual([]);
+    answered(history, report('underpaid', [money('30'), late('20')]), outside);
+    expect(history.payment().status).toBe('paid');
+    expect(givenAway(history)).toEqual([]);
+  });
+
+  it('the same answer again does not take back why a person was asked', () => {
+    const said = report('underpaid', [money('30'), money('1', { seenAt: outside })]);
+    const history = answered(under({ short: 'partial_credit' }, {}), said, outside);
+    expect(reviewOf(history.payment())).toEqual(['underpaid', 'no_customer', 'late_outside_window']);
+    history.when(said, 'poll', outside).nothing();
+  });
+
+  it('a payment that the gateway calls paid for its late money expires, whether or not it was asked before', () => {
+    const paid = report('paid', [late('50')]);
+    const asked = overAndOver(answered(under({}), report('expired')), paid).payment();
+    const unasked = overAndOver(under({}), paid).payment();
+    expect([asked.status, unasked.status]).toEqual(['expired', 'expired']);
+    expect(reviewOf(unasked)).toEqual(reviewOf(asked));
+  });
+});
+
+describe('Found by generated histories: worth that is not known yet', () => {
+  const prices = new Map([
+    ['TRX', '0.25'],
+    ['USD', '1'],
+  ]);
+  const trx = (units: string, changes: Partial<ReportedTransfer> = {}): ReportedTransfer =>
+    money(units, { currency: 'TRX', sentAmount: units, valueUsd: null, ...changes });
+
+  it('money in time that the gateway calls paid does not expire for want of a price, with late money beside it', () => {
+    const said = report('paid', [trx('200'), trx('40', { seenAt: tooLate })], { valueUsd: null });
+    const history = answered(under({ late: 'credit' }), said);
+    expect(history.payment().status).toBe('pending');
+    history.when(said, 'poll', tooLate, { prices }).when(said, 'poll', tooLate);
+    expect(history.payment().status).toBe('paid');
+    expect(givenAway(history)).toEqual(['CreditGranted 10 (latePayment)']);
+    expect(reviewOf(history.payment())).toEqual([]);
+  });
+
+  it('a further transfer of unknown worth does not contradict a payment that has enough without it', () => {
+    const atFirstSight = { paidWhen: { rule: 'detected' } } as const;
+    const history = given(...open(atFirstSight, reachable)).when(report('paying', [transfer('50')]));
+    history.when(report('paying', [transfer('50'), trx('4')]), 'poll', '2026-01-01T12:30:00.000Z');
+    expect(reviewOf(history.payment())).toEqual([]);
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
+  it('a further transfer of unknown worth does not hold up goods whose excess was credited', () => {
+    const history = answered(under({}), report('paid', [money('55', { currency: 'USD', valueUsd: null })]), inTime);
+    expect(givenAway(history)).toEqual(['CreditGranted 5 (overpayment)']);
+    answered(history, report('paid', [money('55', { currency: 'USD', valueUsd: null }), trx('4')]));
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
+  it('what a person at the gateway accepted by hand is not rounded up to the price', () => {
+    const said = report('manual_accept', [trx('196')], { valueUsd: null });
+    const history = under({}).when(said, 'poll', inTime, { prices });
+    expect(history.payment()).toMatchObject({ status: 'paid', money: { received: '49', delta: '-1' } });
+  });
+
+  it('an estimate that gave way to the gateway’s word does not send late money back twice', () => {
+    const inTimeOnly = report('paid', [trx('204')], { valueUsd: null });
+    const said = report('paid', [trx('204'), trx('4', { seenAt: tooLate })], { valueUsd: null });
+    const history = under({ late: 'refund' }).when(inTimeOnly, 'poll', inTime, { prices });
+    history.when(said, 'poll', tooLate, { prices }).when(said, 'poll', tooLate);
+    expect(givenAway(history).at(-1)).toBe('RefundRequested 1 (latePayment)');
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+});

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { applyReport } from '../../src/payments/decisions.js';
+import { applyReport, type Claim } from '../../src/payments/decisions.js';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/payments/payment-gateway.js';
 import {
   evolve,
@@ -91,10 +91,10 @@ export const given = (...history: PaymentEvent[]) => {
   let past = [...history];
   let last: PaymentEvent[] = [];
   const chain = {
-    when(said: GatewayReport, witness: Witness = 'callback', now = inTime) {
+    when(said: GatewayReport, witness: Witness = 'callback', now = inTime, found: Pick<Claim, 'prices'> = {}) {
       const payment = foldAll(past);
       if (!isReportable(payment)) throw new Error('nothing can be reported about this payment');
-      last = applyReport(payment, said, { witness, now });
+      last = applyReport(payment, said, { witness, now, ...found });
       past = [...past, ...last];
       return chain;
     },
