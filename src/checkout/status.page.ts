@@ -1,6 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
 import { showAmount } from '../payments/payment-view.js';
-import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
+import { isReportable, type Payment } from '../payments/payment.js';
 import { progressOf, secondsLeft, type Progress } from '../payments/standing.js';
 import { allocationOf } from '../payments/allocation.js';
 import { Decimal } from '../payments/decimal.js';
@@ -64,7 +64,7 @@ ${live ? '<meta http-equiv="refresh" content="5">' : ''}
 <h1>${heading}</h1>
 <p class="amount">${escape(showAmount(payment.terms.amount, payment.terms.currency))} ${escape(payment.terms.currency)}</p>
 ${payment.terms.description ? `<p class="what">${escape(payment.terms.description)}</p>` : ''}
-<p role="status">${advice}</p>
+<p role="status">${isCollectedElsewhere(payment) ? elsewhere : advice}</p>
 ${details(payment, progress, now)}
 ${pay(payment, progress)}
 ${back(payment, progress)}
@@ -79,6 +79,10 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
   if (!isReportable(payment)) return '';
   const { money, terms, invoice } = payment;
   const rows: [string, string][] = [];
+  if (new Decimal(payment.credit).gt('0')) {
+    rows.push(['Paid by your credit', `${showAmount(payment.credit, terms.currency)} ${terms.currency}`]);
+    rows.push(['Left to pay', `${showAmount(payment.invoiced, terms.currency)} ${terms.currency}`]);
+  }
   if (money.transfers.length > 0) {
     rows.push([
       'Received',
@@ -86,16 +90,14 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
     ]);
   }
   const { missing } = verdictOf(payment);
-  if (missing !== null && progress === 'partially_paid') {
-    const elsewhere = isCollectedElsewhere(payment) ? '; another payment of the order collects it' : '';
-    rows.push(['Still missing', `${showAmount(missing, terms.currency)} ${terms.currency}${elsewhere}`]);
-  }
+  if (missing !== null && progress === 'partially_paid')
+    rows.push(['Still missing', `${showAmount(missing, terms.currency)} ${terms.currency}`]);
   rows.push(...whereaboutsOf(payment, progress));
   for (const transfer of money.transfers) {
     const confirmations = transfer.confirmations === null ? '' : `, ${String(transfer.confirmations)} confirmations`;
     rows.push([`${transfer.sentAmount} ${transfer.currency}`, `${transfer.status}${confirmations}`]);
   }
-  if (progress === 'awaiting_payment' || progress === 'partially_paid') {
+  if ((progress === 'awaiting_payment' || progress === 'partially_paid') && !isCollectedElsewhere(payment)) {
     const minutes = Math.ceil(secondsLeft(invoice, now) / 60);
     rows.push(['Time left', minutes > 0 ? `${String(minutes)} min` : 'none; please do not pay any more']);
   }
@@ -104,8 +106,11 @@ function details(payment: Payment, progress: Progress, now: Instant): string {
     : `<dl>${rows.map(([term, text]) => `<dt>${escape(term)}</dt><dd>${escape(text)}</dd>`).join('')}</dl>`;
 }
 
-const isCollectedElsewhere = ({ money }: Reportable): boolean =>
-  money.remainders.some(({ outcome }) => outcome === 'open');
+const isCollectedElsewhere = (payment: Payment): boolean =>
+  payment.status === 'pending' && payment.money.remainders.some(({ outcome }) => outcome === 'open');
+
+const elsewhere =
+  'The missing part is collected by another payment of your order; please pay that one. This page updates by itself.';
 
 /** What became of money that the price did not need, or that did not reach it. */
 function whereaboutsOf(payment: Payment, progress: Progress): [string, string][] {

@@ -44,6 +44,44 @@ describe("The payer's status page", () => {
     expect(closed).toContain('Please do not pay any more');
   });
 
+  it('tells the payer what became of money that was too much, and what credit pays', async () => {
+    const { body } = await shop.api('POST', '/v1/payments', {
+      orderId: 'too-much',
+      amount: '50.00',
+      currency: 'USD',
+      customerId: 'c',
+    });
+    await shop.control('/_sandbox/scenarios/overpaid', { trackId: body.trackId as string });
+    const paid = await until(async () => {
+      const text = await (await fetch(body.statusUrl as string)).text();
+      return text.includes('Credited to you') && text;
+    });
+    expect(paid).toContain('5.00 USD; the shop keeps it for your next purchase');
+    await until(async () => (await shop.api('GET', '/v1/customers/c/balance')).body.balances.length === 1);
+    const next = await shop.api('POST', '/v1/payments', {
+      orderId: 'next',
+      amount: '8.00',
+      currency: 'USD',
+      customerId: 'c',
+      useCredit: true,
+    });
+    const page = await (await fetch(next.body.statusUrl as string)).text();
+    expect(page).toMatch(/Paid by your credit<\/dt><dd>5\.00 USD/);
+    expect(page).toMatch(/Left to pay<\/dt><dd>3\.00 USD/);
+  });
+
+  it('does not ask for the rest where another payment collects it', async () => {
+    const { body } = await shop.api('POST', '/v1/payments', { orderId: 'rest', amount: '50.00', currency: 'USD' });
+    await shop.control('/_sandbox/scenarios/underpaid', { trackId: body.trackId as string });
+    await until(async () => (await shop.api('GET', `/v1/payments/${body.id as string}`)).body.received === '30.00');
+    const before = await (await fetch(body.statusUrl as string)).text();
+    expect(before).toContain('Pay now');
+    expect((await shop.api('POST', '/v1/payments', { remainderOf: body.id })).status).toBe(201);
+    const after = await (await fetch(body.statusUrl as string)).text();
+    expect(after).not.toContain('Pay now');
+    expect(after).toContain('please pay that one');
+  });
+
   it('is not found by guessing, and runs no script', async () => {
     const answer = await fetch(`${shop.url}/pay/${'a'.repeat(32)}`);
     expect(answer.status).toBe(404);
