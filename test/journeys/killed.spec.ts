@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDatabase, type TestDatabase } from '../support/database.js';
-import { apiKey, freePort, until } from '../support/service.js';
+import { apiKey, freePort, payoutKey, until } from '../support/service.js';
 
 const rounds = 6;
 const paymentsPerRound = 4;
@@ -44,6 +44,7 @@ describe('A service that is killed again and again', () => {
       PORT: port,
       SANDBOX_PORT: sandboxPort,
       API_KEY: apiKey,
+      OXAPAY_PAYOUT_API_KEY: payoutKey,
       PUBLIC_URL: `http://127.0.0.1:${port}`,
       LOG_LEVEL: 'warn',
     };
@@ -89,7 +90,41 @@ describe('A service that is killed again and again', () => {
         : null;
     }, 40_000);
 
-  it('opens each order once, and has each paid payment fulfilled under one message id', async () => {
+  const control = (path: string, body: unknown): Promise<unknown> => insist(env['SANDBOX_PORT'] ?? '', path, body);
+  /** Each pays a tenth too much: half of them is to be credited, half to be sent back. */
+  const wish = (orderId: string, n: number): Record<string, unknown> => ({
+    orderId,
+    amount: '10.00',
+    currency: 'USD',
+    ...(n % 2 === 0
+      ? { customerId: 'killed' }
+      : {
+          policy: { overpayment: { tolerancePercent: '0', then: 'refund' } },
+          refundTo: { address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON' },
+        }),
+  });
+  /** How often an event of each type happened to each payment, in one number per payment. */
+  const times = async (type: string): Promise<number[]> => {
+    const { rows } = await database.pool.query<{ times: number }>(
+      'select count(*)::int as times from event where type = $1 group by stream_id',
+      [type],
+    );
+    return rows.map((row) => row.times);
+  };
+  const lost = async (): Promise<unknown[]> => {
+    const { rows } = await database.pool.query(
+      `select 1 from event where type = 'ReviewOpened' and (data->'reasons')::jsonb ? 'refund_unknown'`,
+    );
+    return rows;
+  };
+  const payouts = async (): Promise<{ description: string }[]> => {
+    const answer = await fetch(`http://127.0.0.1:${env['SANDBOX_PORT'] ?? ''}/v1/payout?size=200`, {
+      headers: { payout_api_key: payoutKey },
+    });
+    return ((await answer.json()) as { data: { list: { description: string }[] } }).data.list;
+  };
+
+  it('opens each order once, has each paid payment fulfilled under one message id, and gives money back once', async () => {
     await start();
     const port = env['PORT'] ?? '';
     const { port: shopPort } = shop.address() as AddressInfo;
@@ -98,14 +133,14 @@ describe('A service that is killed again and again', () => {
     for (let round = 0; round < rounds; round++) {
       const orders = Array.from({ length: paymentsPerRound }, (_, n) => `killed-${String(round)}-${String(n)}`);
       const paid = Promise.all(
-        orders.map(async (orderId) => {
-          let payment = await insist(port, '/v1/payments', { orderId, amount: '10.00', currency: 'USD' });
+        orders.map(async (orderId, n) => {
+          let payment = await insist(port, '/v1/payments', wish(orderId, n));
           // A create that the kill cut short opens by itself; the sandbox's clock helps it over the wait.
           while (payment.trackId === null) {
-            await insist(env['SANDBOX_PORT'] ?? '', '/_sandbox/clock/advance', { seconds: 20 });
-            payment = await insist(port, '/v1/payments', { orderId, amount: '10.00', currency: 'USD' });
+            await control('/_sandbox/clock/advance', { seconds: 20 });
+            payment = await insist(port, '/v1/payments', wish(orderId, n));
           }
-          await insist(env['SANDBOX_PORT'] ?? '', '/_sandbox/scenarios/exact', { trackId: payment.trackId });
+          await control('/_sandbox/scenarios/overpaid', { trackId: payment.trackId });
           return payment.id;
         }),
       );
@@ -124,9 +159,27 @@ describe('A service that is killed again and again', () => {
       `select data->>'paymentId' as payment, count(*)::int as times from event where type = 'FulfillmentRequested' group by 1`,
     );
     expect(new Map(rows.map((row) => [row.payment, row.times]))).toEqual(new Map(ids.map((id) => [id, 1])));
+    const half = ids.length / 2;
+    await until(async () => {
+      const { rows: balances } = await database.pool.query<{ sum: string }>(
+        `select coalesce(sum((data->>'amount')::numeric), 0)::text as sum from event where type = 'CreditAdded'`,
+      );
+      return balances[0]?.sum === String(half);
+    }, 30_000);
+    expect(await times('CreditGranted')).toEqual(Array.from({ length: half }, () => 1));
+    // Each refund ends: confirmed, or with a person where the kill fell between the claim and the answer.
+    await until(async () => {
+      await control('/_sandbox/clock/advance', { seconds: 300 });
+      const ended = [...(await times('RefundConfirmed')), ...(await lost())];
+      return ended.length === half;
+    }, 60_000);
+    expect(await times('RefundRequested')).toEqual(Array.from({ length: half }, () => 1));
+    const sent = (await payouts()).map(({ description }) => description);
+    expect(new Set(sent).size).toBe(sent.length);
+    expect(sent.length).toBeGreaterThanOrEqual((await times('RefundConfirmed')).length);
     const gaps = await database.pool.query(
       'select stream_id from event group by stream_id having max(version) <> count(*)',
     );
     expect(gaps.rows).toEqual([]);
-  }, 150_000);
+  }, 240_000);
 });

@@ -392,6 +392,21 @@ describe('Found by generated histories: the order in which things are heard', ()
     expect(givenAway(history)).toEqual([]);
   });
 
+  it('accepted late money stays confirmed while more of it is on its way', () => {
+    const history = answered(under({ late: 'accept' }), report('expired')).when(
+      report('expired', [late('50')]),
+      'callback',
+      tooLate,
+    );
+    history.when(
+      report('expired', [late('50'), transfer('1', { seenAt: tooLate })]),
+      'poll',
+      '2026-01-01T14:30:00.000Z',
+    );
+    expect(reviewOf(history.payment())).toEqual([]);
+    expect(isFulfillable(history.payment())).toBe(true);
+  });
+
   it('the same answer again does not take back why a person was asked', () => {
     const said = report('underpaid', [money('30'), money('1', { seenAt: outside })]);
     const history = answered(under({ short: 'partial_credit' }, {}), said, outside);

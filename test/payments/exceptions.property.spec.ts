@@ -43,12 +43,13 @@ const inEveryState: Watch = ({ before, after, events, heard, claim }) => {
 };
 
 /**
- * `detected` pays at first sight, which nothing takes back: whoever saw money that failed afterwards had to pay, and whoever
- * asked only later had not. So nothing fails there.
+ * Paid is never taken back, so nothing fails that a payment could rest on when it was asked about early, and not when it
+ * was asked about late: what `detected` pays for at first sight; and money in time that is still on its way when the
+ * gateway, which counted late money instead of it, calls the payment paid.
  */
 const keptPromises = ({ rules }: Setting, { sent, ...world }: World): World => ({
   ...world,
-  sent: rules.paidWhen.rule === 'detected' ? sent.filter(({ fails }) => !fails) : sent,
+  sent: rules.paidWhen.rule === 'detected' || world.countsLate ? sent.filter(({ fails }) => !fails) : sent,
 });
 
 /** An estimate gives way to the gateway's word, which must then be about the same money. */
