@@ -34,7 +34,6 @@ export const IsCurrency = rule(
 
 const percent = /^(?:0|[1-9]\d?)(?:\.\d{1,2})?$/;
 
-/** A tolerance: 60 is the most that the gateway takes for a shortage. `why` ends the sentence of a refusal. */
 /** An address on some chain: every known form is of letters, digits and a few signs. Whether it exists is the gateway's to say. */
 export const IsAddress = rule(
   'isAddress',
@@ -54,6 +53,7 @@ export const IsCoin = rule(
   (value) => typeof value === 'string' && isCurrencySymbol(value) && !isFiat(value),
 );
 
+/** A tolerance: 60 is the most that the gateway takes for a shortage. `why` ends the sentence of a refusal. */
 export const IsPercent = (why: string): PropertyDecorator =>
   rule(
     'isPercent',

@@ -1,7 +1,8 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
-import { returnedOf } from './money.js';
+import { hasNewMoney, isContradicted, returnedOf } from './money.js';
+import { openReview, withdraw } from './open-review.js';
 import { acceptable, bounds, sufficiency, windowEnd, type Facts, type ReviewReason } from './policy.js';
 import type { Payout, RefundTarget } from './refund.js';
 import { unitsOf, worthOf, type Transfer } from './worth.js';
@@ -38,6 +39,8 @@ export function allocationOf(payment: Payment): Allocation | null {
         .map(({ amount }) => amount),
     );
   const left = new Decimal(payment.money.received).minus(returnedOf(money));
+  const taken = money.gatewayStatus === 'refunded' || money.gatewayStatus === 'refunding';
+  if (taken) return takenBack(payment.money.gatewayStatus === 'refunded', left, credited, refunds);
   const due = new Decimal(dueOf(payment));
   const paid = payment.status === 'paid' && !payment.denied;
   const applied = paid ? most(least(left, due), zero) : zero;
@@ -55,6 +58,21 @@ export function allocationOf(payment: Payment): Allocation | null {
 }
 
 const zero = new Decimal('0');
+
+/** The gateway itself sends back what is left. */
+const takenBack = (
+  done: boolean,
+  left: Decimal,
+  credited: Decimal,
+  refunds: (confirmed: boolean) => Decimal,
+): Allocation => ({
+  applied: '0',
+  kept: '0',
+  credited: plain(credited),
+  refunded: plain(refunds(true).plus(done ? left : '0')),
+  refunding: plain(refunds(false).plus(done ? '0' : left)),
+  unallocated: '0',
+});
 
 const isTolerated = (payment: Payment, over: Decimal): boolean => {
   const { amount, policy } = payment.terms;
@@ -93,6 +111,8 @@ function excessOf(payment: Reportable, counting: readonly Transfer[]): Decimal |
  */
 export function excessReasons(payment: Reportable): ReviewReason[] {
   if (payment.status !== 'paid') return [];
+  // Nothing of a payment that a person decided against is for the price.
+  if (payment.denied) return hasNewMoney(payment.money) ? ['overpaid'] : [];
   const live = payment.money.transfers.filter((transfer) => transfer.status !== 'failed');
   const { counting, late } = split(payment, live);
   const { overpayment, latePayment } = payment.terms.policy.rules;
@@ -110,18 +130,19 @@ export function excessReasons(payment: Reportable): ReviewReason[] {
  * What the policy does now with money that the gateway itself has confirmed when asked: kept, credited, or sent back,
  * each only as far as it has not been yet. Nothing is given away on a callback's word alone.
  */
-export function allocate(payment: Reportable, confirmed: readonly Transfer[], now: Instant): PaymentEvent[] {
-  if (payment.money.contradictions.length > 0) return [];
+export function allocate(payment: Reportable, now: Instant): PaymentEvent[] {
+  if (isContradicted(payment.money)) return [];
   if (payment.status === 'paid' && (payment.corroboratedAt === null || payment.denied)) return [];
   if (payment.status !== 'paid' && payment.status !== 'expired') return [];
   const events: PaymentEvent[] = [];
   let current: Payment | null = payment;
-  for (const want of wanted(payment, confirmed, now)) {
+  // Money whose worth nobody knows takes nothing from what is done with the rest.
+  const known = confirmedOf(payment).filter((transfer) => worthOf([transfer], factsOf(payment)) !== null);
+  for (const want of wanted(payment, known, now)) {
     if (current === null || !isReportable(current)) break;
-    const event = give(current, want, confirmed, now);
-    if (event === null) continue;
-    events.push(event);
-    current = evolve(current, event);
+    const given = give(current, want, known, now);
+    events.push(...given);
+    current = given.reduce<Payment | null>(evolve, current);
   }
   return events;
 }
@@ -142,7 +163,7 @@ function wanted(payment: Reportable, confirmed: readonly Transfer[], now: Instan
   const excess = payment.status === 'paid' ? excessOf(payment, counting) : null;
   if (excess !== null && overpayment.then !== 'review')
     list.push({ clause: 'overpayment', then: overpayment.then, target: excess });
-  if (underpayment.then === 'partial_credit' && isShortForGood(facts, counting, now)) {
+  if (underpayment.then === 'partial_credit' && isShortForGood(facts, now)) {
     const worth = worthOf(counting, facts);
     if (worth) list.push({ clause: 'underpayment', then: 'credit', target: worth.amount });
   }
@@ -156,27 +177,46 @@ function wanted(payment: Reportable, confirmed: readonly Transfer[], now: Instan
 function worthBeside(transfers: readonly Transfer[], others: readonly Transfer[], facts: Facts): Decimal | null {
   const all = worthOf([...others, ...transfers], facts);
   const without = worthOf(others, facts);
-  return all && without && most(all.amount.minus(without.amount), zero);
+  const estimate = worthOf(others, facts, false);
+  // An estimate that gave way to the gateway's word makes the rest worth no more than it is.
+  return all && without && estimate && most(all.amount.minus(most(without.amount, estimate.amount)), zero);
 }
 
-/** While late money may still complete it, an expired payment is not short for good. */
-const isShortForGood = (facts: Facts, counting: readonly Transfer[], now: Instant): boolean =>
-  facts.closed === 'expired' &&
-  sufficiency(counting, facts) !== 'enough' &&
-  (facts.policy.rules.latePayment.then !== 'accept' || now > windowEnd(facts));
+/** While late money may still complete it, or is seen and not yet confirmed, an expired payment is not short for good. */
+const isShortForGood = (facts: Facts, now: Instant): boolean => {
+  const accepted = acceptable(facts.transfers, facts);
+  return (
+    facts.closed === 'expired' &&
+    worthOf(accepted, facts) !== null &&
+    sufficiency(accepted, facts) !== 'enough' &&
+    (facts.policy.rules.latePayment.then !== 'accept' || now > windowEnd(facts))
+  );
+};
 
 function give(
   payment: Reportable,
   { clause, then, target }: Wanted,
   confirmed: readonly Transfer[],
   now: Instant,
-): PaymentEvent | null {
-  const amount = least(target.minus(doneBy(payment, clause)), availableOf(payment, confirmed) ?? zero);
-  if (amount.lte('0')) return null;
-  if (then === 'keep') return { type: 'ExcessKept', data: { amount: plain(amount), clause, at: now } };
-  if (then === 'credit') return grantCredit(payment, plain(amount), clause, now);
+): PaymentEvent[] {
+  const amount = least(target.minus(doneBy(payment, clause)), sparedOf(payment, confirmed));
+  if (amount.lte('0')) return [];
+  if (then === 'keep') return [{ type: 'ExcessKept', data: { amount: plain(amount), clause, at: now } }];
+  if (then === 'credit') return orNothing(grantCredit(payment, plain(amount), clause, now));
   const { refundTo } = payment.terms;
-  return refundTo ? refundEvent(payment, plain(amount), refundTo, `policy: ${clause}`, clause, now) : null;
+  if (!refundTo) return [];
+  const event = refundEvent(payment, plain(amount), refundTo, `policy: ${clause}`, clause, now);
+  return event
+    ? [event, ...withdraw(payment, ['refund_coin_unknown'], now)]
+    : openReview(payment, ['refund_coin_unknown'], { now });
+}
+
+const orNothing = (event: PaymentEvent | null): PaymentEvent[] => (event ? [event] : []);
+
+/** What may be given away without touching the price of a paid payment, or what a person let the merchant keep. */
+function sparedOf(payment: Reportable, confirmed: readonly Transfer[]): Decimal {
+  const available = availableOf(payment, confirmed) ?? zero;
+  return payment.status === 'paid' ? most(available.minus(dueOf(payment)).minus(keptOf(payment)), zero) : available;
 }
 
 /** What a clause has given already; a refund that failed counts, because a person decides what becomes of it. */
@@ -189,12 +229,16 @@ const doneBy = ({ money }: Reportable, clause: string): Decimal =>
 
 /** What could still be given back of these transfers; null where their worth is not known. */
 export function availableOf(payment: Reportable, transfers: readonly Transfer[]): Decimal | null {
+  const { gatewayStatus } = payment.money;
+  // The gateway itself has sent it back, or is about to.
+  if (gatewayStatus === 'refunding' || gatewayStatus === 'refunded') return zero;
   const worth = worthOf(transfers, factsOf(payment));
   return worth && most(worth.amount.minus(returnedOf(payment.money)), zero);
 }
 
+/** The money that may be given back: a callback's word that it is confirmed is not enough. */
 export const confirmedOf = ({ money }: Reportable): Transfer[] =>
-  money.transfers.filter((transfer) => transfer.status === 'confirmed');
+  money.transfers.filter(({ status, vouched }) => status === 'confirmed' && vouched);
 
 /** A credit to the customer; null where the payment has none. */
 export function grantCredit(payment: Reportable, amount: string, clause: string, now: Instant): PaymentEvent | null {

@@ -19,11 +19,11 @@ export function applyCredit(payment: Payment, taken: string, now: Instant): Paym
 }
 
 /**
- * Gives back the credit that was to pay a part of a payment which now ends without success. Where nobody has recorded yet
+ * Gives back the credit that was to pay a part of a payment which ends without success, or is undone. Where nobody has recorded yet
  * what was taken, all of it that could have been: the customer's books give back what really was, and no more.
  */
 export function releaseCredit(payment: Payment, now: Instant): PaymentEvent[] {
-  const credit = 'credit' in payment ? payment.credit : null;
-  const amount = creditWanted(payment)?.atMost ?? credit ?? '0';
+  const spent = 'credit' in payment && !(payment.status === 'paid' && payment.creditReturned) ? payment.credit : null;
+  const amount = creditWanted(payment)?.atMost ?? spent ?? '0';
   return new Decimal(amount).gt('0') ? [{ type: 'CreditReleased', data: { amount, at: now } }] : [];
 }

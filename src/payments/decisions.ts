@@ -18,9 +18,9 @@ import { allocate, excessReasons } from './allocation.js';
 import { releaseCredit } from './credit.js';
 import { Decimal } from './decimal.js';
 import { judge, sufficiency, type Contradiction } from './policy.js';
-import { openReview, withdrawReview } from './review.js';
-import { uniteTransfers } from './transfers.js';
-import { withPrices, type Transfer } from './worth.js';
+import { openReview, withdrawExcess, withdrawReview } from './open-review.js';
+import { confirmedIn, uniteTransfers } from './transfers.js';
+import { withPrices } from './worth.js';
 
 /** Who claims something, and when we heard it. */
 export interface Claim {
@@ -56,37 +56,30 @@ export function applyReport(payment: Reportable, report: GatewayReport, claim: C
     (current) => recordContradictions(current, report, claim),
     ...consequences(claim),
     (current) => corroborate(current, report, claim),
-    (current) => (claim.witness === 'poll' ? allocate(current, confirmedBy(report, current), claim.now) : []),
+    (current) => (claim.witness === 'poll' ? vouch(current, report, claim) : []),
+    (current) => (claim.witness === 'poll' ? allocate(current, claim.now) : []),
   ]);
 }
 
 const consequences = (claim: Claim): ((current: Reportable) => PaymentEvent[])[] => [
   (current) => conclude(current, claim),
+  (current) => withdrawExcess(current, excessReasons(current), claim),
   (current) => openReview(current, excessReasons(current), claim),
 ];
 
-/** The transfers that one answer of the gateway calls confirmed. */
-const confirmedBy = (report: GatewayReport, payment: Reportable): Transfer[] =>
-  payment.money.transfers.filter(
-    (transfer) =>
-      transfer.status === 'confirmed' &&
-      report.transfers.some(
-        ({ txHash, currency, status }) =>
-          txHash === transfer.txHash && currency === transfer.currency && status === 'confirmed',
-      ),
-  );
+/** Money that the gateway itself calls confirmed when it is asked may be given back; nothing else may. */
+const vouch = (payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] =>
+  confirmedIn(payment.money.transfers, report.transfers)
+    .filter(({ vouched }) => !vouched)
+    .map((transfer) => ({
+      type: 'TransferUpdated',
+      data: { transfer: { ...transfer, vouched: true }, at: claim.now },
+    }));
 
 /**
- * Notes what one unit of the currencies in play was worth when the gateway was asked, and decides anew: transfers whose
- * worth the gateway has not told are compared by it.
+ * Notes what one unit of the currencies in play was worth when the gateway was asked: transfers whose worth the gateway
+ * has not told are compared by it.
  */
-export const recordPrices = (payment: Reportable, prices: ReadonlyMap<string, string>, claim: Claim): PaymentEvent[] =>
-  inSteps(payment, [
-    (current) => priced(current, prices, claim),
-    (current) => recordAmounts(current, claim),
-    ...consequences(claim),
-  ]);
-
 function priced(payment: Reportable, prices: ReadonlyMap<string, string>, claim: Claim): PaymentEvent[] {
   const wanted = new Set([payment.terms.currency, ...payment.money.transfers.map(({ currency }) => currency)]);
   const usd = Object.fromEntries([...prices].filter(([symbol]) => wanted.has(symbol)));
@@ -150,6 +143,7 @@ function recordTransfers(payment: Reportable, report: GatewayReport, claim: Clai
   return uniteTransfers(payment.money.transfers, report.transfers, {
     since: payment.terms.requestedAt,
     now: claim.now,
+    answered: claim.witness === 'poll',
   }).map((transfer) => ({
     type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',
     data: { transfer, at: claim.now },
@@ -159,7 +153,7 @@ function recordTransfers(payment: Reportable, report: GatewayReport, claim: Clai
 function recordAmounts(payment: Reportable, claim: Claim): PaymentEvent[] {
   const { received, delta, estimated } = assessed(payment);
   const { money } = payment;
-  const none = received === '0' && money.delta === null;
+  const none = money.transfers.length === 0;
   if (none || (received === money.received && delta === money.delta)) return [];
   return [{ type: 'AmountAssessed', data: { received, delta, estimated, at: claim.now } }];
 }
@@ -224,7 +218,10 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
   // A refund follows a payment, and manual acceptance stands for any amount: both bear out that it was paid.
   const beyondAmounts = finality[report.status] > finality.paid;
   const alone = judge(factsOf(evolveAlone(payment, report)));
-  if (beyondAmounts || alone.conclusion === 'paid') return [{ type: 'PaymentCorroborated', data: { at: claim.now } }];
+  if (beyondAmounts || alone.conclusion === 'paid') {
+    const transfers = confirmedIn(payment.money.transfers, report.transfers).map(({ key }) => key);
+    return [{ type: 'PaymentCorroborated', data: { transfers, at: claim.now } }];
+  }
   if (alone.reasons.includes('paid_short')) return openReview(payment, ['paid_short'], claim);
   return doubtUncorroborated(payment, claim.now, corroborationPatienceMinutes);
 }
@@ -309,7 +306,7 @@ export function retryInvoice(payment: Payment, now: Instant): PaymentEvent[] {
 
 /** Gives a payment to a person when nobody will look at it any more and it has no final word. */
 export function giveUp(payment: Reportable, now: Instant): PaymentEvent[] {
-  return payment.status === 'pending' && openReviewOf(payment.money) === null
+  return (payment.status === 'pending' || payment.status === 'expired') && openReviewOf(payment.money) === null
     ? openReview(payment, ['no_final_word'], { now })
     : [];
 }

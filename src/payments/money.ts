@@ -4,7 +4,7 @@ import type { GatewayStatus } from './payment-gateway.js';
 import type { PaymentEvent, ReviewDecision, Terms } from './payment.js';
 import type { Contradiction, ReviewReason } from './policy.js';
 import { applyRefund, isRefundEvent, returnedBy, type Refund } from './refund.js';
-import { withPrices, type Transfer } from './worth.js';
+import { counted, pinPrices, withPrices, type Transfer } from './worth.js';
 
 /*
  * What is known of the money of one payment, and how its events change that.
@@ -19,8 +19,16 @@ export interface Resolution {
 export interface Review {
   reasons: ReviewReason[];
   openedAt: Instant;
-  /** A person's decision; null while the review is open. `received` and `contradictions` are what it was about. */
-  resolved: (Resolution & { at: Instant; received: string | null; contradictions: number }) | null;
+  /** A person's decision; null while the review is open. */
+  resolved: (Resolution & { at: Instant }) | null;
+}
+
+/** What persons have decided about so far: only what is not in here is news. */
+export interface Decided {
+  reasons: ReviewReason[];
+  /** Keys of the transfers that were there. */
+  transfers: string[];
+  contradictions: number;
 }
 
 export interface Credit {
@@ -47,6 +55,7 @@ export interface Money {
   /** Whether `received` rests on prices that were looked up. */
   estimated: boolean;
   review: Review | null;
+  decided: Decided | null;
   /** Amounts in the payment's currency, each with the clause or decision that gave it this way. */
   kept: { amount: string; clause: string }[];
   credits: Credit[];
@@ -64,6 +73,7 @@ export const noMoney: Money = {
   delta: null,
   estimated: false,
   review: null,
+  decided: null,
   kept: [],
   credits: [],
   refunds: [],
@@ -71,7 +81,10 @@ export const noMoney: Money = {
 };
 
 export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Money {
-  if (isRefundEvent(event)) return { ...money, refunds: applyRefund(money.refunds, event) };
+  if (isRefundEvent(event)) {
+    const transfers = event.type === 'RefundRequested' ? pinPrices(money.transfers) : money.transfers;
+    return { ...money, transfers, refunds: applyRefund(money.refunds, event) };
+  }
   switch (event.type) {
     case 'GatewayReported':
       return {
@@ -106,13 +119,17 @@ export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Mo
       const refunds = money.refunds.map((refund) =>
         refund.status === 'failed' ? { ...refund, decided: true } : refund,
       );
-      return { ...money, refunds, review: evolveReview(money, event) };
+      return { ...money, refunds, review: evolveReview(money, event), decided: decidedBy(money, event.data.reasons) };
     }
     case 'ExcessKept':
       return { ...money, kept: [...money.kept, { amount: event.data.amount, clause: event.data.clause }] };
     case 'CreditGranted': {
       const { number, amount, clause } = event.data;
-      return { ...money, credits: [...money.credits, { number, amount, clause }] };
+      return {
+        ...money,
+        transfers: pinPrices(money.transfers),
+        credits: [...money.credits, { number, amount, clause }],
+      };
     }
     case 'RemainderRequested': {
       const { paymentId, amount, until } = event.data;
@@ -136,7 +153,7 @@ export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Mo
 type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
 
 /** Reasons gather in the review that is open; after a decision new ones begin a new review. */
-function evolveReview({ review, received, contradictions }: Money, event: ReviewEvent): Review | null {
+function evolveReview({ review }: Money, event: ReviewEvent): Review | null {
   const open = review?.resolved === null ? review : null;
   switch (event.type) {
     case 'ReviewOpened': {
@@ -150,11 +167,24 @@ function evolveReview({ review, received, contradictions }: Money, event: Review
     }
     case 'ReviewResolved': {
       const { decision, actor, note, at } = event.data;
-      const about = { received, contradictions: contradictions.length };
-      return open ? { ...open, resolved: { decision, actor, note, at, ...about } } : review;
+      return open ? { ...open, resolved: { decision, actor, note, at } } : review;
     }
   }
 }
+
+const decidedBy = ({ decided, transfers, contradictions }: Money, reasons: readonly ReviewReason[]): Decided => ({
+  reasons: [...new Set([...(decided?.reasons ?? []), ...reasons])],
+  transfers: transfers.filter(counted).map(({ key }) => key),
+  contradictions: contradictions.length,
+});
+
+/** Whether money has come that no person has decided about. */
+export const hasNewMoney = ({ decided, transfers }: Money): boolean =>
+  transfers.some((transfer) => counted(transfer) && !decided?.transfers.includes(transfer.key));
+
+/** Whether the gateway contradicts itself or us in a way that no person has decided about. */
+export const isContradicted = ({ decided, contradictions }: Money): boolean =>
+  contradictions.length > (decided?.contradictions ?? 0);
 
 /** What of the received money was given back, or is on its way back. */
 export const returnedOf = (money: Money): Decimal =>
@@ -162,3 +192,9 @@ export const returnedOf = (money: Money): Decimal =>
 
 /** The review that waits for a person, if there is one. */
 export const openReviewOf = (money: Money): Review | null => (money.review?.resolved === null ? money.review : null);
+
+/** The same without late money that the policy gives back: that was never meant for the price. */
+export const returnedFromPrice = (money: Money): Decimal =>
+  sum(money.credits.filter(({ clause }) => clause !== 'latePayment').map(({ amount }) => amount)).plus(
+    returnedBy(money.refunds.filter(({ clause }) => clause !== 'latePayment')),
+  );

@@ -1,6 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, plain, sum } from './decimal.js';
-import { evolveMoney, noMoney, returnedOf, type Money, type Resolution } from './money.js';
+import { evolveMoney, noMoney, returnedFromPrice, returnedOf, type Money, type Resolution } from './money.js';
 import type { GatewayStatus } from './payment-gateway.js';
 import { holdsFulfillment, type Contradiction, type Facts, type PinnedPolicy, type ReviewReason } from './policy.js';
 import type { RefundEvent, RefundTarget } from './refund.js';
@@ -56,8 +56,8 @@ export type PaymentEvent =
   | { type: 'PricesRecorded'; data: { usd: Record<string, string>; at: Instant } }
   | { type: 'ContradictionFound'; data: Contradiction & { witness: Witness; at: Instant } }
   | { type: 'PaymentPaid'; data: { clause: string; late: boolean; witness: Witness; at: Instant } }
-  /** The gateway's own answer confirmed what a callback claimed; only now may fulfilment start. */
-  | { type: 'PaymentCorroborated'; data: { at: Instant } }
+  /** The gateway's own answer, or a person, confirmed what a callback claimed: fulfilment may start. `transfers`: keys that the answer calls confirmed. */
+  | { type: 'PaymentCorroborated'; data: { transfers: string[]; at: Instant } }
   | { type: 'PaymentExpired'; data: { clause: string; at: Instant } }
   | { type: 'PaymentCancelled'; data: { at: Instant } }
   /** A person decided that it will not be completed. */
@@ -122,6 +122,8 @@ export interface Paid extends Omit<Opened, 'invoice'> {
   corroboratedAt: Instant | null;
   /** A person decided against it after it was paid: its goods are not to be delivered. */
   denied: boolean;
+  /** The credit that paid a part of it was given back since. */
+  creditReturned: boolean;
   /** What was there when it became paid, in its currency; null where nobody could say. */
   paidWith: string | null;
 }
@@ -153,9 +155,14 @@ export type Reportable = (Pending | Paid | Expired | Cancelled) & { invoice: Inv
 export function evolve(payment: Payment | null, event: PaymentEvent): Payment | null {
   if (event.type === 'PaymentRequested') return payment ?? created(event.data);
   if (payment === null) return null;
-  if (event.type === 'CreditReleased') return 'credit' in payment ? { ...payment, credit: '0' } : payment;
+  if (event.type === 'CreditReleased') return withoutCredit(payment);
   if (payment.status === 'created') return evolveCreated(payment, event);
   return isReportable(payment) ? evolveOpened(payment, event) : payment;
+}
+
+function withoutCredit(payment: Payment): Payment {
+  if (payment.status === 'paid') return { ...payment, creditReturned: true };
+  return 'credit' in payment ? { ...payment, credit: '0' } : payment;
 }
 
 const created = (terms: Terms): Created => ({
@@ -198,7 +205,14 @@ function begun({ terms, credit }: Created): Omit<Opened, 'invoice'> {
 }
 
 const paidBy = ({ at, late, clause }: { at: Instant; late: boolean; clause: string }) =>
-  ({ status: 'paid', paidAt: at, late, clause, denied: false }) as const;
+  ({ status: 'paid', paidAt: at, late, clause, denied: false, creditReturned: false }) as const;
+
+const vouchFor = (money: Money, keys: readonly string[]): Money => ({
+  ...money,
+  transfers: money.transfers.map((transfer) =>
+    keys.includes(transfer.key) ? { ...transfer, vouched: true } : transfer,
+  ),
+});
 
 function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
   const { terms, credit, invoice, invoiced, money } = payment;
@@ -211,7 +225,9 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
       return { ...paidBy(event.data), ...opened, corroboratedAt, paidWith };
     }
     case 'PaymentCorroborated':
-      return payment.status === 'paid' ? { ...payment, corroboratedAt: event.data.at } : payment;
+      return payment.status === 'paid'
+        ? { ...payment, corroboratedAt: event.data.at, money: vouchFor(money, event.data.transfers) }
+        : payment;
     case 'PaymentExpired':
       return { status: 'expired', ...opened, expiredAt: event.data.at, clause: event.data.clause };
     case 'PaymentCancelled':
@@ -252,7 +268,7 @@ export function factsOf(payment: Reportable): Facts {
     transfers: money.transfers,
     contradictions: money.contradictions,
     closed: payment.status === 'expired' ? 'expired' : payment.status === 'failed' ? payment.reason : null,
-    returned: plain(returnedOf(money)),
+    returned: plain(returnedFromPrice(money)),
     creditable: terms.customerId !== null,
     refundable: Boolean(terms.refundTo),
     remainder: money.remainders.some(({ outcome }) => outcome === 'open')

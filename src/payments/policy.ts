@@ -51,7 +51,7 @@ export interface Facts extends WorthFacts {
   contradictions: readonly Contradiction[];
   /** Whether the payment is closed already: by the deadline, by the application, or by a person's decision. */
   closed: 'expired' | 'cancelled' | 'rejected' | null;
-  /** What of the received money was given back, as credit or by refunds that did not fail. */
+  /** What was given back of the money for the price, as credit or by refunds that did not fail. */
   returned: string;
   /** Whether there is a customer to credit, and an address to refund to. */
   creditable: boolean;
@@ -87,6 +87,10 @@ export const reviewReasons = [
   'returned_already',
   'refund_failed',
   'refund_unknown',
+  'refund_conflict',
+  'refund_coin_unknown',
+  'remainder_paid_alone',
+  'remainder_returned',
 ] as const;
 /** Why a person has to look at a payment. */
 export type ReviewReason = (typeof reviewReasons)[number];
@@ -98,6 +102,8 @@ const besideThePrice: ReadonlySet<ReviewReason> = new Set([
   'no_refund_address',
   'refund_failed',
   'refund_unknown',
+  'refund_conflict',
+  'refund_coin_unknown',
 ]);
 
 /** Too much money never holds up the goods; missing, late or contradicted money does (contract, policy section). */
@@ -162,13 +168,20 @@ export function bounds(facts: Pick<Facts, 'amount' | 'policy'>): { enough: Decim
 
 type Sufficiency = 'none' | 'short' | 'enough' | 'unknown';
 
+/** Money whose worth nobody knows takes nothing away from the rest. */
+const knownWorth = (transfers: readonly Transfer[], facts: Facts): Decimal =>
+  worthOf(
+    transfers.filter((transfer) => worthOf([transfer], facts) !== null),
+    facts,
+  )?.amount ?? new Decimal('0');
+
 /** Money that was given back pays for nothing. */
 export function sufficiency(transfers: readonly Transfer[], facts: Facts): Sufficiency {
   const some = transfers.filter(counted);
   if (some.length === 0) return new Decimal(facts.amount).lte('0') ? 'enough' : 'none';
-  const worth = worthOf(some, facts);
-  if (worth === null) return 'unknown';
   const { enough } = bounds(facts);
+  const worth = worthOf(some, facts);
+  if (worth === null) return knownWorth(some, facts).minus(facts.returned).gte(enough) ? 'enough' : 'unknown';
   if (worth.amount.minus(facts.returned).gte(enough)) return 'enough';
   return nearlyEnough(worth, enough) ? 'unknown' : 'short';
 }
@@ -202,10 +215,7 @@ export function judge(facts: Facts): Verdict {
 }
 
 /** Whether the money that counts is enough and confirmed. */
-function isCompleted(facts: Facts): boolean {
-  const money = acceptable(facts.transfers, facts);
-  return sufficiency(money, facts) === 'enough' && confirmed(money);
-}
+const isCompleted = (facts: Facts): boolean => isConfirmed(acceptable(facts.transfers, facts), facts);
 
 /** The transfers that the policy lets count toward the price: those in time, and late ones where it accepts them. */
 export const acceptable = (
@@ -219,10 +229,13 @@ export const acceptable = (
   );
 
 /** A person at the gateway accepted what there is; what was given back meanwhile is not there any more. */
-const judgeAccepted = (facts: Facts): Verdict =>
-  new Decimal(facts.returned).gt('0')
+function judgeAccepted(facts: Facts): Verdict {
+  const creditReturned = new Decimal(facts.amount).gt(facts.invoiced);
+  const lacking = creditReturned && sufficiency(facts.transfers, facts) !== 'enough';
+  return new Decimal(facts.returned).gt('0') || lacking
     ? review('merchant', 'paidWhen', ['returned_already'])
     : verdict({ conclusion: 'paid', clause: 'paidWhen' });
+}
 
 const contradictionReason = (contradiction: Contradiction): ReviewReason =>
   contradiction.kind === 'amount'
@@ -262,8 +275,12 @@ function ruleMet(facts: Facts, transfers: readonly Transfer[]): Verdict {
   return waiting('gateway_not_settled', unconfirmed ? 'network' : 'gateway', clause);
 }
 
-const confirmed = (transfers: readonly Transfer[]): boolean =>
-  transfers.filter(counted).every((transfer) => transfer.status === 'confirmed');
+/** Whether enough of it is confirmed; more that is on its way takes nothing from that. */
+const isConfirmed = (transfers: readonly Transfer[], facts: Facts): boolean =>
+  sufficiency(
+    transfers.filter((transfer) => transfer.status === 'confirmed'),
+    facts,
+  ) === 'enough';
 
 function confirmationsMet(facts: Facts, transfers: readonly Transfer[], count: number): Verdict {
   const deep = transfers.filter((transfer) => (transfer.confirmations ?? 0) >= count);
@@ -298,25 +315,41 @@ function expireShort(facts: Facts, seen: Sufficiency): Verdict {
 /** Money after the deadline was needed, or came after the payment was closed. */
 function judgeLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   const { then } = facts.policy.rules.latePayment;
-  const clause = 'latePayment';
-  const open = facts.closed === null;
   const late = facts.transfers.filter((transfer) => counted(transfer) && !inTime.includes(transfer));
-  const end = windowEnd(facts);
   // Money dated in time that is heard of only now counts as it would have then.
   if (late.length === 0 && !settled(facts.gatewayStatus))
-    return open ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
-  if (late.some((transfer) => transfer.firstSeenAt > end)) return lateReview(facts, inTime, 'late_outside_window');
+    return facts.closed === null ? judgeInTime(facts, inTime) : judgeEnded(facts, inTime);
+  const end = windowEnd(facts);
+  const within = facts.transfers.filter((transfer) => transfer.firstSeenAt <= end);
+  const outside = late.some((transfer) => transfer.firstSeenAt > end);
+  // The gateway calls it paid, and nobody can say yet whether it took money to be that the policy does not.
+  const undecided = facts.closed === null && settled(facts.gatewayStatus) && (outside || then !== 'accept');
+  if (undecided && sufficiency(then === 'accept' ? within : inTime, facts) === 'unknown')
+    return review('merchant', 'latePayment', ['worth_unknown'], true);
+  if (outside) return judgeOutside(facts, inTime, within);
   if (then === 'review') return lateReview(facts, inTime, 'late_payment');
-  if (then !== 'accept') return lateNotAccepted(facts, inTime, then);
+  return then === 'accept' ? judgeAcceptedLate(facts, inTime) : lateNotAccepted(facts, inTime, then);
+}
+
+/** What came after the window adds nothing to the price, and takes nothing from what had completed it before. */
+function judgeOutside(facts: Facts, inTime: readonly Transfer[], within: readonly Transfer[]): Verdict {
+  const completed = facts.policy.rules.latePayment.then === 'accept' && sufficiency(within, facts) === 'enough';
+  const met = completed ? judgeLate({ ...facts, transfers: within }, inTime) : null;
+  return met?.conclusion === 'paid' ? met : lateReview(facts, inTime, 'late_outside_window');
+}
+
+/** The policy accepts late money: it counts as if it had come in time. */
+function judgeAcceptedLate(facts: Facts, inTime: readonly Transfer[]): Verdict {
   const seen = sufficiency(facts.transfers, facts);
   if (seen === 'short') return lateButShort(facts, inTime);
   // The gateway gives no verdict on what it has closed, so nobody but a person can say what this money is worth.
-  if (seen === 'unknown' && !settled(facts.gatewayStatus) && (!open || gatewayEnded(facts)))
+  if (seen === 'unknown' && !settled(facts.gatewayStatus) && (facts.closed !== null || gatewayEnded(facts)))
     return lateReview(facts, inTime, 'worth_unknown');
   const met = ruleMet(facts, facts.transfers);
   // A gateway that closed the invoice may never call it paid, so confirmed money is settled enough here.
-  const accepted = met.conclusion === 'paid' || (met.blockedBy === 'gateway_not_settled' && confirmed(facts.transfers));
-  return accepted ? verdict({ conclusion: 'paid', clause, late: true }) : { ...met, late: true };
+  const accepted =
+    met.conclusion === 'paid' || (met.blockedBy === 'gateway_not_settled' && isConfirmed(facts.transfers, facts));
+  return accepted ? verdict({ conclusion: 'paid', clause: 'latePayment', late: true }) : { ...met, late: true };
 }
 
 const gatewayEnded = (facts: Facts): boolean =>
@@ -325,9 +358,10 @@ const gatewayEnded = (facts: Facts): boolean =>
 /** A person decides about the late money; what the money in time comes to is concluded beside it. */
 function lateReview(facts: Facts, inTime: readonly Transfer[], reason: ReviewReason): Verdict {
   const found = review('merchant', 'latePayment', [reason], true);
-  if (facts.closed !== null || !gatewayEnded(facts)) return found;
+  if (facts.closed === null && !gatewayEnded(facts) && !settled(facts.gatewayStatus)) return found;
   const ended = judgeEnded(facts, inTime);
-  return { ...found, conclusion: ended.conclusion, reasons: [...ended.reasons, reason] };
+  const conclusion = facts.closed === null ? ended.conclusion : found.conclusion;
+  return { ...found, conclusion, reasons: [...ended.reasons, reason] };
 }
 
 /** The policy gives late money back, so that only what came in time can complete the payment. */

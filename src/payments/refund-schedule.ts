@@ -1,6 +1,6 @@
 import { addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { Payment } from './payment.js';
-import { historyLagSeconds, type Refund } from './refund.js';
+import { historyLagSeconds, lastAskSeconds, type Refund } from './refund.js';
 
 /*
  * When a refund is taken a step further, and by which step. It follows from the refund and the time alone, so that any
@@ -25,7 +25,6 @@ const abandonedSeconds = 45;
 /** How long it is tried, or searched for in vain, before a person is told. */
 const patienceSeconds = 24 * 3600;
 const firstAskSeconds = 5;
-const lastAskSeconds = 30 * 24 * 3600;
 
 const firstPauseSeconds = 30;
 const longestPauseSeconds = 3600;

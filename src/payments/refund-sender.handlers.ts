@@ -13,7 +13,7 @@ import type { Payment, PaymentEvent } from './payment.js';
 import { PayoutEvents, payoutKeyScope } from './payout-event.handlers.js';
 import { isLost, isTriedEnough, nextLookSeconds, refundsOf, refundStep } from './refund-schedule.js';
 import { refundReference, type Refund } from './refund.js';
-import { attemptRefund, refundDelayed, refundFailed, refundLost, refundSubmitted } from './refunds.js';
+import { attemptRefund, refundDelayed, refundFailed, refundLost, refundSubmitted, refundUnended } from './refunds.js';
 
 /** One refund as it was when a step began, and why the step is taken. */
 interface Work {
@@ -185,7 +185,10 @@ export class RefundSender {
     const next = this.nextLook(payment, number);
     const last =
       next === null && refundsOf(payment).some((known) => known.number === number && known.status === 'submitted');
-    if (last) this.log.error({ msg: 'the gateway has no final word on a refund', paymentId: id, number });
+    if (last) {
+      this.log.error({ msg: 'the gateway has no final word on a refund', paymentId: id, number });
+      await this.decide({ id, refund, cause }, (current, now) => refundUnended(current, number, now));
+    }
     return next;
   }
 

@@ -79,6 +79,9 @@ export const isRefundEvent = (event: { type: string }): event is RefundEvent => 
  */
 export const historyLagSeconds = 600;
 
+/** How long the gateway is asked for its final word on a payout that it took. */
+export const lastAskSeconds = 30 * 24 * 3600;
+
 /** Our reference in the payout's description, by which a lost answer is found again. */
 export const refundReference = (paymentId: string, number: number): string =>
   `finality refund ${paymentId} ${String(number)}`;
@@ -105,7 +108,8 @@ export function applyRefund(refunds: Refund[], event: RefundEvent): Refund[] {
       detail: null,
       decided: false,
     };
-    return [...refunds, added];
+    // What is asked for anew settles what became of those that failed.
+    return [...refunds.map((refund) => (refund.status === 'failed' ? { ...refund, decided: true } : refund)), added];
   }
   return refunds.map((refund) => (refund.number === event.data.number ? progressed(refund, event) : refund));
 }

@@ -2,12 +2,12 @@ import { decimalsOf } from '../kernel/money.js';
 import type { Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { availableOf, confirmedOf, refundEvent } from './allocation.js';
+import { releaseCredit } from './credit.js';
 import { Decimal, plain, sum } from './decimal.js';
 import type { PayoutReport } from './payment-gateway.js';
 import { factsOf, isReportable, type Payment, type PaymentEvent, type Reportable, type Witness } from './payment.js';
-import { openReviewOf } from './money.js';
 import type { Payout, Refund, RefundStatus, RefundTarget } from './refund.js';
-import { openReview } from './review.js';
+import { openReview, withdraw } from './open-review.js';
 import { counted, worthOf } from './worth.js';
 
 /** What an application asks to have sent back. */
@@ -21,12 +21,17 @@ export interface RefundWish {
 }
 
 /**
- * Asks for a refund: at most what was received and confirmed, less what was returned already. Throws `Refusal`:
+ * Asks for a refund: at most what was received and confirmed, less what was returned already. Without an amount all of
+ * it goes back, and with it the credit that paid a part. Throws `Refusal`:
  * `not_refundable` while the payment is open, `worth_unknown`, `nothing_to_refund`, `refund_too_large`, `invalid_request`
  * where the amount has more decimals than its currency.
  */
 export function requestRefund(payment: Payment, wish: RefundWish, now: Instant): PaymentEvent[] {
-  if (!isReportable(payment)) throw new Refusal('nothing_to_refund', 'No money was received for this payment.');
+  const credit = wish.amount === null && payment.status === 'paid' ? releaseCredit(payment, now) : [];
+  if (!isReportable(payment)) {
+    if (credit.length > 0) return credit;
+    throw new Refusal('nothing_to_refund', 'No money was received for this payment.');
+  }
   if (payment.status === 'pending')
     throw new Refusal(
       'not_refundable',
@@ -35,7 +40,10 @@ export function requestRefund(payment: Payment, wish: RefundWish, now: Instant):
   expectFineness(wish, payment.terms.currency);
   const available = availableOf(payment, confirmedOf(payment));
   if (available === null) throw unknownWorth();
-  if (available.lte('0')) throw new Refusal('nothing_to_refund', 'No confirmed money is left to refund.');
+  if (available.lte('0')) {
+    if (credit.length > 0) return credit;
+    throw new Refusal('nothing_to_refund', 'No money is left that the gateway itself calls confirmed.');
+  }
   const amount = wish.amount === null ? available : inPaymentCurrency(payment, wish.amount, wish.currency);
   if (amount.gt(available)) {
     throw new Refusal(
@@ -47,7 +55,9 @@ export function requestRefund(payment: Payment, wish: RefundWish, now: Instant):
   }
   const event = refundEvent(payment, plain(amount), wish.to, wish.reason, 'request', now);
   if (event?.type !== 'RefundRequested') throw unknownWorth();
-  return [{ ...event, data: { ...event.data, payout: asAsked(event.data.payout, wish) } }];
+  const asked = { ...event, data: { ...event.data, payout: asAsked(event.data.payout, wish) } };
+  // Whoever asks anew has said what becomes of the money of a refund that failed.
+  return [asked, ...credit, ...withdraw(payment, ['refund_failed'], now)];
 }
 
 /** Units of a coin that were asked for go out as they are: by way of their worth they would be rounded. */
@@ -106,11 +116,9 @@ export function refundSubmitted(
 ): PaymentEvent[] {
   const found = refundOf(payment, number);
   if (!found || !isIn(payment, number, 'requested', 'sending', 'unknown')) return [];
-  const { money } = found.payment;
-  const asked = openReviewOf(money)?.reasons.includes('refund_unknown') ?? false;
-  const others = money.refunds.some((refund) => refund.number !== number && refund.status === 'unknown');
-  const settled: PaymentEvent[] =
-    asked && !others ? [{ type: 'ReviewWithdrawn', data: { reasons: ['refund_unknown'], at: now } }] : [];
+  const { refunds } = found.payment.money;
+  const others = refunds.some((refund) => refund.number !== number && refund.status === 'unknown');
+  const settled = others ? [] : withdraw(found.payment, ['refund_unknown'], now);
   return [{ type: 'RefundSubmitted', data: { number, trackId, adopted, at: now } }, ...settled];
 }
 
@@ -134,6 +142,12 @@ export function refundFailed(payment: Payment, number: number, detail: string, n
   ];
 }
 
+/** The gateway took it, and has had no final word on it for so long that a person is told. */
+export function refundUnended(payment: Payment, number: number, now: Instant): PaymentEvent[] {
+  const found = refundOf(payment, number);
+  return found?.refund.status === 'submitted' ? openReview(found.payment, ['refund_unknown'], { now }) : [];
+}
+
 /** The payout history does not know it, and its answer was lost: sending it again could pay twice, so a person decides. */
 export function refundLost(payment: Payment, number: number, now: Instant): PaymentEvent[] {
   const found = refundOf(payment, number);
@@ -155,6 +169,13 @@ export function applyPayout(
   report: Pick<PayoutReport, 'status' | 'txHash'>,
   claim: { witness: Witness; now: Instant },
 ): PaymentEvent[] {
+  const found = refundOf(payment, number);
+  // The gateway takes back that it failed: the money has gone, and something may have been done with it since.
+  if (found?.refund.status === 'failed' && report.status === 'confirmed' && found.refund.trackId !== null)
+    return [
+      { type: 'RefundConfirmed', data: { number, txHash: report.txHash, at: claim.now } },
+      ...openReview(found.payment, ['refund_conflict'], claim),
+    ];
   if (!isIn(payment, number, 'submitted')) return [];
   switch (report.status) {
     case 'confirmed':

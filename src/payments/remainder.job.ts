@@ -3,11 +3,17 @@ import type { PoolClient } from 'pg';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
-import { decideAfter } from './decisions.js';
+import { decideAfter, type Claim } from './decisions.js';
 import { PaymentStreams } from './payment-streams.pg.js';
 import { readPaymentEvent } from './payment-stream.js';
-import type { PaymentEvent } from './payment.js';
-import { settleRemainder } from './remainder.js';
+import { evolve, type Payment, type PaymentEvent } from './payment.js';
+import { remainderReview, settleRemainder, type RemainderOutcome } from './remainder.js';
+
+function settledBy(payment: Payment, outcome: RemainderOutcome, claim: Claim): PaymentEvent[] {
+  const events = decideAfter(payment, (current) => settleRemainder(current, outcome, claim.now), claim);
+  const after = events.reduce<Payment | null>(evolve, payment);
+  return events.length > 0 && after ? [...events, ...remainderReview(after, outcome, claim.now)] : events;
+}
 
 /** Tells a payment that is short how the one ended that collects its missing part. */
 @Injectable()
@@ -36,11 +42,7 @@ export class RemainderReactor implements Reactor {
     const now = this.clock.now();
     const cause = { actor: 'service', correlationId, causationId: id };
     await this.streams.decide(of, cause, (payment, orderTaken) =>
-      decideAfter(payment, (current) => settleRemainder(current, { paymentId: streamId, outcome, amount }, now), {
-        witness: 'service',
-        now,
-        orderTaken,
-      }),
+      settledBy(payment, { paymentId: streamId, outcome, amount }, { witness: 'service', now, orderTaken }),
     );
   }
 }

@@ -2,6 +2,8 @@ import { addMinutes, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { Decimal, plain } from './decimal.js';
 import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Terms } from './payment.js';
+import { openReview } from './open-review.js';
+import { isReturned } from './standing.js';
 import { settled } from './worth.js';
 
 /*
@@ -43,11 +45,11 @@ export interface RemainderOutcome {
   outcome: 'paid' | 'ended';
 }
 
-/** The other payment is paid, or has ended without. Repeated: nothing; paid after it had ended counts. */
+/** The other payment is paid, or has ended without, or has given its money back. Repeated: nothing. */
 export function settleRemainder(payment: Payment, settled: RemainderOutcome, now: Instant): PaymentEvent[] {
   if (!isReportable(payment)) return [];
   const known = payment.money.remainders.find(({ paymentId }) => paymentId === settled.paymentId)?.outcome;
-  if (known === settled.outcome || known === 'paid') return [];
+  if (known === settled.outcome) return [];
   return [{ type: 'RemainderSettled', data: { ...settled, at: now } }];
 }
 
@@ -62,6 +64,17 @@ export function concludeRemainder(payment: Payment, events: readonly PaymentEven
 
 function outcomeOf(payment: Payment | null): 'paid' | 'ended' | null {
   if (payment === null) return null;
-  if (payment.status === 'paid') return payment.corroboratedAt === null ? null : 'paid';
+  if (payment.status === 'paid') {
+    if (payment.denied || isReturned(payment)) return 'ended';
+    return payment.corroboratedAt === null ? null : 'paid';
+  }
   return payment.status === 'expired' || payment.status === 'failed' ? 'ended' : null;
+}
+
+/** A person is told where the outcome does not fit: the part was paid for a payment that is over, or is gone from one that is paid. */
+export function remainderReview(payment: Payment, { outcome }: RemainderOutcome, now: Instant): PaymentEvent[] {
+  if (!isReportable(payment)) return [];
+  if (outcome === 'paid' && (payment.status === 'expired' || payment.status === 'failed'))
+    return openReview(payment, ['remainder_paid_alone'], { now });
+  return outcome === 'ended' && payment.status === 'paid' ? openReview(payment, ['remainder_returned'], { now }) : [];
 }

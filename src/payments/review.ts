@@ -4,66 +4,10 @@ import { availableOf, confirmedOf, grantCredit, refundEvent } from './allocation
 import { releaseCredit } from './credit.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
-import { openReviewOf, type Resolution, type Review } from './money.js';
-import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
-import { historyLagSeconds, type RefundTarget } from './refund.js';
-
-/** These say that the gateway contradicts itself or us: a decision about them stands for good. */
-const contradicting: ReadonlySet<ReviewReason> = new Set([
-  'amount_mismatch',
-  'currency_mismatch',
-  'gateway_conflict',
-  'refunded_unpaid',
-  'gateway_failed',
-  'returned_already',
-]);
-/** These come from one event each, and are not concluded again from what is known. */
-const single: ReadonlySet<ReviewReason> = new Set(['refund_failed', 'refund_unknown', 'no_final_word']);
-
-/** Asks for a person, unless they are asked already or have decided about the same money or the same contradiction. */
-export function openReview(
-  payment: Reportable,
-  reasons: readonly ReviewReason[],
-  claim: { now: Instant },
-): PaymentEvent[] {
-  const { money } = payment;
-  const open = openReviewOf(money)?.reasons ?? [];
-  const added = [...new Set(reasons)].filter((reason) => !open.includes(reason) && !isDecided(money, reason));
-  return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
-}
-
-function isDecided({ review, received, contradictions: found }: Reportable['money'], reason: ReviewReason): boolean {
-  if (!review?.resolved || single.has(reason)) return false;
-  if (!contradicting.has(reason)) return review.resolved.received === received;
-  // One contradiction goes by several names, before and after it was accepted; only a further one is news.
-  const named =
-    review.reasons.includes(reason) || (found.length > 0 && review.reasons.some((r) => contradicting.has(r)));
-  return named && review.resolved.contradictions === found.length;
-}
-
-/** Takes back what a person was asked about money, where the verdict no longer asks it. */
-export function withdrawReview(
-  payment: Reportable,
-  stillAsked: readonly ReviewReason[],
-  claim: { now: Instant },
-): PaymentEvent[] {
-  const reasons = (openReviewOf(payment.money)?.reasons ?? []).filter(
-    (reason) => settleable.has(reason) && !stillAsked.includes(reason),
-  );
-  return reasons.length > 0 ? [{ type: 'ReviewWithdrawn', data: { reasons, at: claim.now } }] : [];
-}
-
-/** Money that comes, or its worth that becomes known, can settle these; not what contradicts itself. */
-const settleable: ReadonlySet<ReviewReason> = new Set([
-  'underpaid',
-  'paid_short',
-  'late_payment',
-  'expired_with_money',
-  'worth_unknown',
-  'no_customer',
-  'no_refund_address',
-  'no_final_word',
-]);
+import type { Resolution, Review } from './money.js';
+import { holdsFulfillment, isLate } from './policy.js';
+import { historyLagSeconds, lastAskSeconds, type RefundTarget } from './refund.js';
+import type { Transfer } from './worth.js';
 
 /**
  * A person decides about a payment that waits for them.
@@ -121,9 +65,11 @@ function outcomeOf(
 ): PaymentEvent[] {
   const aboutThePrice = review.reasons.some(holdsFulfillment);
   if (payment.status === 'paid') {
-    if (decision !== 'accept') return [];
+    if (decision !== 'accept') return aboutThePrice ? releaseCredit(payment, now) : [];
     const corroborated: PaymentEvent[] =
-      payment.corroboratedAt === null && aboutThePrice ? [{ type: 'PaymentCorroborated', data: { at: now } }] : [];
+      payment.corroboratedAt === null && aboutThePrice
+        ? [{ type: 'PaymentCorroborated', data: { transfers: [], at: now } }]
+        : [];
     return [...corroborated, ...keepExcess(payment, now)];
   }
   if (!aboutThePrice) return [];
@@ -138,15 +84,18 @@ function outcomeOf(
     : [];
 }
 
-/** Money beyond the price that nothing was done with yet. */
-function restOf(payment: Reportable): Decimal | null {
-  const available = availableOf(payment, confirmedOf(payment));
+/** Money of these transfers that is beyond the price, and that nothing was done with yet. */
+function restOf(payment: Reportable, transfers: readonly Transfer[]): Decimal | null {
+  const available = availableOf(payment, transfers);
   const kept = sum(payment.money.kept.map(({ amount }) => amount));
-  return available && most(available.minus(dueOf(payment)).minus(kept), new Decimal('0'));
+  const price = payment.status === 'paid' && payment.denied ? '0' : dueOf(payment);
+  return available && most(available.minus(price).minus(kept), new Decimal('0'));
 }
 
+/** What stays is not given away: a callback's word for it is enough. */
 function keepExcess(payment: Reportable, now: Instant): PaymentEvent[] {
-  const rest = restOf(payment);
+  const confirmed = payment.money.transfers.filter(({ status }) => status === 'confirmed');
+  const rest = restOf(payment, confirmed);
   return rest?.gt('0') ? [{ type: 'ExcessKept', data: { amount: plain(rest), clause: 'review', at: now } }] : [];
 }
 
@@ -162,7 +111,7 @@ function amountOf(before: Reportable, after: Reportable, review: Review): Decima
       )
       .map(({ amount }) => amount),
   );
-  return most(restOf(after) ?? new Decimal('0'), least(available, failed));
+  return most(restOf(after, confirmedOf(after)) ?? new Decimal('0'), least(available, failed));
 }
 
 function giveBack(
@@ -174,7 +123,14 @@ function giveBack(
 ): PaymentEvent[] {
   if (amount === null)
     throw new Refusal('worth_unknown', "Nobody has said what the money is worth in the payment's currency yet.");
-  if (amount.lte('0')) throw new Refusal('nothing_to_refund', 'No confirmed money is left to give back.');
+  if (amount.lte('0')) {
+    // Where credit paid all of it, that has gone back already.
+    if (payment.status === 'paid' && payment.creditReturned) return [];
+    throw new Refusal(
+      'nothing_to_refund',
+      'No money is left that the gateway itself calls confirmed; accept or reject instead.',
+    );
+  }
   const event =
     decision === 'credit'
       ? grantCredit(payment, plain(amount), 'review', now)
@@ -201,7 +157,9 @@ const noAddress = (refundTo: RefundTarget | null): Refusal =>
 function unknownRefunds(payment: Reportable, decision: Resolution['decision'], now: Instant): PaymentEvent[] {
   return payment.money.refunds
     .filter(
-      ({ status, attemptedAt }) => status === 'unknown' && addSeconds(attemptedAt ?? now, historyLagSeconds) <= now,
+      ({ status, attemptedAt }) =>
+        (status === 'unknown' && addSeconds(attemptedAt ?? now, historyLagSeconds) <= now) ||
+        (status === 'submitted' && addSeconds(attemptedAt ?? now, lastAskSeconds) <= now),
     )
     .map(({ number }): PaymentEvent => {
       if (decision === 'accept') return { type: 'RefundConfirmed', data: { number, txHash: null, at: now } };

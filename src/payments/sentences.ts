@@ -93,6 +93,7 @@ function piecesInWords({ money: { transfers } }: Paid): string {
 
 function ruleInWords(payment: Paid): string {
   const { terms, late } = payment;
+  if (payment.money.manuallyAccepted) return 'were accepted by hand at the gateway';
   if (restOf(payment).gt('0')) return 'are confirmed';
   const { paidWhen } = terms.policy.rules;
   const words = {
@@ -138,7 +139,7 @@ function expiredSentence(payment: Extract<Payment, { status: 'expired' }>): stri
       : `Only ${worthInWords(payment, timely)} arrived ${deadline}, and ${short}.`;
   if (live.length === timely.length) return first;
   const late = {
-    accept: 'the policy accepts late money, but it was not enough',
+    accept: `the policy accepts late money${missingOf(payment) === null ? '' : ', but it was not enough'}`,
     credit: 'the policy credits late money to the customer',
     refund: 'the policy sends late money back',
     review: 'the policy asks a person about late money',
@@ -160,7 +161,7 @@ export const reviewWords: Readonly<Record<ReviewReason, string>> = {
   paid_short: 'the gateway calls it paid although less arrived than the policy tolerates',
   underpaid: 'less arrived than is due',
   overpaid: 'more arrived than is due',
-  late_payment: 'money arrived after the deadline',
+  late_payment: 'money arrived after the deadline, or was heard of only after it',
   late_outside_window: 'money arrived after the window for late payment',
   expired_with_money: 'the gateway closed it although enough money is there',
   worth_unknown: "nobody said what the money is worth in the payment's currency",
@@ -171,9 +172,14 @@ export const reviewWords: Readonly<Record<ReviewReason, string>> = {
   no_final_word: 'the gateway never gave a final word',
   no_customer: 'the policy credits the money, but the payment names no customer',
   no_refund_address: 'the policy refunds the money, but nobody gave an address',
-  returned_already: 'the gateway accepted it by hand after its money was given back',
+  returned_already: 'the gateway accepted it by hand after money or credit of it was given back',
   refund_failed: 'a refund failed',
-  refund_unknown: 'nobody knows whether a refund was sent: its answer was lost and the gateway does not list it',
+  refund_conflict: 'the gateway says of a refund both that it failed and that it was confirmed',
+  refund_coin_unknown: 'the policy refunds the money, but nobody can say how much of the wanted coin that is',
+  remainder_paid_alone:
+    'another payment has paid the missing part, but this one is over; refund that one, or accept this one',
+  remainder_returned: 'the payment that had paid the missing part has given its money back',
+  refund_unknown: 'nobody knows what became of a refund: the gateway does not list it, or never gave a final word',
 };
 
 function heldSentence(payment: Payment): string {
@@ -216,6 +222,8 @@ function confirmationsInWords(payment: Reportable): string {
   return `${counts.join(', ')} confirmations`;
 }
 
+const decided = (payment: Payment): string => decisionInWords(payment).replace(/^a/, 'A');
+
 /** What became of money beyond the price, or of a price that was not reached: a sentence for each. */
 function moneySentences(payment: Payment): string[] {
   if (!isReportable(payment)) return [];
@@ -223,6 +231,10 @@ function moneySentences(payment: Payment): string[] {
   const held = openReviewOf(payment.money);
   const aside = held && payment.status === 'paid' && !held.reasons.some((reason) => reason !== 'overpaid');
   return [
+    ...(payment.status === 'expired' && payment.money.review?.resolved ? [`${decided(payment)}.`] : []),
+    ...(payment.status === 'paid' && payment.creditReturned
+      ? [`${money(payment.credit, payment)} of credit went back to the customer.`]
+      : []),
     ...kept.map(({ amount, clause }) => `${money(amount, payment)} stays with the merchant (${clause}).`),
     ...credits.map(({ amount, clause }) => `${money(amount, payment)} was credited to the customer (${clause}).`),
     ...refunds.map((refund) => `${money(refund.amount, payment)} ${refundInWords(refund.status)} (${refund.clause}).`),

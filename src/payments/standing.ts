@@ -2,7 +2,7 @@ import { msOf, type Instant } from '../kernel/clock.js';
 import { Decimal, least, plain, sum } from './decimal.js';
 import { dueOf, factsOf, isReportable, type Invoice, type Paid, type Payment, type Reportable } from './payment.js';
 import { openReviewOf, returnedOf } from './money.js';
-import { assess, bounds, holdsFulfillment, isLate, windowEnd, type Assessment } from './policy.js';
+import { assess, bounds, holdsFulfillment, isLate, sufficiency, windowEnd, type Assessment } from './policy.js';
 
 /*
  * Where a payment stands, for readers: derived from its state alone, so that nothing of it is stored or can be wrong.
@@ -17,9 +17,12 @@ export const isHeld = (payment: Payment): boolean =>
 
 /** Too little is left to pay for the goods, because money was given back. What a person accepted was enough as it was. */
 export function isReturned(payment: Paid): boolean {
+  if (payment.creditReturned) return true;
   const returned = returnedOf(payment.money);
   if (returned.lte('0') || !isReportable(payment)) return false;
-  const left = new Decimal(payment.money.received ?? '0').minus(returned);
+  const { received, transfers } = payment.money;
+  if (received === null) return sufficiency(transfers, factsOf(payment)) === 'short';
+  const left = new Decimal(received).minus(returned);
   const byPerson = payment.clause === 'review' || payment.money.manuallyAccepted;
   const { enough } = bounds(factsOf(payment));
   return (
@@ -93,11 +96,13 @@ function moneyLabels(payment: Reportable): Label[] {
   return labels;
 }
 
-function returnLabels({ money }: Reportable): Label[] {
+function returnLabels(payment: Reportable): Label[] {
+  const { money } = payment;
   const sent = sum(money.refunds.filter(({ status }) => status === 'confirmed').map(({ amount }) => amount));
   const whole = money.gatewayStatus === 'refunded' || (sent.gt('0') && sent.gte(money.received ?? '0'));
   const refunds: Label[] = whole ? ['refunded'] : sent.gt('0') ? ['partially_refunded'] : [];
-  return money.credits.length > 0 ? [...refunds, 'credited'] : refunds;
+  const credited = money.credits.length > 0 || (payment.status === 'paid' && payment.creditReturned);
+  return credited ? [...refunds, 'credited'] : refunds;
 }
 
 /** The one field that a fulfilment system needs. */

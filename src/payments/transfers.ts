@@ -7,6 +7,8 @@ import type { Transfer } from './worth.js';
 interface Life {
   since: Instant;
   now: Instant;
+  /** Whether the gateway was asked: then what it calls confirmed is vouched for. */
+  answered?: boolean;
 }
 
 /**
@@ -22,23 +24,35 @@ export function uniteTransfers(
   reported: readonly ReportedTransfer[],
   life: Life,
 ): Transfer[] {
+  const { pairs, others } = pair(known, reported);
   const changed: Transfer[] = [];
-  const free = [...known];
-  const unmatched: ReportedTransfer[] = [];
-  for (const report of reported) {
-    const index = free.findIndex((transfer) => sameHash(transfer, report) && sameAmount(transfer, report));
-    const [transfer] = index < 0 ? [] : free.splice(index, 1);
-    if (transfer) pushIfChanged(changed, transfer, report);
-    else unmatched.push(report);
-  }
+  for (const [transfer, report] of pairs) pushIfChanged(changed, transfer, report, life);
   const taken = new Set(known.map((transfer) => transfer.key));
-  for (const report of unmatched) {
-    const index = free.findIndex((transfer) => describesSame(transfer, report));
-    const [transfer] = index < 0 ? [] : free.splice(index, 1);
-    if (transfer) pushIfChanged(changed, transfer, report);
-    else changed.push(firstSight(report, taken, life));
-  }
-  return changed;
+  return [...changed, ...others.map((report) => firstSight(report, taken, life))];
+}
+
+/** Which of the known transfers a report calls confirmed. */
+export const confirmedIn = (known: readonly Transfer[], reported: readonly ReportedTransfer[]): Transfer[] =>
+  pair(known, reported)
+    .pairs.filter(([transfer, report]) => report.status === 'confirmed' && transfer.status === 'confirmed')
+    .map(([transfer]) => transfer);
+
+/** Which known transfer each reported one is; `others` are new. */
+function pair(
+  known: readonly Transfer[],
+  reported: readonly ReportedTransfer[],
+): { pairs: [Transfer, ReportedTransfer][]; others: ReportedTransfer[] } {
+  const pairs: [Transfer, ReportedTransfer][] = [];
+  const free = [...known];
+  const take = (reports: readonly ReportedTransfer[], fits: typeof describesSame): ReportedTransfer[] =>
+    reports.filter((report) => {
+      const index = free.findIndex((transfer) => fits(transfer, report));
+      const [transfer] = index < 0 ? [] : free.splice(index, 1);
+      if (transfer) pairs.push([transfer, report]);
+      return transfer === undefined;
+    });
+  const unmatched = take(reported, (transfer, report) => sameHash(transfer, report) && sameAmount(transfer, report));
+  return { others: take(unmatched, describesSame), pairs };
 }
 
 /** The same transaction told differently: under one real hash, or first without a hash and then with it. */
@@ -62,7 +76,7 @@ const isSameNumber = (a: string, b: string): boolean => new Decimal(a).eq(b);
 // The gateway's sandbox writes the literal `sandbox`; others may be empty.
 const isPlaceholder = (hash: string): boolean => hash.length < 8;
 
-function firstSight(report: ReportedTransfer, taken: Set<string>, { since, now }: Life): Transfer {
+function firstSight(report: ReportedTransfer, taken: Set<string>, { since, now, answered }: Life): Transfer {
   const base = `${report.txHash}:${report.currency}`;
   let key = base;
   for (let n = 2; taken.has(key); n++) key = `${base}:${String(n)}`;
@@ -78,19 +92,29 @@ function firstSight(report: ReportedTransfer, taken: Set<string>, { since, now }
     receivedAmount: report.receivedAmount,
     valueUsd: report.valueUsd,
     confirmations: report.confirmations,
-    // A date outside the payment's life so far says nothing: it must make no late money timely, nor timely money late.
-    firstSeenAt: report.seenAt !== null && report.seenAt >= since && report.seenAt <= now ? report.seenAt : now,
+    ...vouchedFor(report, answered),
+    firstSeenAt: now,
+    ...datedBy(report, { since, now }),
   };
 }
 
-function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer): void {
-  const next = progressed(transfer, report);
+/** A date outside the payment's life so far says nothing: it must make no late money timely, nor timely money late. */
+const datedBy = ({ seenAt }: ReportedTransfer, { since, now }: Life): { firstSeenAt: Instant; dated: true } | object =>
+  seenAt !== null && seenAt >= since && seenAt <= now ? { firstSeenAt: seenAt, dated: true } : {};
+
+const vouchedFor = ({ status }: ReportedTransfer, answered = false): { vouched?: true } =>
+  answered && status === 'confirmed' ? { vouched: true } : {};
+
+function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer, life: Life): void {
+  const date = transfer.dated ? {} : datedBy(report, life);
+  const next: Transfer = { ...progressed(transfer, report), ...date, ...vouchedFor(report, life.answered) };
   const same =
     next.txHash === transfer.txHash &&
     next.sentAmount === transfer.sentAmount &&
     next.status === transfer.status &&
     next.confirmations === transfer.confirmations &&
     next.valueUsd === transfer.valueUsd &&
+    next.firstSeenAt === transfer.firstSeenAt &&
     next.receivedAmount === transfer.receivedAmount;
   if (!same) changed.push(next);
 }

@@ -82,8 +82,9 @@ function ofPaid(payment: Paid): Core {
 }
 
 function ofPending(payment: Reportable): Core {
-  const { blockedBy, waitingOn, clause } = judge(factsOf(payment));
-  return { blockedBy, waitingOn, clause, deadline: pendingDeadline(payment, blockedBy, waitingOn) };
+  const { blockedBy, waitingOn, clause, late } = judge(factsOf(payment));
+  const deadline = late ? lateUntil(payment) : pendingDeadline(payment, blockedBy, waitingOn);
+  return { blockedBy, waitingOn, clause, deadline };
 }
 
 /** The payer has until the invoice closes; for the network and the gateway a person is asked once the late window has. */

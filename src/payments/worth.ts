@@ -24,9 +24,15 @@ export interface Transfer {
   valueUsd: string | null;
   /** US dollars for one unit of its coin and of the payment's currency, where they were recorded. */
   priced?: { coin: string; due: string };
+  /** Money was given back by its price: a worth that is told later no longer replaces it. */
+  pinned?: boolean;
+  /** The gateway has called it confirmed when it was asked: a callback alone has not. */
+  vouched?: boolean;
   confirmations: number | null;
   /** The gateway's time where it gave one, else when we first heard of it. */
   firstSeenAt: Instant;
+  /** Whether that is the gateway's. */
+  dated?: boolean;
 }
 
 export const counted = (transfer: Transfer): boolean => transfer.status !== 'failed';
@@ -57,8 +63,11 @@ const driftPercent = '2';
 /** The gateway's word for "fully paid": nothing else counts as money there. */
 export const settled = (status: GatewayStatus | null): boolean => status === 'paid' || status === 'manual_accept';
 
-/** What the counted transfers are worth in the payment's currency; null where nobody can say. */
-export function worthOf(transfers: readonly Transfer[], facts: WorthFacts): Worth | null {
+/**
+ * What the counted transfers are worth in the payment's currency; null where nobody can say. Where `vouch` is false, an
+ * estimate stays as it is, whatever the gateway calls the payment.
+ */
+export function worthOf(transfers: readonly Transfer[], facts: WorthFacts, vouch = true): Worth | null {
   const sent = transfers.filter(counted);
   const own = sum(sent.filter(({ currency }) => currency === facts.currency).map(({ sentAmount }) => sentAmount));
   const others = sent.filter(({ currency }) => currency !== facts.currency);
@@ -66,13 +75,15 @@ export function worthOf(transfers: readonly Transfer[], facts: WorthFacts): Wort
   const told = byGateway(others, facts);
   if (told !== null) return { amount: own.plus(told), estimated: false };
   const priced = byPrices(others, facts);
-  return priced === null ? null : { amount: vouched(own.plus(priced), facts), estimated: true };
+  if (priced === null) return null;
+  const amount = own.plus(priced);
+  return { amount: vouch ? vouched(amount, facts) : amount, estimated: true };
 }
 
 function byGateway(transfers: readonly Transfer[], facts: WorthFacts): Decimal | null {
   const dollars: string[] = [];
-  for (const { valueUsd } of transfers) {
-    if (valueUsd === null) return null;
+  for (const { valueUsd, pinned } of transfers) {
+    if (valueUsd === null || pinned) return null;
     dollars.push(valueUsd);
   }
   return fromDollars(sum(dollars), transfers, facts);
@@ -95,10 +106,14 @@ function fromDollars(dollars: Decimal, transfers: readonly Transfer[], facts: Wo
 
 function byPrices(transfers: readonly Transfer[], facts: WorthFacts): Decimal | null {
   let total = new Decimal('0');
-  for (const { valueUsd, sentAmount, priced } of transfers) {
-    if (priced === undefined) return null;
-    const dollars = valueUsd === null ? new Decimal(sentAmount).times(priced.coin) : new Decimal(valueUsd);
-    total = total.plus(dollars.div(priced.due));
+  // What was told in dollars needs the price of the payment's currency alone, whichever transfer it was recorded for.
+  const anyDue = transfers.find(({ priced }) => priced !== undefined)?.priced?.due;
+  for (const { valueUsd, sentAmount, priced, pinned } of transfers) {
+    const told = pinned ? null : valueUsd;
+    const dollars = told ?? (priced && plain(new Decimal(sentAmount).times(priced.coin)));
+    const due = priced?.due ?? anyDue;
+    if (dollars === undefined || due === undefined) return null;
+    total = total.plus(new Decimal(dollars).div(due));
   }
   return rounded(total, facts.currency);
 }
@@ -111,7 +126,7 @@ const drift = (amount: Decimal): Decimal => amount.times(driftPercent).div('100'
 /** An estimate near the amount due is that amount once the gateway, at its own prices, calls the payment paid. */
 function vouched(estimate: Decimal, facts: WorthFacts): Decimal {
   const due = new Decimal(facts.amount);
-  return settled(facts.gatewayStatus) && estimate.minus(due).abs().lte(drift(due)) ? due : estimate;
+  return facts.gatewayStatus === 'paid' && estimate.minus(due).abs().lte(drift(due)) ? due : estimate;
 }
 
 /** Whether an estimate is so little short that only the gateway can say whether it is. */
@@ -136,6 +151,12 @@ export const withPrices = (
       ? transfer
       : { ...transfer, priced: { coin, due } };
   });
+
+/** What was given back by a price stays worth that. */
+export const pinPrices = (transfers: readonly Transfer[]): Transfer[] =>
+  transfers.map((transfer) =>
+    transfer.priced && transfer.valueUsd === null ? { ...transfer, pinned: true } : transfer,
+  );
 
 /** How many units of a coin stand for an amount in the payment's currency, rounded down; null where nobody can say. */
 export function unitsOf(

@@ -13,24 +13,43 @@ export function nextLook(payment: Payment, now: Instant): Instant | null {
   if (!isReportable(payment)) return null;
   if (payment.status === 'paid') {
     if (payment.corroboratedAt === null) return addSeconds(now, corroborationPause(payment.paidAt, now));
-    return isMoving(payment) && now < addMinutes(lateUntil(payment), 5) ? addSeconds(now, 60) : null;
+    return isUnsettled(payment) && now < lastLookAt(payment)
+      ? addSeconds(now, settlingPause(payment.paidAt, now))
+      : null;
   }
   if (payment.status === 'pending') return addSeconds(now, pendingPause(payment, now));
-  const end = addMinutes(lateUntil(payment), 5);
-  const pause = isMoving(payment) ? 1 : afterDeadlineMinutes(payment.invoice.expiresAt, now);
-  return now < end ? earlier(addMinutes(now, pause), end) : null;
+  const end = lastLookAt(payment);
+  const pause = afterDeadlineMinutes(payment.invoice.expiresAt, now);
+  return now < end ? earlier(addMinutes(now, isUnsettled(payment) ? Math.min(pause, 10) : pause), end) : null;
 }
 
-/** Whether a look at this time is the last that anybody takes. */
+/** Whether a look at this time is the last that anybody takes, and something is still open. */
 export const isLastLook = (payment: Payment, now: Instant): boolean =>
-  payment.status === 'pending' && now > addMinutes(lateUntil(payment), 5);
+  isReportable(payment) &&
+  (payment.status === 'pending' || (payment.status === 'expired' && isUnsettled(payment))) &&
+  now > lastLookAt(payment);
+
+/** Until the window for late money has closed; longer while money that was seen is not confirmed. */
+function lastLookAt(payment: Reportable): Instant {
+  const end = addMinutes(lateUntil(payment), 5);
+  const settlingEnd = addMinutes(payment.invoice.expiresAt, 7 * 24 * 60);
+  return payment.status !== 'pending' && isUnsettled(payment) && settlingEnd > end ? settlingEnd : end;
+}
 
 function corroborationPause(paidAt: Instant, now: Instant): number {
   const age = (msOf(now) - msOf(paidAt)) / 1000;
   return age < 10 ? 2 : age < 60 ? 5 : age < 900 ? 30 : 600;
 }
 
-/** Whether money is on its way that something is still to be done with. */
+/** Money that was seen, and that the gateway has not called confirmed when it was asked: nothing of it can be given back yet. */
+const isUnsettled = (payment: Reportable): boolean =>
+  payment.money.transfers.some(({ status, vouched }) => status !== 'failed' && !vouched);
+
+function settlingPause(paidAt: Instant, now: Instant): number {
+  const age = (msOf(now) - msOf(paidAt)) / 1000;
+  return age < 600 ? 60 : age < 7200 ? 600 : 21_600;
+}
+
 const isMoving = (payment: Reportable): boolean =>
   payment.money.transfers.some((transfer) => transfer.status === 'confirming');
 
@@ -60,6 +79,9 @@ export function lookAfter({ type, recordedAt }: RecordedEvent): Look | null | un
     case 'TransferDetected':
     case 'TransferUpdated':
       return inSeconds(20);
+    // What another payment has paid may make some of this one's money too much.
+    case 'RemainderSettled':
+      return inSeconds(5);
     case 'PaymentPaid':
       return { at: recordedAt, urgent: true };
     case 'InvoiceRefused':

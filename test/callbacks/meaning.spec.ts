@@ -309,7 +309,7 @@ describe('The order in which callbacks come', () => {
       progress: 'in_review',
       fulfillable: false,
       received: '10.50',
-      review: { reasons: ['late_payment'] },
+      review: { reasons: ['expired_with_money', 'late_payment'] },
     });
   });
 

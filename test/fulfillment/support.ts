@@ -239,7 +239,7 @@ export class World {
 
 const at = '2026-01-31T12:00:00.000Z';
 
-export const corroboration = (): PaymentEvent => ({ type: 'PaymentCorroborated', data: { at } });
+export const corroboration = (): PaymentEvent => ({ type: 'PaymentCorroborated', data: { transfers: [], at } });
 
 export const paidEvents = (id: string, applicationId: string): PaymentEvent[] => [
   {

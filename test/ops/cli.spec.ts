@@ -37,7 +37,7 @@ describe('The command line, beside a running service', () => {
   it('explains a payment in one sentence, as the API does', async () => {
     const { code, out } = await finality('explain', id);
     expect(code).toBe(0);
-    expect(out).toMatch(/^30\.00 of 50\.00 USD arrived; 20\.00 USD is missing until \d{4}-/);
+    expect(out).toMatch(/^30\.00 USD of 50\.00 USD arrived; 20\.00 USD is missing until \d{4}-/);
     const api = await shop.api('GET', `/v1/payments/${id}/explanation`);
     expect(JSON.parse((await finality('explain', id, '--json')).out)).toEqual(api.body);
   });

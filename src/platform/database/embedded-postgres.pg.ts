@@ -46,7 +46,7 @@ type Log = (message: string, level: 'info' | 'warn') => void;
  * would not make stronger, only every connection slower. Errors go to the client that caused them, not to the log.
  */
 const initialSettings: Readonly<Record<string, string>> = {
-  max_connections: '100',
+  max_connections: '200',
   shared_buffers: '128MB',
   max_wal_size: '1GB',
   checkpoint_completion_target: '0.9',
