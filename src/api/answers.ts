@@ -22,7 +22,7 @@ export class ReviewAnswer {
   @ApiProperty({ description: 'Whether the goods wait for the decision.' }) holdsFulfillment!: boolean;
   @ApiPropertyOptional({ format: 'date-time' }) resolvedAt?: string;
   @ApiPropertyOptional({ enum: ['accept', 'reject', 'credit', 'refund'] }) decision?: string;
-  @ApiPropertyOptional({ example: 'dana@shop.example' }) actor?: string;
+  @ApiPropertyOptional({ example: 'support@shop.example' }) actor?: string;
   @ApiPropertyOptional() note?: string;
 }
 

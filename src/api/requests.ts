@@ -264,7 +264,7 @@ export class ReviewRequest {
   @IsIn(['accept', 'reject', 'credit', 'refund'])
   decision!: 'accept' | 'reject' | 'credit' | 'refund';
 
-  @ApiProperty({ example: 'dana@shop.example', maxLength: 128, description: 'Who decides.' })
+  @ApiProperty({ example: 'support@shop.example', maxLength: 128, description: 'Who decides.' })
   @IsString()
   @IsNotEmpty()
   @MaxLength(128)

@@ -56,8 +56,9 @@ function paidSentence(payment: Paid, blockedBy: Blocker | null): string {
     case 'part_of_another':
       return `${paid}. It is the missing part of payment ${payment.terms.remainderOf ?? ''}, which stands for the order.`;
     default:
-      return payment.invoice === null || payment.clause === 'review'
-        ? `${paid}.`
+      if (payment.invoice === null || payment.clause === 'review') return `${paid}.`;
+      return payment.money.review?.resolved?.at === payment.corroboratedAt
+        ? `${paid}, and ${decisionInWords(payment)}.`
         : `${paid}, and the gateway confirmed it.`;
   }
 }

@@ -4,7 +4,7 @@ import { created, expectProblem, order, payAll, rowsOf } from './support.js';
 
 const to = { address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON' };
 const refund = { ...to, reason: 'returned goods' };
-const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'why' };
+const decision = { decision: 'accept', actor: 'support@shop.example', note: 'why' };
 
 type Case = [string, Record<string, unknown>, string[]];
 

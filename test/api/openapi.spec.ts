@@ -167,7 +167,7 @@ describe('The OpenAPI document', () => {
       const { body } = await shop.api('GET', `/v1/payments/${over.id}`);
       return body.review !== null && String(body.position);
     });
-    const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'a tip' };
+    const decision = { decision: 'accept', actor: 'support@shop.example', note: 'a tip' };
     const refund = { amount: '1', address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', reason: 'returned' };
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });

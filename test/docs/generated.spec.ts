@@ -71,7 +71,7 @@ describe('The generated documents are those of the code', () => {
     const tip = await create(order('order-5'));
     await play('overpaid', tip.trackId);
     await happened('ReviewOpened');
-    const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'a tip' };
+    const decision = { decision: 'accept', actor: 'support@shop.example', note: 'a tip' };
     await shop.api('POST', `/v1/payments/${tip.id}/review`, decision);
     await happened('ExcessKept');
     const short = await create(order('order-6'));

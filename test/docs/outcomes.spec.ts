@@ -6,8 +6,9 @@ import { applyReport } from '../../src/payments/decisions.js';
 import { explain } from '../../src/payments/explanation.js';
 import { openReviewOf } from '../../src/payments/money.js';
 import type { Payment, PaymentEvent, Reportable, ReviewDecision, Terms } from '../../src/payments/payment.js';
-import { type PolicyRules } from '../../src/payments/policy.js';
+import { holdsFulfillment, reviewReasons, type PolicyRules } from '../../src/payments/policy.js';
 import { resolveReview } from '../../src/payments/review.js';
+import { reviewWords } from '../../src/payments/sentences.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { foldAll, muchTooLate, open } from '../payments/given.js';
 import { histories, historyNamed, lastAnswer, type Heard, type History } from './histories.js';
@@ -190,7 +191,7 @@ const reviewed: readonly { about: string; history: string; choice: Partial<Choic
 const standard: Choice = { underpayment: 'reject', overpayment: 'credit', latePayment: 'review' };
 
 function decided(events: readonly PaymentEvent[], decision: ReviewDecision): string[] {
-  const resolution = { decision, actor: 'alice', note: 'seen', refundTo };
+  const resolution = { decision, actor: 'support@shop.example', note: 'seen', refundTo };
   const more = resolveReview(foldAll(events), resolution, false, muchTooLate);
   return [more.map(({ type }) => type).join(', '), ...outcomeOf([...events, ...more])];
 }
@@ -256,6 +257,14 @@ ${table(
 order.
 
 ${table(['review of', 'decision', 'events', ...heads.slice(3)], decisionRows())}
+
+## Reasons for a review
+
+| reason | holds the goods | why a person is asked |
+| --- | --- | --- |
+${reviewReasons
+  .map((reason) => `| \`${reason}\` | ${holdsFulfillment(reason) ? 'yes' : 'no'} | ${reviewWords[reason]} |`)
+  .join('\n')}
 `;
 
 it('docs/outcomes.md lists what the code makes of every combination of policy and history', async () => {

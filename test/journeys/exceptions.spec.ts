@@ -112,11 +112,11 @@ describe('Money that does not fit the price', () => {
         return (list.items as unknown[]).length === 1 && list;
       });
       expect(items[0].review).toMatchObject({ reasons: ['overpaid'], holdsFulfillment: false });
-      const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'a tip, says the payer' };
+      const decision = { decision: 'accept', actor: 'support@shop.example', note: 'a tip, says the payer' };
       const decided = await shop.api('POST', `/v1/payments/${id}/review`, decision);
       expect([decided.status, decided.body.review]).toEqual([
         200,
-        expect.objectContaining({ decision: 'accept', actor: 'dana@shop.example', note: 'a tip, says the payer' }),
+        expect.objectContaining({ decision: 'accept', actor: 'support@shop.example', note: 'a tip, says the payer' }),
       ]);
       expect(decided.body).toMatchObject({ fulfillable: true, allocation: { kept: '5.00', unallocated: '0.00' } });
       const again = await shop.api('POST', `/v1/payments/${id}/review`, { ...decision, decision: 'credit' });
@@ -168,7 +168,7 @@ describe('Money that does not fit the price', () => {
       const id = await short('short-review', { policy: { underpayment: { tolerancePercent: '0', then: 'review' } } });
       await later(3700);
       expect((await becomes(id, { progress: 'in_review' })).review.reasons).toEqual(['underpaid']);
-      const decision = { decision: 'accept', actor: 'dana@shop.example', note: 'good customer' };
+      const decision = { decision: 'accept', actor: 'support@shop.example', note: 'good customer' };
       const { status, body } = await shop.api('POST', `/v1/payments/${id}/review`, decision);
       expect([status, body.status, body.fulfillable]).toEqual([200, 'paid', true]);
       expect((await typesOf(id)).slice(-2)).toEqual(['ReviewResolved', 'PaymentPaid']);
@@ -243,7 +243,7 @@ describe('Money that does not fit the price', () => {
     it('waits for a person where there is no customer to credit, who may refund it', async () => {
       const id = await late('late-nobody', 'credit');
       expect((await becomes(id, { progress: 'in_review' })).review.reasons).toEqual(['late_payment', 'no_customer']);
-      const decision = { decision: 'refund', actor: 'dana@shop.example', note: 'no customer' };
+      const decision = { decision: 'refund', actor: 'support@shop.example', note: 'no customer' };
       const lacking = await shop.api('POST', `/v1/payments/${id}/review`, decision);
       expect([lacking.status, lacking.body.errors[0].pointer]).toEqual([422, '/refundTo']);
       const { status, body } = await shop.api('POST', `/v1/payments/${id}/review`, { ...decision, refundTo });
@@ -327,7 +327,7 @@ describe('Money that does not fit the price', () => {
     await until(async () => (await typesOf(id)).length > 2);
     await later(900);
     await becomes(id, { progress: 'in_review' });
-    const decision = { decision: 'reject', actor: 'dana@shop.example', note: 'never settled' };
+    const decision = { decision: 'reject', actor: 'support@shop.example', note: 'never settled' };
     const { body } = await shop.api('POST', `/v1/payments/${id}/review`, decision);
     expect([body.status, body.fulfillable, body.review.decision]).toEqual(['paid', false, 'reject']);
     expect(await explained(id)).toMatchObject({ complete: false, blockedBy: 'rejected' });

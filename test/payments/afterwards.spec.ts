@@ -12,7 +12,7 @@ import { explain } from '../../src/payments/explanation.js';
 import { deadline, foldAll, given, inTime, open, report, terms, tooLate, transfer } from './given.js';
 
 const to = { address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', currency: null, memo: null };
-const by = { actor: 'dana@shop.example', note: 'why' };
+const by = { actor: 'support@shop.example', note: 'why' };
 const customer = { customerId: 'customer-7', refundTo: to };
 const confirmed = (worth: string, changes = {}) =>
   transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
