@@ -51,7 +51,7 @@ const refund = (id: string, body = {}): Promise<Answer> =>
 const payment = async (id: string): Promise<Answer['body']> => (await shop.api('GET', `/v1/payments/${id}`)).body;
 
 const decide = (id: string, decision: string): Promise<Answer> =>
-  shop.api('POST', `/v1/payments/${id}/review`, { decision, actor: 'dana', note: 'asked the gateway' });
+  shop.api('POST', `/v1/payments/${id}/review`, { decision, actor: 'support', note: 'asked the gateway' });
 
 const storyOf = async (id: string): Promise<string[]> => {
   const { body } = await shop.api('GET', `/v1/payments/${id}/events?limit=100`);

@@ -64,7 +64,7 @@ const lose = (payment: Payment) => refundLost(payment, 1, at);
 const told = (status: PayoutReport['status'], witness: 'callback' | 'poll') => (payment: Payment) =>
   applyPayout(payment, 1, { status, txHash: 'hash' }, { witness, now: at });
 const resolve = (decision: ReviewDecision) => (payment: Payment) =>
-  resolveReview(payment, { decision, actor: 'dana', note: 'looked', refundTo: null }, false, after(600));
+  resolveReview(payment, { decision, actor: 'support', note: 'looked', refundTo: null }, false, after(600));
 
 const typesOf = (events: readonly PaymentEvent[]): string[] => events.map(({ type }) => type);
 const refundOf = (history: readonly PaymentEvent[], number = 1) =>
@@ -402,7 +402,7 @@ describe('The next step of a refund', () => {
       true,
     ]);
     const decided = then(begun, lose, (payment) =>
-      resolveReview(payment, { decision: 'refund', actor: 'dana', note: '', refundTo: null }, false, after(100_000)),
+      resolveReview(payment, { decision: 'refund', actor: 'support', note: '', refundTo: null }, false, after(100_000)),
     );
     expect(isTriedEnough(foldAll(decided), refund, after(180_000))).toBe(false);
     expect(isTriedEnough(foldAll(decided), refund, after(190_000))).toBe(true);
