@@ -310,13 +310,18 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
           new LookReactor(looks),
           new FulfillmentReactor(store, streams, clock, ids),
           new WebhookReactor(store, endpoints, jobs, config.publicUrl),
+        ];
+        // What they wait for is rare: under load they look less often, in larger steps.
+        const patient = [
           new CustomerCreditReactor(store, credits, clock),
           new RemainderReactor(payments, clock),
           new RefundReactor(refundLooks),
         ];
-        const followers = reactors.map(
-          (reactor) => new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, reactor),
-        );
+        const deps = { pool, log: reader, appends: store, onError: warnOf(log) };
+        const followers = [
+          ...reactors.map((reactor) => new Follower(deps, reactor)),
+          ...patient.map((reactor) => new Follower({ ...deps, options: { paceMs: 200 } }, reactor)),
+        ];
         return new Background(
           [orders, ...followers],
           jobs,

@@ -22,7 +22,7 @@ export async function policyOf(
 }
 
 async function named(policies: Policies, applicationId: string, asked: string): Promise<PinnedPolicy> {
-  const found = await policies.find(applicationId, asked);
+  const found = await policies.current(applicationId, asked);
   if (!found) {
     const detail = `there is no policy named "${asked}": define it with PUT /v1/policies/${asked}, or send its rules here`;
     throw new Refusal('invalid_request', 'Some fields are not acceptable; see errors.', [

@@ -118,7 +118,7 @@ export function excessReasons(payment: Reportable): ReviewReason[] {
   const { overpayment, latePayment } = payment.terms.policy.rules;
   const wanted = new Set<string>();
   if (excessOf(payment, counting)?.gt('0')) wanted.add(overpayment.then);
-  const end = windowEnd(factsOf(payment));
+  const end = late.length > 0 ? windowEnd(factsOf(payment)) : '';
   for (const transfer of late) wanted.add(transfer.firstSeenAt > end ? 'review' : latePayment.then);
   const lacking: ReviewReason[] = [];
   if (wanted.has('credit') && payment.terms.customerId === null) lacking.push('no_customer');

@@ -61,10 +61,15 @@ export function applyReport(payment: Reportable, report: GatewayReport, claim: C
   ]);
 }
 
+/** A person is asked about money beyond the price where the policy wants it so, and no longer where it has gone. */
+function askAboutExcess(payment: Reportable, claim: Claim): PaymentEvent[] {
+  const reasons = excessReasons(payment);
+  return [...withdrawExcess(payment, reasons, claim), ...openReview(payment, reasons, claim)];
+}
+
 const consequences = (claim: Claim): ((current: Reportable) => PaymentEvent[])[] => [
   (current) => conclude(current, claim),
-  (current) => withdrawExcess(current, excessReasons(current), claim),
-  (current) => openReview(current, excessReasons(current), claim),
+  (current) => askAboutExcess(current, claim),
 ];
 
 /** Money that the gateway itself calls confirmed when it is asked may be given back; nothing else may. */

@@ -214,26 +214,33 @@ const vouchFor = (money: Money, keys: readonly string[]): Money => ({
   ),
 });
 
+const openedOf = ({ terms, credit, invoice, invoiced, money }: Reportable): Opened => ({
+  terms,
+  credit,
+  invoice,
+  invoiced,
+  money,
+});
+
 function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
-  const { terms, credit, invoice, invoiced, money } = payment;
-  const opened = { terms, credit, invoice, invoiced, money };
+  const { terms, money } = payment;
   switch (event.type) {
     case 'PaymentPaid': {
       // What a person decided needs no further witness.
       const corroboratedAt = event.data.witness === 'operator' ? event.data.at : null;
       const paidWith = money.received && plain(new Decimal(money.received).minus(returnedOf(money)));
-      return { ...paidBy(event.data), ...opened, corroboratedAt, paidWith };
+      return { ...paidBy(event.data), ...openedOf(payment), corroboratedAt, paidWith };
     }
     case 'PaymentCorroborated':
       return payment.status === 'paid'
         ? { ...payment, corroboratedAt: event.data.at, money: vouchFor(money, event.data.transfers) }
         : payment;
     case 'PaymentExpired':
-      return { status: 'expired', ...opened, expiredAt: event.data.at, clause: event.data.clause };
+      return { status: 'expired', ...openedOf(payment), expiredAt: event.data.at, clause: event.data.clause };
     case 'PaymentCancelled':
     case 'PaymentRejected': {
       const reason = event.type === 'PaymentCancelled' ? 'cancelled' : 'rejected';
-      return { status: 'failed', reason, failedAt: event.data.at, ...opened };
+      return { status: 'failed', reason, failedAt: event.data.at, ...openedOf(payment) };
     }
     case 'ReviewResolved': {
       const resolved = { ...payment, money: evolveMoney(money, event, terms) };
@@ -250,6 +257,8 @@ export const isReportable = (payment: Payment): payment is Reportable =>
 
 /** What the transfers have to come to: the price, less what credit and another payment's money cover. */
 export function dueOf({ terms, credit, money }: Pick<Opened, 'terms' | 'credit' | 'money'>): string {
+  // Most payments have neither: they are decided upon for every callback.
+  if (credit === '0' && money.remainders.length === 0) return terms.amount;
   const covered = sum(money.remainders.filter(({ outcome }) => outcome === 'paid').map(({ amount }) => amount));
   return plain(new Decimal(terms.amount).minus(credit).minus(covered));
 }
@@ -268,7 +277,7 @@ export function factsOf(payment: Reportable): Facts {
     transfers: money.transfers,
     contradictions: money.contradictions,
     closed: payment.status === 'expired' ? 'expired' : payment.status === 'failed' ? payment.reason : null,
-    returned: plain(returnedFromPrice(money)),
+    returned: money.credits.length + money.refunds.length === 0 ? '0' : plain(returnedFromPrice(money)),
     creditable: terms.customerId !== null,
     refundable: Boolean(terms.refundTo),
     remainder: money.remainders.some(({ outcome }) => outcome === 'open')

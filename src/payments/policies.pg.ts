@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../kernel/clock.js';
+import { Clock, msOf } from '../kernel/clock.js';
 import type { NewEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
 import type { JsonObject } from '../kernel/json.js';
@@ -36,12 +36,19 @@ const maxPolicies = 500;
 /** Definitions that race for the last places may all get in, and are listed none the less. */
 const readAtMost = 2 * maxPolicies;
 
+/** For how long an answer to `current` is believed, milliseconds; and how many of them are kept. */
+const currentMs = 1000;
+const knownAtMost = 1000;
+
 /** Each lost race is another writer's version, so this many writers at once all get through. */
 const maxTries = 32;
 
 /** The policies of applications: one stream for each name, one event for each version. */
 @Injectable()
 export class Policies {
+  private readonly known = new Map<string, { policy: DefinedPolicy | null; at: number }>();
+  private definitions = 0;
+
   constructor(
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Clock) private readonly clock: Clock,
@@ -57,12 +64,33 @@ export class Policies {
     for (let attempt = 1; ; attempt++) {
       const stream = await this.load(applicationId, name);
       try {
-        return await this.decide(applicationId, name, stream, rules, cause);
+        const definition = await this.decide(applicationId, name, stream, rules, cause);
+        this.definitions++;
+        this.known.delete(`${applicationId} ${name}`);
+        return definition;
       } catch (error) {
         if (attempt >= maxTries || !(error instanceof Conflict || error instanceof KeyTaken)) throw error;
         await delay(Math.min(attempt, 8) * (2 + (process.hrtime()[1] % 8)));
       }
     }
+  }
+
+  /**
+   * The newest version, as it was known within the last second: what creates ask for, each of them. A version that this
+   * process defines counts at once. Throws `StoreUnavailable`.
+   */
+  async current(applicationId: string, name: string): Promise<DefinedPolicy | null> {
+    const key = `${applicationId} ${name}`;
+    const known = this.known.get(key);
+    const now = msOf(this.clock.now());
+    if (known && now - known.at < currentMs) return known.policy;
+    const { definitions } = this;
+    const policy = await this.find(applicationId, name);
+    // What was read while a version was being defined may be the one before.
+    if (definitions !== this.definitions) return policy;
+    if (this.known.size >= knownAtMost) this.known.clear();
+    this.known.set(key, { policy, at: now });
+    return policy;
   }
 
   /** The newest version; null where the application has no such policy. Throws `StoreUnavailable`. */
