@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
-import { hasNewMoney, isContradicted, returnedOf } from './money.js';
+import { hasNewMoney, isContradicted, returnedFromPrice, returnedOf } from './money.js';
 import { openReview, withdraw } from './open-review.js';
 import { acceptable, bounds, sufficiency, windowEnd, type Facts, type ReviewReason } from './policy.js';
 import type { Payout, RefundTarget } from './refund.js';
@@ -45,7 +45,8 @@ export function allocationOf(payment: Payment): Allocation | null {
   const paid = payment.status === 'paid' && !payment.denied;
   const applied = paid ? most(least(left, due), zero) : zero;
   const over = most(left.minus(applied), zero);
-  const tolerated = paid && money.credits.length + money.refunds.length === 0 && isTolerated(payment, over);
+  // What was given back of it since makes it no less of an excess than it was.
+  const tolerated = paid && over.plus(returnedFromPrice(money)).plus(due).lte(tooMuchOf(payment));
   const kept = tolerated ? over : least(keptOf(payment), over);
   return {
     applied: plain(applied),
@@ -74,10 +75,8 @@ const takenBack = (
   unallocated: '0',
 });
 
-const isTolerated = (payment: Payment, over: Decimal): boolean => {
-  const { amount, policy } = payment.terms;
-  return over.lte(new Decimal(amount).times(policy.rules.overpayment.tolerancePercent).div('100'));
-};
+const tooMuchOf = (payment: Parameters<typeof dueOf>[0]): Decimal =>
+  bounds({ amount: dueOf(payment), policy: payment.terms.policy }).tooMuch;
 
 const keptOf = (payment: Payment & { money: Reportable['money'] }): Decimal =>
   sum(payment.money.kept.map(({ amount }) => amount));
@@ -216,7 +215,8 @@ const orNothing = (event: PaymentEvent | null): PaymentEvent[] => (event ? [even
 /** What may be given away without touching the price of a paid payment, or what a person let the merchant keep. */
 function sparedOf(payment: Reportable, confirmed: readonly Transfer[]): Decimal {
   const available = availableOf(payment, confirmed) ?? zero;
-  return payment.status === 'paid' ? most(available.minus(dueOf(payment)).minus(keptOf(payment)), zero) : available;
+  const price = payment.status === 'paid' ? dueOf(payment) : '0';
+  return most(available.minus(price).minus(keptOf(payment)), zero);
 }
 
 /** What a clause has given already; a refund that failed counts, because a person decides what becomes of it. */
@@ -232,8 +232,11 @@ export function availableOf(payment: Reportable, transfers: readonly Transfer[])
   const { gatewayStatus } = payment.money;
   // The gateway itself has sent it back, or is about to.
   if (gatewayStatus === 'refunding' || gatewayStatus === 'refunded') return zero;
-  const worth = worthOf(transfers, factsOf(payment));
-  return worth && most(worth.amount.minus(returnedOf(payment.money)), zero);
+  const facts = factsOf(payment);
+  const worth = worthOf(transfers, facts);
+  const estimate = worthOf(transfers, facts, false);
+  // An estimate that was taken for the price is given back as no more than it is.
+  return worth && estimate && most(least(worth.amount, estimate.amount).minus(returnedOf(payment.money)), zero);
 }
 
 /** The money that may be given back: a callback's word that it is confirmed is not enough. */

@@ -34,6 +34,8 @@ export interface Claim {
 
 /** How long a gateway's own answer may lag behind its callback before the two are taken to disagree. */
 export const corroborationPatienceMinutes = 10;
+/** How long it may call a payment paid whose confirmations, by its own list, do not meet the policy yet. */
+const confirmationPatienceMinutes = 24 * 60;
 
 /**
  * What one report about a payment changes. Repeats, stale claims and claims that add nothing give `[]`. The status of a
@@ -212,7 +214,10 @@ function doubtsAfterPaid(payment: Reportable & Paid, claim: Claim): PaymentEvent
   const facts = { ...factsOf(payment), returned: '0' };
   const final = payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] >= finality.paid;
   const seen = sufficiency(payment.money.transfers, facts);
-  const gone = !final && payment.clause !== 'review' && (seen === 'none' || seen === 'short');
+  // An estimate that is a little short is short where the gateway says so.
+  const closed = payment.money.gatewayStatus === 'underpaid' || payment.money.gatewayStatus === 'expired';
+  const short = seen === 'none' || seen === 'short' || (seen === 'unknown' && closed);
+  const gone = !final && payment.clause !== 'review' && short;
   return gone || facts.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
 }
 
@@ -228,7 +233,9 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
     return [{ type: 'PaymentCorroborated', data: { transfers, at: claim.now } }];
   }
   if (alone.reasons.includes('paid_short')) return openReview(payment, ['paid_short'], claim);
-  return doubtUncorroborated(payment, claim.now, corroborationPatienceMinutes);
+  // It calls it paid as well, and only the confirmations that our own rule wants are still on their way.
+  const agrees = report.status === 'paid' && alone.conclusion === 'wait';
+  return doubtUncorroborated(payment, claim.now, agrees ? confirmationPatienceMinutes : corroborationPatienceMinutes);
 }
 
 /** A person looks at a payment whose `paid` the gateway itself has not borne out within its time. */

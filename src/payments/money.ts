@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { sum, type Decimal } from './decimal.js';
 import type { GatewayStatus } from './payment-gateway.js';
-import type { PaymentEvent, ReviewDecision, Terms } from './payment.js';
+import type { Invoice, PaymentEvent, ReviewDecision, Terms } from './payment.js';
 import type { Contradiction, ReviewReason } from './policy.js';
 import { applyRefund, isRefundEvent, returnedBy, type Refund } from './refund.js';
 import { counted, pinPrices, withPrices, type Transfer } from './worth.js';
@@ -80,9 +80,15 @@ export const noMoney: Money = {
   remainders: [],
 };
 
-export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Money {
+/** What the events of a payment are held against. */
+type Agreed = { terms: Terms; invoice: Invoice };
+
+const pinned = ({ transfers }: Money, clause: string, { expiresAt }: Invoice): Transfer[] =>
+  pinPrices(transfers, clause, expiresAt);
+
+export function evolveMoney(money: Money, event: PaymentEvent, { terms, invoice }: Agreed): Money {
   if (isRefundEvent(event)) {
-    const transfers = event.type === 'RefundRequested' ? pinPrices(money.transfers) : money.transfers;
+    const transfers = event.type === 'RefundRequested' ? pinned(money, event.data.clause, invoice) : money.transfers;
     return { ...money, transfers, refunds: applyRefund(money.refunds, event) };
   }
   switch (event.type) {
@@ -119,7 +125,7 @@ export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Mo
       const refunds = money.refunds.map((refund) =>
         refund.status === 'failed' ? { ...refund, decided: true } : refund,
       );
-      return { ...money, refunds, review: evolveReview(money, event), decided: decidedBy(money, event.data.reasons) };
+      return { ...money, refunds, review: evolveReview(money, event), decided: decidedBy(money, event.data) };
     }
     case 'ExcessKept':
       return { ...money, kept: [...money.kept, { amount: event.data.amount, clause: event.data.clause }] };
@@ -127,7 +133,7 @@ export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Mo
       const { number, amount, clause } = event.data;
       return {
         ...money,
-        transfers: pinPrices(money.transfers),
+        transfers: pinned(money, clause, invoice),
         credits: [...money.credits, { number, amount, clause }],
       };
     }
@@ -139,15 +145,22 @@ export function evolveMoney(money: Money, event: PaymentEvent, terms: Terms): Mo
         remainders: [...money.remainders.filter((known) => known.paymentId !== paymentId), remainder],
       };
     }
-    case 'RemainderSettled': {
-      const { paymentId, amount, outcome, at } = event.data;
-      const until = money.remainders.find((known) => known.paymentId === paymentId)?.until ?? at;
-      const others = money.remainders.filter((known) => known.paymentId !== paymentId);
-      return { ...money, remainders: [...others, { paymentId, amount, until, outcome }] };
-    }
+    case 'RemainderSettled':
+      return settleRest(money, event.data);
     default:
       return money;
   }
+}
+
+function settleRest(
+  money: Money,
+  { paymentId, amount, outcome, at }: Extract<PaymentEvent, { type: 'RemainderSettled' }>['data'],
+): Money {
+  const until = money.remainders.find((known) => known.paymentId === paymentId)?.until ?? at;
+  const others = money.remainders.filter((known) => known.paymentId !== paymentId);
+  // What the other has paid frees as much of what is here: whatever was decided about that was about less.
+  const decided = money.decided && outcome === 'paid' ? { ...money.decided, transfers: [] } : money.decided;
+  return { ...money, decided, remainders: [...others, { paymentId, amount, until, outcome }] };
 }
 
 type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
@@ -172,10 +185,21 @@ function evolveReview({ review }: Money, event: ReviewEvent): Review | null {
   }
 }
 
-const decidedBy = ({ decided, transfers, contradictions }: Money, reasons: readonly ReviewReason[]): Decided => ({
-  reasons: [...new Set([...(decided?.reasons ?? []), ...reasons])],
-  transfers: transfers.filter(counted).map(({ key }) => key),
-  contradictions: contradictions.length,
+/** What is kept is confirmed money, and what is given back is vouched for: the rest is news when it comes to that. */
+const isSettledBy = (decision: ReviewDecision, { received }: Money, { status, vouched }: Transfer): boolean =>
+  decision === 'reject' ||
+  // Nothing is kept, either, while nobody knows how much there is.
+  (decision === 'accept' ? status === 'confirmed' && received !== null : vouched === true);
+
+const decidedBy = (
+  money: Money,
+  { decision, reasons }: { decision: ReviewDecision; reasons: readonly ReviewReason[] },
+): Decided => ({
+  reasons: [...new Set([...(money.decided?.reasons ?? []), ...reasons])],
+  transfers: money.transfers
+    .filter((transfer) => counted(transfer) && isSettledBy(decision, money, transfer))
+    .map(({ key }) => key),
+  contradictions: money.contradictions.length,
 });
 
 /** Whether money has come that no person has decided about. */

@@ -223,7 +223,7 @@ const openedOf = ({ terms, credit, invoice, invoiced, money }: Reportable): Open
 });
 
 function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
-  const { terms, money } = payment;
+  const { money } = payment;
   switch (event.type) {
     case 'PaymentPaid': {
       // What a person decided needs no further witness.
@@ -243,12 +243,12 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
       return { status: 'failed', reason, failedAt: event.data.at, ...openedOf(payment) };
     }
     case 'ReviewResolved': {
-      const resolved = { ...payment, money: evolveMoney(money, event, terms) };
+      const resolved = { ...payment, money: evolveMoney(money, event, payment) };
       const against = event.data.decision !== 'accept' && event.data.reasons.some(holdsFulfillment);
       return resolved.status === 'paid' ? { ...resolved, denied: resolved.denied || against } : resolved;
     }
     default:
-      return { ...payment, money: evolveMoney(money, event, terms) };
+      return { ...payment, money: evolveMoney(money, event, payment) };
   }
 }
 

@@ -183,7 +183,8 @@ export function sufficiency(transfers: readonly Transfer[], facts: Facts): Suffi
   const worth = worthOf(some, facts);
   if (worth === null) return knownWorth(some, facts).minus(facts.returned).gte(enough) ? 'enough' : 'unknown';
   if (worth.amount.minus(facts.returned).gte(enough)) return 'enough';
-  return nearlyEnough(worth, enough) ? 'unknown' : 'short';
+  // Where an estimate leaves it open, the gateway's word decides.
+  return nearlyEnough(worth, enough) && facts.gatewayStatus !== 'underpaid' ? 'unknown' : 'short';
 }
 
 /**
@@ -264,6 +265,9 @@ function ruleMet(facts: Facts, transfers: readonly Transfer[]): Verdict {
   const clause = 'paidWhen';
   const seen = sufficiency(transfers, facts);
   if (facts.gatewayStatus === 'paid' && seen === 'short') return review('merchant', clause, ['paid_short']);
+  // The gateway speaks of what its invoice asks for: where credit went back since, more than that is due.
+  if (facts.gatewayStatus === 'paid' && seen !== 'enough' && new Decimal(facts.amount).gt(facts.invoiced))
+    return review('merchant', clause, ['worth_unknown']);
   if (paidWhen.rule !== 'confirmations' && facts.gatewayStatus === 'paid')
     return verdict({ conclusion: 'paid', clause });
   if (seen === 'none' && facts.gatewayStatus !== 'paid') return waiting('no_money_seen', 'payer', clause);
@@ -382,7 +386,11 @@ function lateNotAccepted(facts: Facts, inTime: readonly Transfer[], then: 'credi
   if (!gatewayEnded(facts) && !settled(facts.gatewayStatus))
     return { ...waiting('late_not_accepted', 'gateway', clause), late: true };
   const ended = judgeEnded(facts, inTime);
-  return verdict({ ...over, conclusion: ended.conclusion, reasons: [...ended.reasons, ...reasons] });
+  const all = [...ended.reasons, ...reasons];
+  // What it still waits for is the payment that collects the rest.
+  return ended.conclusion === 'wait'
+    ? { ...ended, reasons: all }
+    : verdict({ ...over, conclusion: ended.conclusion, reasons: all });
 }
 
 /** Late money is accepted, and there is still too little. */

@@ -56,9 +56,15 @@ export function requestRefund(payment: Payment, wish: RefundWish, now: Instant):
   const event = refundEvent(payment, plain(amount), wish.to, wish.reason, 'request', now);
   if (event?.type !== 'RefundRequested') throw unknownWorth();
   const asked = { ...event, data: { ...event.data, payout: asAsked(event.data.payout, wish) } };
-  // Whoever asks anew has said what becomes of the money of a refund that failed.
-  return [asked, ...credit, ...withdraw(payment, ['refund_failed'], now)];
+  // Whoever asks anew for all of it has said what becomes of the money of a refund that failed.
+  const failed = failedOf(payment);
+  const whole = amount.eq(available) || (failed.gt('0') && amount.gte(failed));
+  return [asked, ...credit, ...(whole ? withdraw(payment, ['refund_failed'], now) : [])];
 }
+
+/** Of refunds that failed, and that nobody has decided about. */
+const failedOf = ({ money }: Reportable): Decimal =>
+  sum(money.refunds.filter(({ status, decided }) => status === 'failed' && !decided).map(({ amount }) => amount));
 
 /** Units of a coin that were asked for go out as they are: by way of their worth they would be rounded. */
 const asAsked = (payout: Payout, { amount, currency }: RefundWish): Payout =>

@@ -5,7 +5,7 @@ import { releaseCredit } from './credit.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 import type { Resolution, Review } from './money.js';
-import { holdsFulfillment, isLate } from './policy.js';
+import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
 import { historyLagSeconds, lastAskSeconds, type RefundTarget } from './refund.js';
 import type { Transfer } from './worth.js';
 
@@ -40,11 +40,15 @@ export function resolveReview(
   const events = [resolved, ...again, ...outcomeOf(payment, review, said.decision, now)];
   const after = events.reduce<Payment | null>(evolve, payment);
   if (after === null || !isReportable(after)) return events;
-  // A refund that is sent again needs no second one beside it.
-  if (said.decision === 'credit' || (said.decision === 'refund' && again.length === 0))
-    events.push(...giveBack(after, amountOf(payment, after, review), said.decision, refundTo, now));
+  const amount = amountOf(payment, after, review);
+  // A refund that is sent again needs no second one beside it, except for what else the review is about.
+  const sentAgain = again.length > 0 && (review.reasons.every(isAboutUnknown) || !amount?.gt('0'));
+  if (said.decision === 'credit' || (said.decision === 'refund' && !sentAgain))
+    events.push(...giveBack(after, amount, said.decision, refundTo, now));
   return events;
 }
+
+const isAboutUnknown = (reason: ReviewReason): boolean => reason === 'refund_unknown';
 
 function expectOpen(payment: Payment): Review {
   const review = 'money' in payment ? payment.money.review : null;
@@ -72,7 +76,8 @@ function outcomeOf(
         : [];
     return [...corroborated, ...keepExcess(payment, now)];
   }
-  if (!aboutThePrice) return [];
+  // Nothing of it is for the price: what a person leaves there stays with the merchant.
+  if (!aboutThePrice) return decision === 'accept' ? keepExcess(payment, now) : [];
   if (decision === 'accept') {
     const late = payment.money.transfers.some((transfer) => isLate(transfer, { deadline: payment.invoice.expiresAt }));
     const paid: PaymentEvent = { type: 'PaymentPaid', data: { clause: 'review', late, witness: 'operator', at: now } };
@@ -88,7 +93,7 @@ function outcomeOf(
 function restOf(payment: Reportable, transfers: readonly Transfer[]): Decimal | null {
   const available = availableOf(payment, transfers);
   const kept = sum(payment.money.kept.map(({ amount }) => amount));
-  const price = payment.status === 'paid' && payment.denied ? '0' : dueOf(payment);
+  const price = payment.status === 'paid' && !payment.denied ? dueOf(payment) : '0';
   return available && most(available.minus(price).minus(kept), new Decimal('0'));
 }
 

@@ -123,9 +123,9 @@ const rounded = (amount: Decimal, currency: string): Decimal =>
 
 const drift = (amount: Decimal): Decimal => amount.times(driftPercent).div('100');
 
-/** An estimate near the amount due is that amount once the gateway, at its own prices, calls the payment paid. */
+/** An estimate near what the invoice asks for is that amount once the gateway, at its own prices, calls it paid. */
 function vouched(estimate: Decimal, facts: WorthFacts): Decimal {
-  const due = new Decimal(facts.amount);
+  const due = new Decimal(facts.invoiced);
   return facts.gatewayStatus === 'paid' && estimate.minus(due).abs().lte(drift(due)) ? due : estimate;
 }
 
@@ -152,11 +152,12 @@ export const withPrices = (
       : { ...transfer, priced: { coin, due } };
   });
 
-/** What was given back by a price stays worth that. */
-export const pinPrices = (transfers: readonly Transfer[]): Transfer[] =>
-  transfers.map((transfer) =>
-    transfer.priced && transfer.valueUsd === null ? { ...transfer, pinned: true } : transfer,
-  );
+/** What was given back by a price stays worth that: late money where late money was given back, else all of it. */
+export const pinPrices = (transfers: readonly Transfer[], clause: string, deadline: Instant): Transfer[] =>
+  transfers.map((transfer) => {
+    const given = clause !== 'latePayment' || transfer.firstSeenAt > deadline;
+    return given && transfer.priced && transfer.valueUsd === null ? { ...transfer, pinned: true } : transfer;
+  });
 
 /** How many units of a coin stand for an amount in the payment's currency, rounded down; null where nobody can say. */
 export function unitsOf(

@@ -27,6 +27,7 @@ import {
   type Watch,
   type World,
 } from './gateway-model.js';
+import { seed } from './seed.js';
 
 /** What holds after everything that is heard, whatever comes next. */
 const inEveryState: Watch = ({ before, after, events, heard, claim }) => {
@@ -79,7 +80,7 @@ function endsTheSame({ telling, terms = {}, always = () => silent, narrow = (wor
       expect(outcome(asked ? askedOnly(world) : straightOn(world))).toEqual(last);
       expect(outcome(arrivals, inEveryState)).toEqual(last);
     }),
-    { numRuns },
+    { numRuns, seed },
   );
 }
 
@@ -94,6 +95,21 @@ const lastCallback = (world: World): Arrivals => ({
   deliveries: [{ callback: changes(world).length - 1, delay: 3000 }],
   polls: [],
 });
+
+const inUsd = ({ cents }: Sent): string => plain(new Decimal(dollars(cents)).times('1.07').round(2));
+
+/**
+ * Late money whose dollars are, alone or with other money, exactly the gateway's worth of the price is of unknown worth
+ * there (docs/payments.md, worth, 2): without prices, what is done with it hangs on what was known before it came.
+ */
+const withoutExactLateSums = (world: World): World => {
+  const sums = world.sent.reduce<Decimal[]>(
+    (all, each) => [...all, ...all.map((total) => total.plus(inUsd(each)))],
+    [new Decimal('0')],
+  );
+  const timely = world.sent.filter(({ minute }) => minute < deadlineMinute);
+  return sums.some((total) => total.eq('53.5')) ? { ...world, sent: timely } : world;
+};
 
 describe('Whatever is short, over or late, in whatever order it is heard, repeated or lost', () => {
   it('a payment ends in the same status, labels, sums, reviews and ledger, and no cent is lost on the way', () => {
@@ -132,11 +148,11 @@ describe('Whatever is short, over or late, in whatever order it is heard, repeat
   it('it does so in another currency, by the gateway’s worth of the price', () => {
     const telling: Telling = {
       ...inDollars,
-      usdOf: ({ cents }) => plain(new Decimal(dollars(cents)).times('1.07').round(2)),
+      usdOf: inUsd,
       dueUsd: '53.5',
       invoice: () => ({ currency: 'EUR', valueUsd: '53.5' }),
     };
-    endsTheSame({ telling, terms: { currency: 'EUR' }, numRuns: 500 });
+    endsTheSame({ telling, terms: { currency: 'EUR' }, narrow: withoutExactLateSums, numRuns: 500 });
   }, 60_000);
 
   it('it does so in another currency, by recorded prices where the gateway tells no worth', () => {
@@ -195,7 +211,7 @@ describe('Coins with eighteen decimals, told plainly or with exponents', () => {
         expect(received).toBe(plain(sum(units)));
         expect(delta).toBe(sent.length === 0 ? null : plain(sum(units).minus('0.02')));
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed },
     );
   }, 60_000);
 });
@@ -232,7 +248,7 @@ describe('A sum that comes in pieces', () => {
         const whole = unlabelled(outcomeOf(liveThrough(setting, world, silent)));
         expect(unlabelled(outcomeOf(liveThrough(setting, split, arrivals, inDollars, inEveryState)))).toEqual(whole);
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, seed },
     );
   }, 60_000);
 });
