@@ -3,7 +3,8 @@ import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 import { hasNewMoney, isContradicted, returnedFromPrice, returnedOf } from './money.js';
 import { openReview, withdraw } from './open-review.js';
-import { acceptable, bounds, sufficiency, windowEnd, type Facts, type ReviewReason } from './policy.js';
+import { acceptable, bounds, sufficiency, windowEnd, type Facts } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 import type { Payout, RefundTarget } from './refund.js';
 import { unitsOf, worthOf, type Transfer } from './worth.js';
 

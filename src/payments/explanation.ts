@@ -3,7 +3,8 @@ import type { RecordedEvent } from '../kernel/event.js';
 import { readPaymentEvent } from './payment-stream.js';
 import { showAmount } from './payment-view.js';
 import type { Payment } from './payment.js';
-import type { Blocker, ReviewReason } from './policy.js';
+import type { Blocker } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 import { sentenceOf } from './sentences.js';
 import { verdictOf, type PaymentVerdict } from './verdict.js';
 

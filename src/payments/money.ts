@@ -2,7 +2,8 @@ import type { Instant } from '../kernel/clock.js';
 import { sum, type Decimal } from './decimal.js';
 import type { GatewayStatus } from './payment-gateway.js';
 import type { Invoice, PaymentEvent, ReviewDecision, Terms } from './payment.js';
-import type { Contradiction, ReviewReason } from './policy.js';
+import type { Contradiction } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 import { applyRefund, isRefundEvent, returnedBy, type Refund } from './refund.js';
 import { counted, pinPrices, withPrices, type Transfer } from './worth.js';
 

@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { hasNewMoney, isContradicted, openReviewOf } from './money.js';
 import type { PaymentEvent, Reportable } from './payment.js';
-import type { ReviewReason } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 
 /*
  * When a person is asked about a payment, and when not any more. What they decide is in review.ts.

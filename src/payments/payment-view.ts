@@ -6,7 +6,8 @@ import type { Remainder, Review } from './money.js';
 import type { Payout, Refund } from './refund.js';
 import { isFulfillable, labelsOf, progressOf, type Label, type Progress } from './standing.js';
 import { Decimal, plain } from './decimal.js';
-import { holdsFulfillment, type PinnedPolicy, type ReviewReason } from './policy.js';
+import type { PinnedPolicy } from './policy.js';
+import { holdsFulfillment, type ReviewReason } from './review-reasons.js';
 import type { Transfer } from './worth.js';
 
 /** A payment as every reader outside sees it: the REST API, webhooks, lists and the status page. */

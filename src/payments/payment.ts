@@ -2,7 +2,8 @@ import type { Instant } from '../kernel/clock.js';
 import { Decimal, plain, sum } from './decimal.js';
 import { evolveMoney, noMoney, returnedFromPrice, returnedOf, type Money, type Resolution } from './money.js';
 import type { GatewayStatus } from './payment-gateway.js';
-import { holdsFulfillment, type Contradiction, type Facts, type PinnedPolicy, type ReviewReason } from './policy.js';
+import type { Contradiction, Facts, PinnedPolicy } from './policy.js';
+import { holdsFulfillment, type ReviewReason } from './review-reasons.js';
 import type { RefundEvent, RefundTarget } from './refund.js';
 import type { Transfer } from './worth.js';
 

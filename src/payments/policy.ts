@@ -1,5 +1,6 @@
 import { addSeconds, type Instant } from '../kernel/clock.js';
 import { Decimal, plain } from './decimal.js';
+import type { ReviewReason } from './review-reasons.js';
 import { counted, nearlyEnough, settled, worthOf, type Transfer, type WorthFacts } from './worth.js';
 
 export { Decimal, plain } from './decimal.js';
@@ -65,49 +66,6 @@ export interface Contradiction {
   expected: string;
   reported: string;
 }
-
-export const reviewReasons = [
-  'amount_mismatch',
-  'currency_mismatch',
-  'gateway_conflict',
-  'paid_short',
-  'underpaid',
-  'overpaid',
-  'late_payment',
-  'late_outside_window',
-  'expired_with_money',
-  'worth_unknown',
-  'money_after_cancel',
-  'order_taken',
-  'refunded_unpaid',
-  'gateway_failed',
-  'no_final_word',
-  'no_customer',
-  'no_refund_address',
-  'returned_already',
-  'refund_failed',
-  'refund_unknown',
-  'refund_conflict',
-  'refund_coin_unknown',
-  'remainder_paid_alone',
-  'remainder_returned',
-] as const;
-/** Why a person has to look at a payment. */
-export type ReviewReason = (typeof reviewReasons)[number];
-
-/** These are about money beyond the price or on its way back. */
-const besideThePrice: ReadonlySet<ReviewReason> = new Set([
-  'overpaid',
-  'no_customer',
-  'no_refund_address',
-  'refund_failed',
-  'refund_unknown',
-  'refund_conflict',
-  'refund_coin_unknown',
-]);
-
-/** Too much money never holds up the goods; missing, late or contradicted money does (contract, policy section). */
-export const holdsFulfillment = (reason: ReviewReason): boolean => !besideThePrice.has(reason);
 
 /** What a payment waits for, as a code that support can look up. */
 export type Blocker =

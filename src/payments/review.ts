@@ -5,7 +5,8 @@ import { releaseCredit } from './credit.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 import type { Resolution, Review } from './money.js';
-import { holdsFulfillment, isLate, type ReviewReason } from './policy.js';
+import { isLate } from './policy.js';
+import { holdsFulfillment, type ReviewReason } from './review-reasons.js';
 import { historyLagSeconds, lastAskSeconds, type RefundTarget } from './refund.js';
 import type { Transfer } from './worth.js';
 

@@ -3,7 +3,8 @@ import { Decimal, plain, sum } from './decimal.js';
 import { openReviewOf } from './money.js';
 import { showAmount } from './payment-view.js';
 import { factsOf, isReportable, type Paid, type Payment, type Reportable } from './payment.js';
-import { isLate, type Blocker, type ReviewReason } from './policy.js';
+import { isLate, type Blocker } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 import { missingOf } from './standing.js';
 import { counted, worthOf, type Transfer } from './worth.js';
 

@@ -2,7 +2,8 @@ import { msOf, type Instant } from '../kernel/clock.js';
 import { Decimal, least, plain, sum } from './decimal.js';
 import { dueOf, factsOf, isReportable, type Invoice, type Paid, type Payment, type Reportable } from './payment.js';
 import { openReviewOf, returnedOf } from './money.js';
-import { assess, bounds, holdsFulfillment, isLate, sufficiency, windowEnd, type Assessment } from './policy.js';
+import { assess, bounds, isLate, sufficiency, windowEnd, type Assessment } from './policy.js';
+import { holdsFulfillment } from './review-reasons.js';
 
 /*
  * Where a payment stands, for readers: derived from its state alone, so that nothing of it is stored or can be wrong.

@@ -2,7 +2,8 @@ import { addMinutes, type Instant } from '../kernel/clock.js';
 import { corroborationPatienceMinutes } from './decisions.js';
 import { factsOf, isReportable, type Paid, type Payment, type Reportable } from './payment.js';
 import { openReviewOf } from './money.js';
-import { judge, type Blocker, type ReviewReason } from './policy.js';
+import { judge, type Blocker } from './policy.js';
+import type { ReviewReason } from './review-reasons.js';
 import { isFulfillable, isHeld, isReturned, lateUntil, missingOf } from './standing.js';
 
 /**

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey } from '../../src/platform/http/applications.pg.js';
-import { apiKey, startTestService, type TestService } from '../support/service.js';
+import { apiKey, startTestService, until, type TestService } from '../support/service.js';
 import {
   addOther,
   asOther,
@@ -98,7 +98,8 @@ describe('Who may call what', () => {
     Object.assign(ids, { payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
     await shop.api('PUT', '/v1/policies/access-policy', {});
     ids['policy'] = 'access-policy';
-    // The read model has them all.
+    // Nothing goes on by itself any more, and the read model has them all.
+    await until(async () => (await shop.api('GET', '/v1/orders/access-2')).body.fulfillment === 'requested');
     await shop.api('GET', `/v1/payments?minPosition=${String(paid.position)}`);
   });
   afterAll(() => shop.close());

@@ -14,7 +14,8 @@ import {
   type PaymentEvent,
   type Reportable,
 } from '../../src/payments/payment.js';
-import { acceptable, bounds, holdsFulfillment } from '../../src/payments/policy.js';
+import { acceptable, bounds } from '../../src/payments/policy.js';
+import { holdsFulfillment } from '../../src/payments/review-reasons.js';
 import { resolveReview } from '../../src/payments/review.js';
 import { isFulfillable } from '../../src/payments/standing.js';
 import { counted, worthOf, type Transfer } from '../../src/payments/worth.js';
