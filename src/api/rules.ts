@@ -1,7 +1,8 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
 import { isCurrencySymbol, isFiat, isPlainDecimal } from '../kernel/money.js';
 import { isPolicyName, policyNameRule } from '../payments/policies.js';
-import { Decimal, durationSeconds } from '../payments/policy.js';
+import { Decimal } from '../payments/decimal.js';
+import { durationSeconds } from '../payments/policy.js';
 
 /** `object` is what the value is a member of. */
 type Check = (value: unknown, object: object) => boolean;

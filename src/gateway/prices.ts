@@ -1,6 +1,6 @@
 import type { LosslessJson, LosslessObject } from '../kernel/json.js';
 import { isCurrencySymbol, isFiat } from '../kernel/money.js';
-import { Decimal } from '../payments/policy.js';
+import { Decimal, plain } from '../payments/decimal.js';
 import { decimalOf, objectOf, WireError } from './fields.js';
 
 /** US dollars for one unit, by symbol, as plain decimals. */
@@ -41,7 +41,7 @@ export function pricesOf(coins: Prices, fiats: Prices): Prices {
 /** Dollars per unit from units per dollar, to 18 decimals: what rounds to nothing has no price. */
 function inverted(prices: Prices): Prices {
   const entries = [...prices].map(
-    ([code, price]) => [code, new Decimal('1').div(price).round(18, Decimal.roundHalfUp).toFixed()] as const,
+    ([code, price]) => [code, plain(new Decimal('1').div(price).round(18, Decimal.roundHalfUp))] as const,
   );
   return new Map(entries.filter(([, price]) => price !== '0'));
 }

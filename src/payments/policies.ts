@@ -1,7 +1,8 @@
 import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Refusal } from '../kernel/refusal.js';
-import { Decimal, defaultPolicy, durationSeconds, plain, type PinnedPolicy, type PolicyRules } from './policy.js';
+import { Decimal, plain } from './decimal.js';
+import { defaultPolicy, durationSeconds, type PinnedPolicy, type PolicyRules } from './policy.js';
 
 /** One version of an application's policy. Versions are never changed, only followed by others. */
 export interface DefinedPolicy extends PinnedPolicy {

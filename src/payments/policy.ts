@@ -3,8 +3,6 @@ import { Decimal, plain } from './decimal.js';
 import type { ReviewReason } from './review-reasons.js';
 import { counted, nearlyEnough, settled, worthOf, type Transfer, type WorthFacts } from './worth.js';
 
-export { Decimal, plain } from './decimal.js';
-
 /** The versioned rule that says when a payment is complete, and what happens to money that is short, over or late. */
 export interface PolicyRules {
   paidWhen: { rule: 'detected' } | { rule: 'settled' } | { rule: 'confirmations'; count: number };

@@ -1,5 +1,4 @@
-/* Why persons are asked about payments. */
-
+/** Why a person may be asked about a payment: a closed list, so that clients may branch on it (docs/outcomes.md). */
 export const reviewReasons = [
   'amount_mismatch',
   'currency_mismatch',

@@ -80,7 +80,7 @@ function receivedInWords(payment: Paid): string {
       : `${money(received, payment)}${estimated ? " (at the gateway's prices of the time)" : ''}`;
   const credit = new Decimal(payment.credit).gt('0') ? ` and ${money(payment.credit, payment)} of credit` : '';
   const rest = restOf(payment);
-  return got + credit + (rest.gt('0') ? ` and ${money(rest.toFixed(), payment)} by another payment` : '');
+  return got + credit + (rest.gt('0') ? ` and ${money(plain(rest), payment)} by another payment` : '');
 }
 
 /** What other payments have paid of this one. */

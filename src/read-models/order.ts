@@ -1,5 +1,5 @@
 import type { Instant } from '../kernel/clock.js';
-import { Decimal, plain } from '../payments/policy.js';
+import { Decimal, plain } from '../payments/decimal.js';
 
 /** One payment of an order, as the read model holds it. */
 export interface OrderRow {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decimalsOf, isCurrencySymbol, isFiat, isPlainDecimal } from '../../src/kernel/money.js';
-import { Decimal, plain } from '../../src/payments/policy.js';
+import { Decimal, plain } from '../../src/payments/decimal.js';
 
 const digits = (least: number, most: number) =>
   fc.stringMatching(new RegExp(`^[0-9]{${String(least)},${String(most)}}$`));

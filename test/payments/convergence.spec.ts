@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../../src/payments/payment-gateway.js';
 import type { Payment } from '../../src/payments/payment.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
-import { Decimal, plain, type PolicyRules } from '../../src/payments/policy.js';
+import { Decimal, plain } from '../../src/payments/decimal.js';
+import type { PolicyRules } from '../../src/payments/policy.js';
 import { given, inTime, open, report, tooLate, transfer } from './given.js';
 import { seed } from './seed.js';
 

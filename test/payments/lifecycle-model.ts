@@ -21,7 +21,7 @@ import {
   type PaymentEvent,
   type Witness,
 } from '../../src/payments/payment.js';
-import { Decimal } from '../../src/payments/policy.js';
+import { Decimal } from '../../src/payments/decimal.js';
 import { refundsOf } from '../../src/payments/refund-schedule.js';
 import {
   applyPayout,
