@@ -87,6 +87,7 @@ type Agreed = { terms: Terms; invoice: Invoice };
 const pinned = ({ transfers }: Money, clause: string, { expiresAt }: Invoice): Transfer[] =>
   pinPrices(transfers, clause, expiresAt);
 
+/** Applies one event to what is known of the money. Total: an event that says nothing of it leaves it as it is. */
 export function evolveMoney(money: Money, event: PaymentEvent, { terms, invoice }: Agreed): Money {
   if (isRefundEvent(event)) {
     const transfers = event.type === 'RefundRequested' ? pinned(money, event.data.clause, invoice) : money.transfers;
