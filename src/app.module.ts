@@ -50,6 +50,7 @@ import {
   CancelPaymentHandler,
   GiveUpHandler,
   ReconcileHandler,
+  ReconcileSettings,
   ResolveReviewHandler,
 } from './payments/payment.handlers.js';
 import { PaymentStreams } from './payments/payment-streams.pg.js';
@@ -220,6 +221,7 @@ function payments({ config }: ServiceOptions): Provider[] {
     ResolveReviewHandler,
     RequestRefundHandler,
     { provide: InvoiceSettings, useValue: settings },
+    setting<ReconcileSettings>(ReconcileSettings, ({ goAheadMinutes }) => ({ goAheadMinutes })),
     RefundLooks,
     PayoutEvents,
     RefundSender,

@@ -34,6 +34,8 @@ export interface Claim {
 
 /** How long a gateway's own answer may lag behind its callback before the two are taken to disagree. */
 export const corroborationPatienceMinutes = 10;
+/** How long fulfilment waits for a gateway that does not answer at all before a person is told. */
+export const silencePatienceMinutes = 24 * 60;
 /** How long it may call a payment paid whose confirmations, by its own list, do not meet the policy yet. */
 const confirmationPatienceMinutes = 24 * 60;
 
@@ -235,11 +237,50 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
   if (alone.reasons.includes('paid_short')) return openReview(payment, ['paid_short'], claim);
   // It calls it paid as well, and only the confirmations that our own rule wants are still on their way.
   const agrees = report.status === 'paid' && alone.conclusion === 'wait';
-  return doubtUncorroborated(payment, claim.now, agrees ? confirmationPatienceMinutes : corroborationPatienceMinutes);
+  const patience = agrees ? confirmationPatienceMinutes : corroborationPatienceMinutes;
+  const detail = agrees ? 'confirmations are missing' : `the gateway calls it ${report.status} when it is asked`;
+  return unconfirmed(payment, detail, patience, claim.now);
+}
+
+/** The gateway's own answer does not bear out what its callback says: fulfilment waits, and later a person is asked. */
+export function unconfirmed(payment: Payment, detail: string, patienceMinutes: number, now: Instant): PaymentEvent[] {
+  if (payment.status !== 'paid' || payment.corroboratedAt !== null) return [];
+  const told = payment.delay?.reason === 'unconfirmed';
+  return [
+    ...(told ? [] : [delayed({ reason: 'unconfirmed', detail, goAheadAt: null, at: now })]),
+    ...doubtUncorroborated(payment, now, patienceMinutes),
+  ];
+}
+
+type Delayed = Extract<PaymentEvent, { type: 'CorroborationDelayed' }>;
+const delayed = (data: Delayed['data']): Delayed => ({ type: 'CorroborationDelayed', data });
+
+/**
+ * The gateway's API gives no answer about a payment that its callbacks call paid. Fulfilment waits; after
+ * `goAheadMinutes` of nothing but silence the callbacks alone will do, where that is set; after a day a person is asked.
+ */
+export function gatewaySilent(
+  payment: Payment,
+  detail: string,
+  goAheadMinutes: number | null,
+  now: Instant,
+): PaymentEvent[] {
+  if (payment.status !== 'paid' || payment.corroboratedAt !== null || !isReportable(payment)) return [];
+  const { delay } = payment;
+  if (delay === null) {
+    const goAheadAt = goAheadMinutes === null ? null : addMinutes(now, goAheadMinutes);
+    return [delayed({ reason: 'silent', detail, goAheadAt, at: now })];
+  }
+  const open = openReviewOf(payment.money) !== null || payment.money.contradictions.length > 0;
+  // An answer that did not confirm it is no silence: whatever comes after it, the callback alone will not do.
+  const goes = delay.reason === 'silent' && delay.goAheadAt !== null && now >= delay.goAheadAt;
+  if (goes && payment.waivedAt === null && !open)
+    return [{ type: 'CorroborationWaived', data: { silentSince: delay.since, at: now } }];
+  return payment.waivedAt === null ? doubtUncorroborated(payment, now, silencePatienceMinutes) : [];
 }
 
 /** A person looks at a payment whose `paid` the gateway itself has not borne out within its time. */
-export function doubtUncorroborated(payment: Payment, now: Instant, patienceMinutes: number): PaymentEvent[] {
+function doubtUncorroborated(payment: Payment, now: Instant, patienceMinutes: number): PaymentEvent[] {
   if (payment.status !== 'paid' || payment.corroboratedAt !== null || !isReportable(payment)) return [];
   return now > addMinutes(payment.paidAt, patienceMinutes) ? openReview(payment, ['gateway_conflict'], { now }) : [];
 }

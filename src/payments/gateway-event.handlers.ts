@@ -3,7 +3,7 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
-import { applyReport, corroborationPatienceMinutes, doubtUncorroborated, type Claim } from './decisions.js';
+import { applyReport, corroborationPatienceMinutes, unconfirmed, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
 import { callbackSource, messageOf, pollSource, type Intake } from './evidence.js';
 import { GatewayUnavailable, PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
@@ -204,14 +204,14 @@ export class Poll {
     const { payment } = loaded;
     if (!isReportable(payment)) return loaded;
     const report = await this.gateway.findPayment(payment.invoice.trackId);
-    if (!report) return this.doubt(loaded, cause, corroborationPatienceMinutes);
-    return this.apply(payment, report, cause);
-  }
-
-  /** Tells a person about a payment that is paid by its callbacks alone, once it has been so for too long. */
-  doubt(loaded: LoadedPayment, cause: Cause, patienceMinutes: number): Promise<LoadedPayment> {
-    return this.streams.decide(loaded.payment.terms.id, cause, (payment) =>
-      doubtUncorroborated(payment, this.clock.now(), patienceMinutes),
+    if (report) return this.apply(payment, report, cause);
+    return this.streams.decide(payment.terms.id, cause, (current) =>
+      unconfirmed(
+        current,
+        'the gateway does not know it when it is asked',
+        corroborationPatienceMinutes,
+        this.clock.now(),
+      ),
     );
   }
 

@@ -29,6 +29,8 @@ const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'ContradictionFound',
   'PaymentPaid',
   'PaymentCorroborated',
+  'CorroborationDelayed',
+  'CorroborationWaived',
   'PaymentExpired',
   'PaymentCancelled',
   'ReviewOpened',

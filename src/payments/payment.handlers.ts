@@ -3,7 +3,7 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
-import { cancel, giveUp } from './decisions.js';
+import { cancel, gatewaySilent, giveUp } from './decisions.js';
 import { ApplyUnmatched, Poll } from './gateway-event.handlers.js';
 import { GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
@@ -45,8 +45,11 @@ export interface Reconciled extends LoadedPayment {
   added: readonly RecordedEvent[];
 }
 
-/** How long fulfilment waits for a gateway that does not answer at all before a person is told. */
-const silencePatienceMinutes = 24 * 60;
+/** What asking the gateway needs to know of this installation. */
+export abstract class ReconcileSettings {
+  /** Minutes of silence of the gateway's API after which a callback alone will do for fulfilment; null: never. */
+  abstract readonly goAheadMinutes: number | null;
+}
 
 /** Throws `Refusal('not_found')` and `GatewayUnavailable`. */
 @CommandHandler(Reconcile)
@@ -56,6 +59,8 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
     @Inject(InvoiceOpener) private readonly opener: InvoiceOpener,
     @Inject(Poll) private readonly poll: Poll,
     @Inject(ApplyUnmatched) private readonly unmatched: ApplyUnmatched,
+    @Inject(ReconcileSettings) private readonly settings: ReconcileSettings,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   async execute({ id, cause }: Reconcile): Promise<Reconciled> {
@@ -73,9 +78,15 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
     try {
       return await this.poll.poll(matched > 0 ? await this.streams.load(payment.terms.id) : before, cause);
     } catch (error) {
-      if (error instanceof GatewayUnavailable) await this.poll.doubt(before, cause, silencePatienceMinutes);
+      if (error instanceof GatewayUnavailable) await this.silent(payment.terms.id, error.message, cause);
       throw error;
     }
+  }
+
+  private silent(id: string, detail: string, cause: Cause): Promise<LoadedPayment> {
+    return this.streams.decide(id, cause, (payment) =>
+      gatewaySilent(payment, detail, this.settings.goAheadMinutes, this.clock.now()),
+    );
   }
 }
 

@@ -59,6 +59,17 @@ export type PaymentEvent =
   | { type: 'PaymentPaid'; data: { clause: string; late: boolean; witness: Witness; at: Instant } }
   /** The gateway's own answer, or a person, confirmed what a callback claimed: fulfilment may start. `transfers`: keys that the answer calls confirmed. */
   | { type: 'PaymentCorroborated'; data: { transfers: string[]; at: Instant } }
+  /**
+   * The gateway's API gave no answer (`silent`), or one that does not bear the callback out yet (`unconfirmed`), when it
+   * was asked to confirm that it is paid: fulfilment waits. `goAheadAt`: from when the callback alone will do, where the
+   * settings allow that.
+   */
+  | {
+      type: 'CorroborationDelayed';
+      data: { reason: 'silent' | 'unconfirmed'; detail: string; goAheadAt: Instant | null; at: Instant };
+    }
+  /** The gateway's API was silent for so long that the settings let fulfilment go ahead upon the callback alone. */
+  | { type: 'CorroborationWaived'; data: { silentSince: Instant; at: Instant } }
   | { type: 'PaymentExpired'; data: { clause: string; at: Instant } }
   | { type: 'PaymentCancelled'; data: { at: Instant } }
   /** A person decided that it will not be completed. */
@@ -110,6 +121,12 @@ interface Opened {
   money: Money;
 }
 
+export interface Delay {
+  reason: 'silent' | 'unconfirmed';
+  since: Instant;
+  goAheadAt: Instant | null;
+}
+
 export interface Pending extends Opened {
   status: 'pending';
 }
@@ -121,6 +138,10 @@ export interface Paid extends Omit<Opened, 'invoice'> {
   late: boolean;
   clause: string;
   corroboratedAt: Instant | null;
+  /** Why the gateway's own answer does not confirm it yet; null where it does, or was not asked in vain. */
+  delay: Delay | null;
+  /** When fulfilment was let go ahead without the gateway's own answer; null where it was not. */
+  waivedAt: Instant | null;
   /** A person decided against it after it was paid: its goods are not to be delivered. */
   denied: boolean;
   /** The credit that paid a part of it was given back since. */
@@ -206,7 +227,22 @@ function begun({ terms, credit }: Created): Omit<Opened, 'invoice'> {
 }
 
 const paidBy = ({ at, late, clause }: { at: Instant; late: boolean; clause: string }) =>
-  ({ status: 'paid', paidAt: at, late, clause, denied: false, creditReturned: false }) as const;
+  ({
+    status: 'paid',
+    paidAt: at,
+    late,
+    clause,
+    delay: null,
+    waivedAt: null,
+    denied: false,
+    creditReturned: false,
+  }) as const;
+
+const delayedBy = ({ reason, goAheadAt, at }: Omit<Delay, 'since'> & { at: Instant }): Delay => ({
+  reason,
+  since: at,
+  goAheadAt,
+});
 
 const vouchFor = (money: Money, keys: readonly string[]): Money => ({
   ...money,
@@ -236,6 +272,10 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
       return payment.status === 'paid'
         ? { ...payment, corroboratedAt: event.data.at, money: vouchFor(money, event.data.transfers) }
         : payment;
+    case 'CorroborationDelayed':
+      return payment.status === 'paid' ? { ...payment, delay: delayedBy(event.data) } : payment;
+    case 'CorroborationWaived':
+      return payment.status === 'paid' ? { ...payment, waivedAt: event.data.at } : payment;
     case 'PaymentExpired':
       return { status: 'expired', ...openedOf(payment), expiredAt: event.data.at, clause: event.data.clause };
     case 'PaymentCancelled':

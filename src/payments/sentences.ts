@@ -53,15 +53,25 @@ function paidSentence(payment: Paid, blockedBy: Blocker | null): string {
     case 'refunded':
       return `${paid}, but the money was given back since, or is on its way back.`;
     case 'not_corroborated':
-      return `${paid}; fulfilment waits until the gateway's own answer confirms its callback.`;
+      return `${paid}; ${delayInWords(payment)}.`;
     case 'part_of_another':
       return `${paid}. It is the missing part of payment ${payment.terms.remainderOf ?? ''}, which stands for the order.`;
     default:
       if (payment.invoice === null || payment.clause === 'review') return `${paid}.`;
+      if (payment.corroboratedAt === null)
+        return `${paid}; the gateway did not answer when it was asked, so since ${payment.waivedAt ?? payment.paidAt} its callback alone will do, as this installation is set.`;
       return payment.money.review?.resolved?.at === payment.corroboratedAt
         ? `${paid}, and ${decisionInWords(payment)}.`
         : `${paid}, and the gateway confirmed it.`;
   }
+}
+
+function delayInWords({ delay }: Paid): string {
+  const waits = "fulfilment waits until the gateway's own answer confirms its callback";
+  if (delay === null) return waits;
+  if (delay.reason === 'unconfirmed') return `${waits}, which it did not yet when it was asked at ${delay.since}`;
+  const silent = `${waits}, but it has not answered since ${delay.since}`;
+  return delay.goAheadAt === null ? silent : `${silent}; at ${delay.goAheadAt} its callback alone will do`;
 }
 
 function paidWith(payment: Paid): string {

@@ -109,7 +109,7 @@ function returnLabels(payment: Reportable): Label[] {
 /** The one field that a fulfilment system needs. */
 export const isFulfillable = (payment: Payment): boolean =>
   payment.status === 'paid' &&
-  payment.corroboratedAt !== null &&
+  (payment.corroboratedAt ?? payment.waivedAt ?? null) !== null &&
   !isHeld(payment) &&
   !payment.denied &&
   !isReturned(payment) &&

@@ -1,5 +1,5 @@
 import { addMinutes, type Instant } from '../kernel/clock.js';
-import { corroborationPatienceMinutes } from './decisions.js';
+import { corroborationPatienceMinutes, silencePatienceMinutes } from './decisions.js';
 import { factsOf, isReportable, type Paid, type Payment, type Reportable } from './payment.js';
 import { openReviewOf } from './money.js';
 import { judge, type Blocker } from './policy.js';
@@ -74,12 +74,17 @@ function ofPaid(payment: Paid): Core {
   const { gatewayStatus } = payment.money;
   if (gatewayStatus === 'refunded' || gatewayStatus === 'refunding' || isReturned(payment))
     return { ...closed('refunded', clause), waitingOn: 'merchant' };
-  if (payment.corroboratedAt === null) {
-    const deadline = addMinutes(payment.paidAt, corroborationPatienceMinutes);
-    return { blockedBy: 'not_corroborated', waitingOn: 'gateway', deadline, clause };
-  }
+  if (payment.corroboratedAt === null && payment.waivedAt === null)
+    return { blockedBy: 'not_corroborated', waitingOn: 'gateway', deadline: corroborationEnd(payment), clause };
   const part = payment.terms.remainderOf ? 'part_of_another' : null;
   return { blockedBy: part, waitingOn: null, deadline: null, clause };
+}
+
+/** When a person is asked about a callback that the gateway itself does not confirm, or the callback alone will do. */
+function corroborationEnd({ paidAt, delay }: Paid): Instant {
+  const silent = delay?.reason === 'silent';
+  if (silent && delay.goAheadAt !== null) return delay.goAheadAt;
+  return addMinutes(paidAt, silent ? silencePatienceMinutes : corroborationPatienceMinutes);
 }
 
 function ofPending(payment: Reportable): Core {

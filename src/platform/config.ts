@@ -17,6 +17,8 @@ export interface Config {
   apiKey: string | null;
   opsPassword: string | null;
   logLevel: (typeof logLevels)[number];
+  /** Minutes of silence of the gateway's API after which fulfilment goes ahead upon a callback alone; null: never. */
+  goAheadMinutes: number | null;
   /** Requests a minute that one API key may make. */
   rateLimit: number;
 }
@@ -51,6 +53,10 @@ export function readConfig(env: Env): Config {
     apiKey: apiKey(env, gateway),
     opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
     logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),
+    goAheadMinutes:
+      text(env, 'GO_AHEAD_AFTER_SILENCE_MINUTES') === null
+        ? null
+        : integer(env, 'GO_AHEAD_AFTER_SILENCE_MINUTES', 0, 5, 1440),
     rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', gateway === 'sandbox' ? 1_000_000 : 6000, 1, 100_000_000),
   };
 }

@@ -1,14 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  applyReport,
   cancel,
-  doubtUncorroborated,
+  gatewaySilent,
   giveUp,
   invoiceDelayed,
   invoiceOpened,
   invoiceRefused,
   retryInvoice,
+  unconfirmed,
 } from '../../src/payments/decisions.js';
-import type { PaymentEvent } from '../../src/payments/payment.js';
+import { explain } from '../../src/payments/explanation.js';
+import { evolve, type Payment, type PaymentEvent, type Reportable } from '../../src/payments/payment.js';
+import { addMinutes } from '../../src/kernel/clock.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
 
@@ -74,6 +78,7 @@ describe('An open payment', () => {
 
   it('waits while the gateway lags behind its own callback, and asks a person when it never catches up', () => {
     const history = given(...open()).when(report('paid', [confirmed('50')]));
+    history.when(report('waiting'), 'poll', inTime).then('CorroborationDelayed');
     history.when(report('waiting'), 'poll', inTime).nothing();
     history
       .when(report('waiting'), 'poll', '2026-01-01T12:21:00.000Z')
@@ -402,10 +407,71 @@ describe('What is heard piece by piece', () => {
     const payment = given(...open())
       .when(report('paid', [confirmed('50')]))
       .payment();
-    expect(doubtUncorroborated(payment, inTime, 10)).toEqual([]);
-    expect(doubtUncorroborated(payment, tooLate, 10)).toMatchObject([
+    expect(unconfirmed(payment, 'unknown there', 10, inTime)).toMatchObject([
+      { type: 'CorroborationDelayed', data: { reason: 'unconfirmed', goAheadAt: null } },
+    ]);
+    expect(unconfirmed(payment, 'unknown there', 10, tooLate)).toMatchObject([
+      { type: 'CorroborationDelayed' },
       { type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } },
     ]);
+  });
+
+  describe("while the gateway's API gives no answer", () => {
+    const paid = given(...open())
+      .when(report('paid', [confirmed('50')]))
+      .payment();
+    const after = (payment: Payment, events: readonly PaymentEvent[]): Payment =>
+      events.reduce<Payment | null>(evolve, payment) ?? payment;
+    const minutes = (n: number): string => addMinutes(inTime, n);
+
+    it('waits and says so once, and asks a person after a day', () => {
+      const silent = gatewaySilent(paid, 'no connection', null, inTime);
+      expect(silent).toMatchObject([{ type: 'CorroborationDelayed', data: { reason: 'silent', goAheadAt: null } }]);
+      const waiting = after(paid, silent);
+      expect(gatewaySilent(waiting, 'no connection', null, minutes(600))).toEqual([]);
+      expect(gatewaySilent(waiting, 'no connection', null, minutes(1500))).toMatchObject([
+        { type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } },
+      ]);
+      expect(isFulfillable(waiting)).toBe(false);
+      expect(explain(waiting, []).sentence).toContain(`it has not answered since ${inTime}`);
+    });
+
+    it('goes ahead after the time that is set, and still hears the gateway when it is back', () => {
+      const waiting = after(paid, gatewaySilent(paid, 'no connection', 30, inTime));
+      expect(explain(waiting, [])).toMatchObject({ blockedBy: 'not_corroborated', deadline: minutes(30) });
+      expect(gatewaySilent(waiting, 'no connection', 30, minutes(29))).toEqual([]);
+      const waived = gatewaySilent(waiting, 'no connection', 30, minutes(30));
+      expect(waived).toEqual([{ type: 'CorroborationWaived', data: { silentSince: inTime, at: minutes(30) } }]);
+      const going = after(waiting, waived);
+      expect(isFulfillable(going)).toBe(true);
+      expect(explain(going, [])).toMatchObject({ complete: true, blockedBy: null });
+      expect(explain(going, []).sentence).toContain('its callback alone will do');
+      expect(gatewaySilent(going, 'no connection', 30, minutes(2000))).toEqual([]);
+      const agreed = applyReport(going as Reportable, report('paid', [confirmed('50')]), {
+        witness: 'poll',
+        now: minutes(40),
+      });
+      expect(agreed.map(({ type }) => type)).toContain('PaymentCorroborated');
+      const denied = applyReport(going as Reportable, report('waiting', []), { witness: 'poll', now: minutes(40) });
+      expect(isFulfillable(after(going, denied))).toBe(false);
+    });
+
+    it('does not go ahead once the gateway has answered something else', () => {
+      const waiting = after(paid, gatewaySilent(paid, 'no connection', 30, inTime));
+      const answered = after(waiting, unconfirmed(waiting, 'it calls it waiting', 10, minutes(1)));
+      expect(gatewaySilent(answered, 'no connection', 30, minutes(31))).toEqual([]);
+      expect(gatewaySilent(answered, 'no connection', 30, minutes(1500))).toMatchObject([{ type: 'ReviewOpened' }]);
+    });
+
+    it('does not go ahead where anything contradicts the callback', () => {
+      const odd = given(...open())
+        .when(report('paid', [confirmed('50')], { amount: '70' }))
+        .payment();
+      const waiting = after(odd, gatewaySilent(odd, 'no connection', 30, inTime));
+      expect(gatewaySilent(waiting, 'no connection', 30, minutes(60)).map(({ type }) => type)).not.toContain(
+        'CorroborationWaived',
+      );
+    });
   });
 });
 

@@ -6,10 +6,11 @@ import {
   applyReport,
   cancel,
   decideAfter,
-  doubtUncorroborated,
+  gatewaySilent,
   giveUp,
   invoiceOpened,
   invoiceRefused,
+  unconfirmed,
   type Claim,
 } from '../../src/payments/decisions.js';
 import type { GatewayReport, GatewayStatus } from '../../src/payments/payment-gateway.js';
@@ -207,8 +208,9 @@ class Subject {
         case 'give up':
           return isReportable(payment) ? giveUp(payment, now) : [];
         case 'ask':
+          return unconfirmed(payment, 'not known there', 10, now);
         case 'doubt':
-          return doubtUncorroborated(payment, now, 10);
+          return gatewaySilent(payment, 'no connection', 30, now);
       }
     });
   }

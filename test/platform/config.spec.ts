@@ -56,6 +56,7 @@ const wrong: Record<string, string[]> = {
   API_KEY: ['k'.repeat(31), 'k'.repeat(256), `${'k'.repeat(20)} ${'k'.repeat(20)}`, `${'k'.repeat(40)}ü`],
   OPS_PASSWORD: ['o'.repeat(11), 'o'.repeat(256)],
   LOG_LEVEL: ['INFO', 'verbose', '3'],
+  GO_AHEAD_AFTER_SILENCE_MINUTES: ['0', '4', '1441', 'never'],
   RATE_LIMIT_PER_MINUTE: ['0', '-5', 'many', '1000000000'],
 };
 
