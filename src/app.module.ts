@@ -31,6 +31,11 @@ import { CreditAccounts } from './customers/credit-streams.pg.js';
 import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
 import { FulfillmentReactor, WebhookReactor } from './fulfillment/fulfillment.job.js';
+import {
+  FulfillmentDeadline,
+  FulfillmentOutcomeReactor,
+  fulfillmentDeadlineTask,
+} from './fulfillment/fulfillment-outcome.job.js';
 import { deliverWebhookTask, WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
 import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
@@ -54,6 +59,8 @@ import {
   ResolveReviewHandler,
 } from './payments/payment.handlers.js';
 import { PaymentStreams } from './payments/payment-streams.pg.js';
+import { ReviewDesk } from './payments/review-desk.js';
+import { StreamReviewDesk } from './payments/review-desk.handlers.js';
 import { PayoutEvents } from './payments/payout-event.handlers.js';
 import { RequestRefundHandler } from './payments/refund.handlers.js';
 import { RefundJob, RefundReactor } from './payments/refund.job.js';
@@ -222,6 +229,7 @@ function payments({ config }: ServiceOptions): Provider[] {
     RequestRefundHandler,
     { provide: InvoiceSettings, useValue: settings },
     setting<ReconcileSettings>(ReconcileSettings, ({ goAheadMinutes }) => ({ goAheadMinutes })),
+    { provide: ReviewDesk, useClass: StreamReviewDesk },
     RefundLooks,
     PayoutEvents,
     RefundSender,
@@ -300,17 +308,17 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         endpoints: WebhookEndpoints,
         jobs: Jobs,
         delivery: WebhookDelivery,
-        ids: Ids,
         reconcile: ReconcileJob,
         idempotency: IdempotencyKeys,
         credits: CreditAccounts,
         payments: PaymentStreams,
         refundLooks: RefundLooks,
         refund: RefundJob,
+        desk: ReviewDesk,
       ) => {
         const reactors = [
           new LookReactor(looks),
-          new FulfillmentReactor(store, streams, clock, ids),
+          new FulfillmentReactor(store, streams, clock),
           new WebhookReactor(store, endpoints, jobs, config.publicUrl),
         ];
         // What they wait for is rare: under load they look less often, in larger steps.
@@ -318,6 +326,7 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
           new CustomerCreditReactor(store, credits, clock),
           new RemainderReactor(payments, clock),
           new RefundReactor(refundLooks),
+          new FulfillmentOutcomeReactor(store, desk, jobs),
         ];
         const deps = { pool, log: reader, appends: store, onError: warnOf(log) };
         const followers = [
@@ -327,7 +336,11 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         return new Background(
           [orders, ...followers],
           jobs,
-          { [deliverWebhookTask]: delivery.task, [refundTask]: refund.task },
+          {
+            [deliverWebhookTask]: delivery.task,
+            [refundTask]: refund.task,
+            [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, clock).task,
+          },
           reconcile,
           store,
           pool,
@@ -344,13 +357,13 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         WebhookEndpoints,
         Jobs,
         WebhookDelivery,
-        Ids,
         ReconcileJob,
         IdempotencyKeys,
         CreditAccounts,
         PaymentStreams,
         RefundLooks,
         RefundJob,
+        ReviewDesk,
       ],
     },
   ];

@@ -134,7 +134,8 @@ export class OrderEntryAnswer {
   @ApiProperty({ example: 'order-1001' }) orderId!: string;
   @ApiProperty({ enum: statuses }) status!: string;
   @ApiProperty({ description: 'Whether the order is paid and confirmed.' }) complete!: boolean;
-  @ApiProperty({ enum: ['none', 'requested', 'accepted', 'fulfilled', 'rejected', 'unanswered'] }) fulfillment!: string;
+  @ApiProperty({ enum: ['none', 'requested', 'accepted', 'fulfilled', 'rejected', 'unanswered', 'stopped'] })
+  fulfillment!: string;
   @ApiProperty({ example: '49.90' }) due!: string;
   @ApiProperty({ example: 'USD' }) currency!: string;
   @ApiProperty({ type: String, nullable: true, example: '49.90' }) received!: string | null;

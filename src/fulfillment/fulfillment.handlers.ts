@@ -1,9 +1,9 @@
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../kernel/clock.js';
-import { Ids } from '../kernel/ids.js';
 import { evolveFulfillment, reportFulfillment, requestFulfillment, type FulfillmentOutcome } from './fulfillment.js';
 import { FulfillmentStreams, type DecidedFulfillment, type FulfillmentCause } from './fulfillment-streams.pg.js';
+import { webhookIdOf } from './webhook-id.js';
 
 /** The application reports by the API what became of a payment's goods. Whose payment it is, the caller has checked. */
 export class ReportFulfillment {
@@ -24,12 +24,11 @@ export class ReportFulfillmentHandler implements ICommandHandler<ReportFulfillme
   constructor(
     @Inject(FulfillmentStreams) private readonly streams: FulfillmentStreams,
     @Inject(Clock) private readonly clock: Clock,
-    @Inject(Ids) private readonly ids: Ids,
   ) {}
 
   execute({ paymentId, outcome, reference, note, cause, readyFor }: ReportFulfillment): Promise<DecidedFulfillment> {
     const report = { outcome, via: 'api', reference, note } as const;
-    const request = { paymentId, messageId: this.ids.next(), sequence: 1 };
+    const request = { paymentId, messageId: webhookIdOf(paymentId, 'fulfillment.requested', 1) };
     return this.streams.decide(paymentId, readyFor, cause, (fulfillment) => {
       const now = this.clock.now();
       const asked = readyFor === null ? [] : requestFulfillment(fulfillment, request, now);

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
-import { Ids } from '../kernel/ids.js';
 import { fold, foldPayment } from '../payments/payment-stream.js';
-import type { PaymentEvent } from '../payments/payment.js';
+import type { Payment, PaymentEvent } from '../payments/payment.js';
 import { isFulfillable } from '../payments/standing.js';
+import { verdictOf } from '../payments/verdict.js';
 import { viewPayment } from '../payments/payment-view.js';
 import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
 import { Jobs } from '../platform/jobs/jobs.pg.js';
@@ -14,22 +14,42 @@ import {
   fulfillmentStreamOf,
   readFulfillmentEvent,
   requestFulfillment,
+  resumeFulfillment,
+  stopFulfillment,
   type FulfillmentRequest,
 } from './fulfillment.js';
-import { FulfillmentStreams, type FulfillmentDecision } from './fulfillment-streams.pg.js';
+import { FulfillmentStreams } from './fulfillment-streams.pg.js';
 import { addDelivery } from './webhook-delivery.job.js';
+import { webhookIdOf } from './webhook-id.js';
 import { WebhookEndpoints } from './webhook-endpoints.pg.js';
 
-// After these a payment may have become fulfillable; its stream says whether it has.
-const openingTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
+// After these a payment may have become good for the goods, or have ceased to be; its stream says which.
+const turningTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'PaymentCorroborated',
+  'CorroborationWaived',
+  'ReviewOpened',
   'ReviewWithdrawn',
   'ReviewResolved',
   'CreditApplied',
+  'CreditGranted',
+  'CreditReleased',
+  'RefundRequested',
+  'RefundFailed',
 ]);
 const streamsAtOnce = 100;
 
-/** Asks for fulfilment once per payment that has become fulfillable, whatever is repeated and whoever else runs. */
+/** Whether an event may turn a payment good or bad for the goods. Most of the gateway's words do not. */
+function isTurning(event: RecordedEvent): boolean {
+  if (turningTypes.has(event.type)) return true;
+  if (event.type !== ('GatewayReported' satisfies PaymentEvent['type'])) return false;
+  const status = event.data['status'];
+  return status === 'refunding' || status === 'refunded';
+}
+
+/**
+ * Asks for fulfilment once per payment that has become fulfillable, and stops asking where a refund or a conflict comes
+ * between, whatever is repeated and whoever else runs.
+ */
 @Injectable()
 export class FulfillmentReactor implements Reactor {
   readonly kind = 'reactor';
@@ -39,40 +59,51 @@ export class FulfillmentReactor implements Reactor {
     private readonly store: EventStore,
     private readonly streams: FulfillmentStreams,
     private readonly clock: Clock,
-    private readonly ids: Ids,
   ) {}
 
   async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    const last = new Map(events.filter(({ type }) => openingTypes.has(type)).map((event) => [event.streamId, event]));
+    const last = new Map(events.filter(isTurning).map((event) => [event.streamId, event]));
     const causes = [...last.values()];
-    for (let at = 0; at < causes.length; at += streamsAtOnce) await this.request(causes.slice(at, at + streamsAtOnce));
+    for (let at = 0; at < causes.length; at += streamsAtOnce) await this.turn(causes.slice(at, at + streamsAtOnce));
   }
 
-  private async request(causes: readonly RecordedEvent[]): Promise<void> {
+  private async turn(causes: readonly RecordedEvent[]): Promise<void> {
     const ids = causes.map((cause) => cause.streamId);
     const streams = await this.store.readMany([...ids, ...ids.map(fulfillmentStreamOf)]);
     // Together, so that the store writes them in a few statements.
     await Promise.all(
       causes.map(async (cause) => {
-        const fulfillment = streams.get(fulfillmentStreamOf(cause.streamId));
-        const asked = fulfillment !== undefined && fulfillment.events.length > 0;
-        if (!asked && isReady(streams.get(cause.streamId))) await this.ask(cause, fulfillment);
+        const payment = fold(streams.get(cause.streamId)?.events ?? []);
+        const known = streams.get(fulfillmentStreamOf(cause.streamId));
+        const asked = known !== undefined && known.events.length > 0;
+        if (payment !== null && (asked || isFulfillable(payment))) await this.decide(cause, payment, known);
       }),
     );
   }
 
   /** Its own commit, ahead of the checkpoint's: seen again, the stream is there and nothing is added. */
-  private async ask({ id, streamId, tenant, correlationId }: RecordedEvent, known: Stream | undefined): Promise<void> {
-    const request = { paymentId: streamId, messageId: this.ids.next(), sequence: 1 };
+  private async decide(
+    { id, streamId, tenant, correlationId }: RecordedEvent,
+    payment: Payment,
+    known: Stream | undefined,
+  ): Promise<void> {
     const cause = { actor: 'service', correlationId, causationId: id };
-    const decision: FulfillmentDecision = (fulfillment) => requestFulfillment(fulfillment, request, this.clock.now());
-    await this.streams.decide(streamId, tenant, cause, decision, known);
+    const { complete, blockedBy } = verdictOf(payment);
+    await this.streams.decide(
+      streamId,
+      tenant,
+      cause,
+      (fulfillment) => {
+        const now = this.clock.now();
+        if (!complete) return stopFulfillment(fulfillment, blockedBy ?? 'unknown', now);
+        const request = { paymentId: streamId, messageId: webhookIdOf(streamId, 'fulfillment.requested', 1) };
+        return fulfillment === null
+          ? requestFulfillment(fulfillment, request, now)
+          : resumeFulfillment(fulfillment, now);
+      },
+      known,
+    );
   }
-}
-
-function isReady(stream: Stream | undefined): boolean {
-  const payment = fold(stream?.events ?? []);
-  return payment !== null && isFulfillable(payment);
 }
 
 /** Turns what applications are to hear into one job per endpoint, committed with the checkpoint: none lost, none twice. */
@@ -99,7 +130,7 @@ export class WebhookReactor implements Reactor {
   private async announce(
     tx: PoolClient,
     event: RecordedEvent,
-    { paymentId, messageId, sequence }: FulfillmentRequest,
+    { paymentId, messageId }: FulfillmentRequest,
   ): Promise<void> {
     const type = 'fulfillment.requested';
     const { tenant: applicationId, correlationId, recordedAt } = event;
@@ -107,7 +138,7 @@ export class WebhookReactor implements Reactor {
     if (endpointIds.length === 0) return;
     const stream = await this.store.read(paymentId);
     const view = viewPayment(foldPayment(stream.events), stream.head.version, this.publicUrl);
-    const body = JSON.stringify({ type, timestamp: recordedAt, data: { ...view, sequence } });
+    const body = JSON.stringify({ type, timestamp: recordedAt, data: { ...view, sequence: 1 } });
     for (const endpointId of endpointIds) {
       await addDelivery(this.jobs, tx, { messageId, endpointId, paymentId, applicationId, correlationId, type, body });
     }

@@ -7,8 +7,6 @@ export interface FulfillmentRequest {
   paymentId: string;
   /** The webhook's id: the same at every attempt, so that its receiver can tell repeats. */
   messageId: string;
-  /** The webhook's number among those about this payment, from 1. */
-  sequence: number;
 }
 
 export type FulfillmentOutcome = 'fulfilled' | 'rejected';
@@ -27,13 +25,25 @@ export type FulfillmentEvent =
   /** The application took note and answers later, by the API. */
   | { type: 'FulfillmentAccepted'; data: { at: Instant } }
   | { type: 'FulfillmentReported'; data: FulfillmentReport & { at: Instant } }
-  /** No attempt was acknowledged and none is left. A report that comes after all still counts. */
+  /** The payment ceased to be good for the goods before the application had answered for good: nothing more is asked of it. */
+  | { type: 'FulfillmentStopped'; data: { messageId: string; reason: string; at: Instant } }
+  /** The payment is good for the goods again: what was asked is asked on, under the same message id. */
+  | { type: 'FulfillmentResumed'; data: { messageId: string; at: Instant } }
+  /** No attempt was acknowledged and none is left, or no report followed. A report that comes after all still counts. */
   | { type: 'FulfillmentUnanswered'; data: { at: Instant } };
 
 interface Awaited {
   status: 'requested' | 'accepted' | 'unanswered';
   request: FulfillmentRequest;
   requestedAt: Instant;
+}
+
+interface Stopped extends Omit<Awaited, 'status'> {
+  status: 'stopped';
+  /** Where it goes on when it is resumed. */
+  before: 'requested' | 'accepted';
+  /** Why the payment is not good for the goods any more, as the explanation's code (`blockedBy`). */
+  reason: string;
 }
 
 interface Reported {
@@ -45,17 +55,23 @@ interface Reported {
 }
 
 /** How far the application is with what was bought; null stands for a payment whose fulfilment was not asked for. */
-export type Fulfillment = Awaited | Reported;
+export type Fulfillment = Awaited | Stopped | Reported;
 
 /** Applies one event. Total: an event that does not fit the state leaves it as it is. */
 export function evolveFulfillment(fulfillment: Fulfillment | null, event: FulfillmentEvent): Fulfillment | null {
   if (event.type === 'FulfillmentRequested') return fulfillment ?? requested(event.data);
-  if (!isAwaited(fulfillment)) return fulfillment;
+  if (fulfillment === null || isReported(fulfillment)) return fulfillment;
   switch (event.type) {
     case 'FulfillmentAccepted':
-      return { ...fulfillment, status: 'accepted' };
+      return isStopped(fulfillment) ? fulfillment : { ...fulfillment, status: 'accepted' };
     case 'FulfillmentUnanswered':
-      return { ...fulfillment, status: 'unanswered' };
+      return isStopped(fulfillment) ? fulfillment : { ...fulfillment, status: 'unanswered' };
+    case 'FulfillmentStopped':
+      return isStoppable(fulfillment)
+        ? { ...fulfillment, status: 'stopped', before: fulfillment.status, reason: event.data.reason }
+        : fulfillment;
+    case 'FulfillmentResumed':
+      return isStopped(fulfillment) ? resumed(fulfillment) : fulfillment;
     case 'FulfillmentReported': {
       const { at, ...report } = event.data;
       const { request, requestedAt } = fulfillment;
@@ -70,8 +86,15 @@ const requested = ({ at, ...request }: FulfillmentRequest & { at: Instant }): Fu
   requestedAt: at,
 });
 
-const isAwaited = (fulfillment: Fulfillment | null): fulfillment is Awaited =>
-  fulfillment?.status === 'requested' || fulfillment?.status === 'accepted' || fulfillment?.status === 'unanswered';
+const resumed = ({ request, requestedAt, before }: Stopped): Fulfillment => ({ status: before, request, requestedAt });
+
+const isReported = (fulfillment: Fulfillment): fulfillment is Reported =>
+  fulfillment.status === 'fulfilled' || fulfillment.status === 'rejected';
+
+const isStopped = (fulfillment: Fulfillment): fulfillment is Stopped => fulfillment.status === 'stopped';
+
+const isStoppable = (fulfillment: Fulfillment | null): fulfillment is Awaited & { status: 'requested' | 'accepted' } =>
+  fulfillment?.status === 'requested' || fulfillment?.status === 'accepted';
 
 /** Asks the application for the goods. Asked already: nothing. */
 export function requestFulfillment(
@@ -81,6 +104,18 @@ export function requestFulfillment(
 ): FulfillmentEvent[] {
   return fulfillment === null ? [{ type: 'FulfillmentRequested', data: { ...request, at: now } }] : [];
 }
+
+/** The payment ceased to be good for the goods, and nobody has delivered yet as far as we know. Otherwise: nothing. */
+export const stopFulfillment = (fulfillment: Fulfillment | null, reason: string, now: Instant): FulfillmentEvent[] =>
+  isStoppable(fulfillment)
+    ? [{ type: 'FulfillmentStopped', data: { messageId: fulfillment.request.messageId, reason, at: now } }]
+    : [];
+
+/** The payment is good for the goods again. Unless it was stopped: nothing. */
+export const resumeFulfillment = (fulfillment: Fulfillment | null, now: Instant): FulfillmentEvent[] =>
+  fulfillment !== null && isStopped(fulfillment)
+    ? [{ type: 'FulfillmentResumed', data: { messageId: fulfillment.request.messageId, at: now } }]
+    : [];
 
 /** The application took note and will report later. Once it has, or has reported: nothing. */
 export function acceptFulfillment(fulfillment: Fulfillment | null, now: Instant): FulfillmentEvent[] {
@@ -103,14 +138,22 @@ export function reportFulfillment(
       'Fulfilment of this payment was not asked for (yet): it is not complete and confirmed.',
     );
   }
-  if (isAwaited(fulfillment)) return [{ type: 'FulfillmentReported', data: { ...report, at: now } }];
+  // Stopped or not: it tells what it has done already.
+  if (!isReported(fulfillment)) return [{ type: 'FulfillmentReported', data: { ...report, at: now } }];
   if (fulfillment.status === report.outcome) return [];
   throw new Refusal('fulfillment_already_reported', `This payment was already reported as ${fulfillment.status}.`);
 }
 
-/** Nothing is tried any more. Where the application has answered in any way: nothing. */
-export function giveUpFulfillment(fulfillment: Fulfillment | null, now: Instant): FulfillmentEvent[] {
-  return fulfillment?.status === 'requested' ? [{ type: 'FulfillmentUnanswered', data: { at: now } }] : [];
+/**
+ * Nothing is tried any more, or (`accepted`) the time for the report that was promised is over. Where the application
+ * has answered otherwise: nothing.
+ */
+export function giveUpFulfillment(
+  fulfillment: Fulfillment | null,
+  now: Instant,
+  expected: 'requested' | 'accepted' = 'requested',
+): FulfillmentEvent[] {
+  return fulfillment?.status === expected ? [{ type: 'FulfillmentUnanswered', data: { at: now } }] : [];
 }
 
 /** The schema version that this code writes; a later one refuses the stream rather than guess at it. */
@@ -120,6 +163,8 @@ const fulfillmentEventTypes: ReadonlySet<string> = new Set<FulfillmentEvent['typ
   'FulfillmentRequested',
   'FulfillmentAccepted',
   'FulfillmentReported',
+  'FulfillmentStopped',
+  'FulfillmentResumed',
   'FulfillmentUnanswered',
 ]);
 

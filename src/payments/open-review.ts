@@ -24,6 +24,9 @@ const single: ReadonlySet<ReviewReason> = new Set([
   'remainder_paid_alone',
   'remainder_returned',
   'no_final_word',
+  'fulfillment_rejected',
+  'fulfillment_unanswered',
+  'fulfilled_after_stop',
 ]);
 
 /** Asks for a person, unless they are asked already or have decided about the same money or the same contradiction. */

@@ -3,7 +3,7 @@ import { Decimal, plain, sum } from './decimal.js';
 import { evolveMoney, noMoney, returnedFromPrice, returnedOf, type Money, type Resolution } from './money.js';
 import type { GatewayStatus } from './payment-gateway.js';
 import type { Contradiction, Facts, PinnedPolicy } from './policy.js';
-import { holdsFulfillment, type ReviewReason } from './review-reasons.js';
+import { isAboutPrice, type ReviewReason } from './review-reasons.js';
 import type { RefundEvent, RefundTarget } from './refund.js';
 import type { Transfer } from './worth.js';
 
@@ -285,7 +285,7 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
     }
     case 'ReviewResolved': {
       const resolved = { ...payment, money: evolveMoney(money, event, payment) };
-      const against = event.data.decision !== 'accept' && event.data.reasons.some(holdsFulfillment);
+      const against = event.data.decision !== 'accept' && event.data.reasons.some(isAboutPrice);
       return resolved.status === 'paid' ? { ...resolved, denied: resolved.denied || against } : resolved;
     }
     default:

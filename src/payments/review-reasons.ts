@@ -24,6 +24,9 @@ export const reviewReasons = [
   'refund_coin_unknown',
   'remainder_paid_alone',
   'remainder_returned',
+  'fulfillment_rejected',
+  'fulfillment_unanswered',
+  'fulfilled_after_stop',
 ] as const;
 /** Why a person has to look at a payment. */
 export type ReviewReason = (typeof reviewReasons)[number];
@@ -39,5 +42,11 @@ const besideThePrice: ReadonlySet<ReviewReason> = new Set([
   'refund_coin_unknown',
 ]);
 
+/** Whether a decision about it is one about the price and the goods, and not about money beside them alone. */
+export const isAboutPrice = (reason: ReviewReason): boolean => !besideThePrice.has(reason);
+
+/** These come when the goods were asked for already: there is nothing left to hold up. */
+const aboutDelivery: ReadonlySet<ReviewReason> = new Set(['fulfillment_unanswered', 'fulfilled_after_stop']);
+
 /** Too much money never holds up the goods; missing, late or contradicted money does (contract, policy section). */
-export const holdsFulfillment = (reason: ReviewReason): boolean => !besideThePrice.has(reason);
+export const holdsFulfillment = (reason: ReviewReason): boolean => isAboutPrice(reason) && !aboutDelivery.has(reason);

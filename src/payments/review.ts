@@ -6,7 +6,7 @@ import { Decimal, least, most, plain, sum } from './decimal.js';
 import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 import type { Resolution, Review } from './money.js';
 import { isLate } from './policy.js';
-import { holdsFulfillment, type ReviewReason } from './review-reasons.js';
+import { isAboutPrice, type ReviewReason } from './review-reasons.js';
 import { historyLagSeconds, lastAskSeconds, type RefundTarget } from './refund.js';
 import type { Transfer } from './worth.js';
 
@@ -68,7 +68,7 @@ function outcomeOf(
   decision: Resolution['decision'],
   now: Instant,
 ): PaymentEvent[] {
-  const aboutThePrice = review.reasons.some(holdsFulfillment);
+  const aboutThePrice = review.reasons.some(isAboutPrice);
   if (payment.status === 'paid') {
     if (decision !== 'accept') return aboutThePrice ? releaseCredit(payment, now) : [];
     const corroborated: PaymentEvent[] =
@@ -108,7 +108,7 @@ function keepExcess(payment: Reportable, now: Instant): PaymentEvent[] {
 /** What a decision to give money back is about: all that is there, or, of a paid payment, what the price does not need. */
 function amountOf(before: Reportable, after: Reportable, review: Review): Decimal | null {
   const available = availableOf(after, confirmedOf(after));
-  if (available === null || after.status !== 'paid' || review.reasons.some(holdsFulfillment)) return available;
+  if (available === null || after.status !== 'paid' || review.reasons.some(isAboutPrice)) return available;
   const failed = sum(
     before.money.refunds
       .filter(

@@ -190,6 +190,9 @@ export const reviewWords: Readonly<Record<ReviewReason, string>> = {
   refund_coin_unknown: 'the policy refunds the money, but nobody can say how much of the wanted coin that is',
   remainder_paid_alone:
     'another payment has paid the missing part, but this one is over; refund that one, or accept this one',
+  fulfillment_rejected: 'the application rejected the fulfilment',
+  fulfillment_unanswered: 'the application did not acknowledge that it is to fulfil the order',
+  fulfilled_after_stop: 'the application fulfilled the order after the payment had ceased to be good for it',
   remainder_returned: 'the payment that had paid the missing part has given its money back',
   refund_unknown: 'nobody knows what became of a refund: the gateway does not list it, or never gave a final word',
 };

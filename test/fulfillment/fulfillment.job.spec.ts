@@ -126,7 +126,7 @@ describe('A report by the API', () => {
   const report = (paymentId: string, outcome: 'fulfilled' | 'rejected', readyFor: string | null = null) => {
     const cause = { actor: 'application:a', correlationId: world.ids.next(), causationId: world.ids.next() };
     const command = new ReportFulfillment(paymentId, outcome, 'parcel 7', null, cause, readyFor);
-    return new ReportFulfillmentHandler(world.streams, world.clock, world.ids).execute(command);
+    return new ReportFulfillmentHandler(world.streams, world.clock).execute(command);
   };
 
   it('may come as soon as the payment is ready, before the request was recorded; both are then recorded once', async () => {

@@ -7,6 +7,8 @@ import {
   paymentOfFulfillment,
   reportFulfillment,
   requestFulfillment,
+  resumeFulfillment,
+  stopFulfillment,
   type Fulfillment,
   type FulfillmentEvent,
 } from '../../src/fulfillment/fulfillment.js';
@@ -16,7 +18,6 @@ const now = '2026-01-31T12:00:00.000Z';
 const request = {
   paymentId: '019c2f00-0000-7000-8000-000000000001',
   messageId: '019c2f00-0000-7000-8000-000000000002',
-  sequence: 1,
 };
 const asked: FulfillmentEvent = { type: 'FulfillmentRequested', data: { ...request, at: now } };
 const accepted: FulfillmentEvent = { type: 'FulfillmentAccepted', data: { at: now } };
@@ -36,7 +37,53 @@ const codeOf = (decision: () => unknown): string | null => {
   }
 };
 
+describe('A fulfilment that is asked for while the payment ceases to be good for the goods', () => {
+  const stopped = (...before: FulfillmentEvent[]) => [...before, ...stopFulfillment(given(...before), 'refunded', now)];
+
+  it.each([
+    ['asked for', [asked]],
+    ['promised for later', [asked, accepted]],
+  ] as const)('is stopped once when it was %s, and goes on where it was', (_, before) => {
+    const events = stopped(...before);
+    expect(events.at(-1)).toEqual({
+      type: 'FulfillmentStopped',
+      data: { messageId: request.messageId, reason: 'refunded', at: now },
+    });
+    expect(given(...events)).toMatchObject({ status: 'stopped', reason: 'refunded' });
+    expect(stopFulfillment(given(...events), 'refunded', now)).toEqual([]);
+    const resumed = [...events, ...resumeFulfillment(given(...events), now)];
+    expect(given(...resumed)).toEqual(given(...before));
+    expect(resumeFulfillment(given(...resumed), now)).toEqual([]);
+  });
+
+  it.each([
+    ['was not asked for', []],
+    ['was delivered', [asked, fulfilled]],
+    ['was rejected', [asked, rejected]],
+    ['was given up', [asked, unanswered]],
+  ] as const)('is not stopped when it %s', (_, before) => {
+    expect(stopFulfillment(given(...before), 'refunded', now)).toEqual([]);
+    expect(resumeFulfillment(given(...before), now)).toEqual([]);
+  });
+
+  it('is neither accepted nor given up while it is stopped, and a report of what was done counts all the same', () => {
+    const state = given(...stopped(asked));
+    expect(acceptFulfillment(state, now)).toEqual([]);
+    expect(giveUpFulfillment(state, now)).toEqual([]);
+    expect(given(...stopped(asked), unanswered)).toMatchObject({ status: 'stopped' });
+    expect(reportFulfillment(state, report, now)).toEqual([fulfilled]);
+    expect(given(...stopped(asked), fulfilled)).toMatchObject({ status: 'fulfilled' });
+  });
+});
+
 describe('A fulfilment', () => {
+  it('that was promised for later is given up when its time is over, and at no other', () => {
+    expect(giveUpFulfillment(given(asked, accepted), now, 'accepted')).toEqual([unanswered]);
+    expect(giveUpFulfillment(given(asked, accepted), now)).toEqual([]);
+    expect(giveUpFulfillment(given(asked, accepted, fulfilled), now, 'accepted')).toEqual([]);
+    expect(giveUpFulfillment(given(asked), now, 'accepted')).toEqual([]);
+  });
+
   it('is asked for once', () => {
     expect(requestFulfillment(null, request, now)).toEqual([asked]);
     expect(requestFulfillment(given(asked), request, now)).toEqual([]);

@@ -120,7 +120,7 @@ export class World {
     this.jobs = new Jobs({ url: database.url, concurrency: 4, pollIntervalMs: 50 });
     this.endpoints = new WebhookEndpoints(database.pool, this.clock, this.ids, this.rules);
     this.streams = new FulfillmentStreams(this.store, this.clock, this.ids);
-    this.fulfillment = new FulfillmentReactor(this.store, this.streams, this.clock, this.ids);
+    this.fulfillment = new FulfillmentReactor(this.store, this.streams, this.clock);
     this.webhooks = new WebhookReactor(this.store, this.endpoints, this.jobs, this.publicUrl);
   }
 

@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { Clock } from '../kernel/clock.js';
+import type { RecordedEvent } from '../kernel/event.js';
+import { fold } from '../payments/payment-stream.js';
+import { ReviewDesk } from '../payments/review-desk.js';
+import { isFulfillable } from '../payments/standing.js';
+import { EventStore } from '../platform/event-store/event-store.pg.js';
+import type { Jobs, TaskHandler } from '../platform/jobs/jobs.pg.js';
+import type { Reactor } from '../platform/subscriptions/projection.js';
+import {
+  giveUpFulfillment,
+  isFulfillmentEvent,
+  paymentOfFulfillment,
+  readFulfillmentEvent,
+  type FulfillmentEvent,
+} from './fulfillment.js';
+import { FulfillmentStreams } from './fulfillment-streams.pg.js';
+
+export const fulfillmentDeadlineTask = 'fulfillment_deadline';
+
+/** How long an application that answered "later" may take before a person is asked: as long as webhooks are tried. */
+const promisedWithinMs = 3 * 24 * 3_600_000;
+
+/** Asks for a person where an application did not deliver, did not answer, or delivered what it should not have. */
+@Injectable()
+export class FulfillmentOutcomeReactor implements Reactor {
+  readonly kind = 'reactor';
+  readonly name = 'fulfillment_outcome';
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly desk: ReviewDesk,
+    private readonly jobs: Pick<Jobs, 'add'>,
+  ) {}
+
+  /** Its own commits, ahead of the checkpoint's: seen again, the desk knows the cause and nothing is added. */
+  async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    for (const event of events) if (isFulfillmentEvent(event)) await this.reactTo(tx, event);
+  }
+
+  private async reactTo(tx: PoolClient, event: RecordedEvent): Promise<void> {
+    const read = readFulfillmentEvent(event);
+    const paymentId = paymentOfFulfillment(event.streamId);
+    const why = { correlationId: event.correlationId, causationId: event.id };
+    switch (read.type) {
+      case 'FulfillmentAccepted':
+        await this.jobs.add(
+          tx,
+          fulfillmentDeadlineTask,
+          { paymentId, correlationId: event.correlationId, causationId: event.id },
+          { key: `fulfillment:${event.id}`, runAfterMs: promisedWithinMs },
+        );
+        return this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
+      case 'FulfillmentUnanswered':
+        return this.desk.ask(paymentId, 'fulfillment_unanswered', why);
+      case 'FulfillmentReported':
+        await this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
+        return this.reported(event, paymentId, read.data);
+      default:
+        return undefined;
+    }
+  }
+
+  private async reported(
+    event: RecordedEvent,
+    paymentId: string,
+    { outcome }: Extract<FulfillmentEvent, { type: 'FulfillmentReported' }>['data'],
+  ): Promise<void> {
+    const good = await this.wasGood(paymentId, event.position);
+    const why = { correlationId: event.correlationId, causationId: event.id };
+    if (outcome === 'rejected' && good) await this.desk.ask(paymentId, 'fulfillment_rejected', why);
+    if (outcome === 'fulfilled' && !good) await this.desk.ask(paymentId, 'fulfilled_after_stop', why);
+  }
+
+  /** Whether the payment was good for the goods when the application spoke; what came after that is another story. */
+  private async wasGood(paymentId: string, position: number): Promise<boolean> {
+    const { events } = await this.store.read(paymentId);
+    const payment = fold(events.filter((event) => event.position < position));
+    return payment !== null && isFulfillable(payment);
+  }
+}
+
+/** The task `fulfillment_deadline`: the report that an application promised has not come in time. */
+@Injectable()
+export class FulfillmentDeadline {
+  constructor(
+    private readonly streams: FulfillmentStreams,
+    private readonly clock: Clock,
+  ) {}
+
+  readonly task: TaskHandler = async (payload) => {
+    const { paymentId, correlationId, causationId } = readDeadline(payload);
+    const cause = { actor: 'service', correlationId, causationId };
+    await this.streams.decide(paymentId, null, cause, (fulfillment) =>
+      giveUpFulfillment(fulfillment, this.clock.now(), 'accepted'),
+    );
+  };
+}
+
+function readDeadline(value: unknown): { paymentId: string; correlationId: string; causationId: string } {
+  const { paymentId, correlationId, causationId } = (value ?? {}) as Record<string, unknown>;
+  if (typeof paymentId !== 'string' || typeof correlationId !== 'string' || typeof causationId !== 'string')
+    throw new TypeError('the payload of a fulfilment deadline cannot be read');
+  return { paymentId, correlationId, causationId };
+}

@@ -1,0 +1,38 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock } from '../kernel/clock.js';
+import { openReview, withdraw } from './open-review.js';
+import { PaymentStreams } from './payment-streams.pg.js';
+import { isReportable } from './payment.js';
+import type { ReviewDesk } from './review-desk.js';
+import type { ReviewReason } from './review-reasons.js';
+
+interface Why {
+  correlationId: string;
+  causationId: string;
+}
+
+/** Asks for a person in the stream of the payment itself. One that credit paid in full has no money to decide about. */
+@Injectable()
+export class StreamReviewDesk implements ReviewDesk {
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  async ask(paymentId: string, reason: ReviewReason, why: Why): Promise<void> {
+    const loaded = await this.streams.load(paymentId);
+    if (loaded.events.some(({ causationId }) => causationId === why.causationId)) return;
+    await this.streams.decide(
+      paymentId,
+      { actor: 'service', ...why },
+      (payment) => (isReportable(payment) ? openReview(payment, [reason], { now: this.clock.now() }) : []),
+      { loaded },
+    );
+  }
+
+  async withdraw(paymentId: string, reason: ReviewReason, why: Why): Promise<void> {
+    await this.streams.decide(paymentId, { actor: 'service', ...why }, (payment) =>
+      isReportable(payment) ? withdraw(payment, [reason], this.clock.now()) : [],
+    );
+  }
+}
