@@ -46,7 +46,8 @@ import { HealthController } from './ops/health.controller.js';
 import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
 import { serveOpenApi } from './ops/openapi.controller.js';
 import { CreateInvoiceHandler } from './payments/create-invoice.handlers.js';
-import { ApplyGatewayEventHandler, ApplyUnmatched, Poll } from './payments/gateway-event.handlers.js';
+import { ApplyGatewayEventHandler, ApplyUnmatched } from './payments/gateway-event.handlers.js';
+import { ReconcilePageHandler } from './payments/history.handlers.js';
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
 import { CustomerCredit } from './payments/customer-credit.js';
 import { Looks } from './payments/looks.pg.js';
@@ -61,6 +62,7 @@ import {
 import { PaymentStreams } from './payments/payment-streams.pg.js';
 import { ReviewDesk } from './payments/review-desk.js';
 import { StreamReviewDesk } from './payments/review-desk.handlers.js';
+import { Poll } from './payments/poll.handlers.js';
 import { PayoutEvents } from './payments/payout-event.handlers.js';
 import { RequestRefundHandler } from './payments/refund.handlers.js';
 import { RefundJob, RefundReactor } from './payments/refund.job.js';
@@ -224,6 +226,7 @@ function payments({ config }: ServiceOptions): Provider[] {
     ApplyGatewayEventHandler,
     CancelPaymentHandler,
     ReconcileHandler,
+    ReconcilePageHandler,
     GiveUpHandler,
     ResolveReviewHandler,
     RequestRefundHandler,

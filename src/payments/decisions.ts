@@ -5,6 +5,7 @@ import {
   evolve,
   factsOf,
   isReportable,
+  isWithoutInvoice,
   type Invoice,
   type Paid,
   type Payment,
@@ -328,7 +329,9 @@ const hasMoney = (payment: Reportable): boolean =>
 
 /** The gateway opened an invoice for it, or had done so: `adopted` where it was found by a search. */
 export function invoiceOpened(payment: Payment, invoice: Invoice, adopted: boolean, now: Instant): PaymentEvent[] {
-  return payment.status === 'created' ? [{ type: 'InvoiceOpened', data: { ...invoice, adopted, at: now } }] : [];
+  return payment.status === 'created' || isWithoutInvoice(payment)
+    ? [{ type: 'InvoiceOpened', data: { ...invoice, adopted, at: now } }]
+    : [];
 }
 
 export function invoiceRefused(

@@ -3,14 +3,13 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
-import { applyReport, corroborationPatienceMinutes, unconfirmed, type Claim } from './decisions.js';
+import { applyReport, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
-import { callbackSource, messageOf, pollSource, type Intake } from './evidence.js';
-import { GatewayUnavailable, PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
+import { callbackSource, messageOf, type Intake } from './evidence.js';
+import { PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decision, type LoadedPayment } from './payment-streams.pg.js';
 import { PayoutEvents } from './payout-event.handlers.js';
-import { evolve, factsOf, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
-import { needsPrices } from './worth.js';
+import { isReportable, isWithoutInvoice, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 
 export const trackKeyScope = 'track:default';
 
@@ -63,8 +62,11 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
       const appeared = await this.find(report);
-      if (appeared === null || appeared === 'identity_mismatch')
+      if (appeared === null || appeared === 'identity_mismatch') {
+        // Where it names a payment of ours, that one's invoice is at the gateway and was never recorded.
+        if (await this.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
         return { result: 'unmatched', reason: 'unknown_track_id' };
+      }
       const intake = await this.decide(appeared, report, message);
       await this.store.markMatched(null, message.digest);
       return intake;
@@ -81,7 +83,14 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
         reportUpon(payment, report, { witness: 'callback', now: message.receivedAt, orderTaken }),
       { message, loaded },
     );
+    // A paid payment that is said to have ended otherwise: the gateway itself is asked what is true.
+    if (decided.fresh && decided.payment.status === 'paid' && endedOtherwise.has(report.status))
+      await this.looks.dueNow(decided.payment.terms.id, this.clock.now());
     return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
+  }
+
+  private async names({ orderId }: GatewayReport): Promise<boolean> {
+    return orderId !== null && isUuid(orderId) && (await this.streams.find(orderId)) !== null;
   }
 
   /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
@@ -91,7 +100,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     const byOrder = report.orderId !== null && isUuid(report.orderId) ? await this.streams.find(report.orderId) : null;
     if (byOrder && isAbout(byOrder.payment, report)) return { ...byOrder, payment: byOrder.payment };
     const holder = await this.store.streamOf(trackKeyScope, report.trackId);
-    if (holder === null) return byOrder && byOrder.payment.status !== 'created' ? 'identity_mismatch' : null;
+    if (holder === null) return byOrder && !mayLackInvoice(byOrder.payment) ? 'identity_mismatch' : null;
     if (report.orderId !== null && report.orderId !== holder) return 'identity_mismatch';
     const { payment, ...rest } = await this.streams.load(holder);
     return isAbout(payment, report) ? { ...rest, payment } : null;
@@ -135,10 +144,16 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   }
 }
 
+/** Its invoice may exist at the gateway without being known here. */
+const mayLackInvoice = (payment: Payment): boolean => payment.status === 'created' || isWithoutInvoice(payment);
+
 const isAbout = (payment: Payment, report: GatewayReport): payment is Reportable =>
   isReportable(payment) && payment.invoice.trackId === report.trackId;
 
-const reportUpon = (payment: Payment, report: GatewayReport, claim: Claim): PaymentEvent[] =>
+const endedOtherwise: ReadonlySet<GatewayReport['status']> = new Set(['expired', 'underpaid', 'failed', 'refunding']);
+
+/** What a report changes; nothing where it cannot be about the payment as it is. */
+export const reportUpon = (payment: Payment, report: GatewayReport, claim: Claim): PaymentEvent[] =>
   isReportable(payment) ? applyReport(payment, report, claim) : [];
 
 /** Callbacks that came before their invoice was recorded, applied once it is. */
@@ -181,75 +196,5 @@ export class ApplyUnmatched {
       await this.store.markMatched(null, digest);
     }
     return open.length;
-  }
-}
-
-/** Asks the gateway about one payment now; its answer enters as evidence, through the same decision as a callback. */
-@Injectable()
-export class Poll {
-  private readonly log = new Logger(Poll.name);
-
-  constructor(
-    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
-    @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
-    @Inject(Ids) private readonly ids: Ids,
-    @Inject(Clock) private readonly clock: Clock,
-  ) {}
-
-  /**
-   * Throws `GatewayUnavailable`. A gateway that does not know the payment is no evidence of anything but of that: what
-   * a callback claimed is not borne out, and after a while a person is told.
-   */
-  async poll(loaded: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
-    const { payment } = loaded;
-    if (!isReportable(payment)) return loaded;
-    const report = await this.gateway.findPayment(payment.invoice.trackId);
-    if (report) return this.apply(payment, report, cause);
-    return this.streams.decide(payment.terms.id, cause, (current) =>
-      unconfirmed(
-        current,
-        'the gateway does not know it when it is asked',
-        corroborationPatienceMinutes,
-        this.clock.now(),
-      ),
-    );
-  }
-
-  private async apply(payment: Reportable, report: GatewayReport, cause: Cause): Promise<LoadedPayment> {
-    const body = Buffer.from(JSON.stringify(report));
-    const now = this.clock.now();
-    const message = messageOf({
-      id: this.ids.next(),
-      source: pollSource,
-      subject: report.trackId,
-      content: body,
-      body,
-      receivedAt: now,
-    });
-    const by = { ...cause, causationId: message.id };
-    const prices = await this.pricesFor(payment, report, now);
-    const decision: Decision = (current, orderTaken) =>
-      reportUpon(current, report, { witness: 'poll', now, orderTaken, ...(prices ? { prices } : {}) });
-    const first = await this.streams.decide(payment.terms.id, by, decision, { message });
-    if (first.fresh) return first;
-    // The same answer as before may still decide something new: time has passed, or a callback came between.
-    return this.streams.decide(payment.terms.id, by, decision);
-  }
-
-  /** The gateway's prices, where the worth of money that this answer tells of hangs on them; null where it does not. */
-  private async pricesFor(
-    payment: Reportable,
-    report: GatewayReport,
-    now: Instant,
-  ): Promise<ReadonlyMap<string, string> | null> {
-    const told = applyReport(payment, report, { witness: 'poll', now }).reduce<Payment | null>(evolve, payment);
-    if (told === null || !isReportable(told) || !needsPrices(told.money.transfers, factsOf(told))) return null;
-    try {
-      return await this.gateway.prices();
-    } catch (error) {
-      if (!(error instanceof GatewayUnavailable)) throw error;
-      this.log.warn({ msg: 'prices could not be looked up', paymentId: payment.terms.id, error: error.message });
-      return null;
-    }
   }
 }

@@ -119,7 +119,17 @@ export class InvoiceOpener {
     throw new GatewayUnavailable(`the list of payments since ${from} is longer than ${String(pagesAtMost)} pages`);
   }
 
-  private async adopt(created: LoadedPayment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
+  /**
+   * Looks for an invoice that a payment has left at the gateway although it was cancelled before its answer was known:
+   * whoever pays it is to be found again.
+   */
+  async lookFor(cancelled: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    const found = await this.search(cancelled.payment.terms);
+    return found ? this.adopt(cancelled, found, cause) : cancelled;
+  }
+
+  /** Records an invoice that was found at the gateway by its order id. Where the payment has one, or is over: nothing. */
+  async adopt(created: LoadedPayment, found: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const { terms } = created.payment;
     const expiresAt = found.expiresAt ?? addMinutes(found.createdAt ?? this.clock.now(), terms.lifetimeMinutes);
     const invoice = {

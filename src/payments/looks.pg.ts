@@ -7,6 +7,17 @@ export interface Look {
   at: Instant;
   /** Goods wait for it. */
   urgent: boolean;
+  /** When the payment was asked for, where that is known. */
+  createdAt?: Instant;
+  /** When its invoice closes, where that is known. */
+  deadline?: Instant;
+}
+
+/** A look that this process alone has in hand until its lease ends. */
+export interface ClaimedLook {
+  id: string;
+  /** When the payment was asked for; null where that is not known here. */
+  createdAt: Instant | null;
 }
 
 /** When each payment is next to be looked up at the gateway. Derived from events: it can be rebuilt at any time. */
@@ -20,11 +31,20 @@ export class Looks {
     const done = [...looks].filter(([, look]) => look === null).map(([id]) => id);
     if (due.length > 0) {
       await tx.query(
-        `insert into look (stream_id, due_at, urgent) select * from unnest($1::uuid[], $2::timestamptz[], $3::boolean[])
+        `insert into look (stream_id, due_at, urgent, created_at, deadline)
+         select * from unnest($1::uuid[], $2::timestamptz[], $3::boolean[], $4::timestamptz[], $5::timestamptz[])
          on conflict (stream_id) do update set
            due_at = case when look.urgent then least(look.due_at, excluded.due_at) else excluded.due_at end,
-           urgent = look.urgent or excluded.urgent`,
-        [due.map(({ id }) => id), due.map(({ at }) => at), due.map(({ urgent }) => urgent)],
+           urgent = look.urgent or excluded.urgent,
+           created_at = coalesce(look.created_at, excluded.created_at),
+           deadline = coalesce(excluded.deadline, look.deadline)`,
+        [
+          due.map(({ id }) => id),
+          due.map(({ at }) => at),
+          due.map(({ urgent }) => urgent),
+          due.map(({ createdAt }) => createdAt ?? null),
+          due.map(({ deadline }) => deadline ?? null),
+        ],
       );
     }
     if (done.length > 0) await tx.query('delete from look where stream_id = any($1::uuid[])', [done]);
@@ -48,31 +68,66 @@ export class Looks {
     );
   }
 
-  /**
-   * Takes the payments whose look is due for this process alone: urgent ones first (a callback says paid, and goods
-   * wait), then the longest due. They are put off until `leaseUntil`, so that a crash delays them and loses none.
-   */
-  async claim(now: Instant, leaseUntil: Instant, limit: number): Promise<string[]> {
-    const { rows } = await this.pool.query<{ stream_id: string }>(
-      `update look set due_at = $2 where stream_id in
-         (select stream_id from look where due_at <= $1 order by urgent desc, due_at limit $3 for update skip locked)
-       returning stream_id`,
-      [now, leaseUntil, limit],
+  /** How many looks are due, counted up to `atMost`. */
+  async countDue(now: Instant, atMost: number): Promise<number> {
+    const { rows } = await this.pool.query<{ due: number }>(
+      'select count(*)::int as due from (select 1 from look where due_at <= $1 limit $2) found',
+      [now, atMost],
     );
-    return rows.map((row) => row.stream_id);
+    return rows[0]?.due ?? 0;
   }
 
   /**
-   * Sets the next look after one was done; null where none is needed any more. A look that was asked for while this
-   * one was under way stands.
+   * Takes the payments whose look is due for this process alone: urgent ones first (a callback says paid, and goods
+   * wait), then those nearest to their deadline. They are put off until `leaseUntil`, so that a crash delays them and
+   * loses none.
    */
-  async done(id: string, lease: Instant, next: Instant | null): Promise<void> {
-    if (next === null) await this.pool.query('delete from look where stream_id = $1 and due_at = $2', [id, lease]);
-    else
-      await this.pool.query('update look set due_at = $3, urgent = false where stream_id = $1 and due_at = $2', [
-        id,
-        lease,
-        next,
-      ]);
+  async claim(now: Instant, leaseUntil: Instant, limit: number): Promise<ClaimedLook[]> {
+    const { rows } = await this.pool.query<{ id: string; createdAt: Instant | null }>(
+      `update look set due_at = $2 where stream_id in
+         (select stream_id from look where due_at <= $1
+          order by urgent desc, abs(extract(epoch from coalesce(deadline, $1) - $1)), due_at limit $3 for update skip locked)
+       returning stream_id as id, created_at as "createdAt"`,
+      [now, leaseUntil, limit],
+    );
+    return rows;
+  }
+
+  /** Keeps claimed looks for longer. */
+  async extend(ids: readonly string[], lease: Instant, until: Instant): Promise<void> {
+    await this.pool.query('update look set due_at = $3 where stream_id = any($1::uuid[]) and due_at = $2', [
+      ids,
+      lease,
+      until,
+    ]);
+  }
+
+  /**
+   * Sets the next look at payments after one was done; null where none is needed any more. A look that was asked for
+   * while this one was under way stands.
+   */
+  async done(next: ReadonlyMap<string, Instant | null>, lease: Instant): Promise<void> {
+    await this.set(next, 'look.due_at = $1', lease);
+  }
+
+  /**
+   * Sets the next look at payments of which an answer told, although nobody had claimed them. One that is due, or that
+   * goods wait for, stands.
+   */
+  async seen(next: ReadonlyMap<string, Instant | null>, now: Instant): Promise<void> {
+    await this.set(next, 'look.due_at > $1 and not look.urgent', now);
+  }
+
+  private async set(next: ReadonlyMap<string, Instant | null>, where: string, at: Instant): Promise<void> {
+    const over = [...next].filter(([, due]) => due === null).map(([id]) => id);
+    const again = [...next].flatMap(([id, due]) => (due === null ? [] : [{ id, due }]));
+    if (over.length > 0)
+      await this.pool.query(`delete from look where stream_id = any($2::uuid[]) and ${where}`, [at, over]);
+    if (again.length > 0)
+      await this.pool.query(
+        `update look set due_at = next.due_at, urgent = false
+         from unnest($2::uuid[], $3::timestamptz[]) as next (id, due_at) where look.stream_id = next.id and ${where}`,
+        [at, again.map(({ id }) => id), again.map(({ due }) => due)],
+      );
   }
 }

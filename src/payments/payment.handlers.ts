@@ -4,10 +4,11 @@ import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { cancel, gatewaySilent, giveUp } from './decisions.js';
-import { ApplyUnmatched, Poll } from './gateway-event.handlers.js';
+import { ApplyUnmatched } from './gateway-event.handlers.js';
 import { GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable } from './payment.js';
+import { Poll } from './poll.handlers.js';
+import { isReportable, isWithoutInvoice } from './payment.js';
 import type { Resolution } from './money.js';
 import type { RefundTarget } from './refund.js';
 import { resolveReview } from './review.js';
@@ -65,9 +66,13 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
 
   async execute({ id, cause }: Reconcile): Promise<Reconciled> {
     const before = await this.streams.load(id);
-    const after =
-      before.payment.status === 'created' ? await this.opener.resume(before, cause) : await this.ask(before, cause);
+    const after = await this.further(before, cause);
     return { ...after, added: after.events.slice(before.events.length) };
+  }
+
+  private further(before: LoadedPayment, cause: Cause): Promise<LoadedPayment> {
+    if (before.payment.status === 'created') return this.opener.resume(before, cause);
+    return isWithoutInvoice(before.payment) ? this.opener.lookFor(before, cause) : this.ask(before, cause);
   }
 
   private async ask(before: LoadedPayment, cause: Cause): Promise<LoadedPayment> {

@@ -179,6 +179,8 @@ export function evolve(payment: Payment | null, event: PaymentEvent): Payment | 
   if (payment === null) return null;
   if (event.type === 'CreditReleased') return withoutCredit(payment);
   if (payment.status === 'created') return evolveCreated(payment, event);
+  if (event.type === 'InvoiceOpened' && isWithoutInvoice(payment))
+    return { ...payment, invoice: invoiceOf(event.data) };
   return isReportable(payment) ? evolveOpened(payment, event) : payment;
 }
 
@@ -206,10 +208,8 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
       };
     case 'CreditApplied':
       return { ...payment, credit: event.data.amount };
-    case 'InvoiceOpened': {
-      const { trackId, paymentUrl, expiresAt } = event.data;
-      return { status: 'pending', ...begun(payment), invoice: { trackId, paymentUrl, expiresAt } };
-    }
+    case 'InvoiceOpened':
+      return { status: 'pending', ...begun(payment), invoice: invoiceOf(event.data) };
     case 'InvoiceRefused':
       return { status: 'failed', reason: 'refused', detail: event.data.detail, failedAt: event.data.at, terms };
     case 'PaymentCancelled':
@@ -220,6 +220,12 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
       return payment;
   }
 }
+
+const invoiceOf = ({ trackId, paymentUrl, expiresAt }: Invoice): Invoice => ({ trackId, paymentUrl, expiresAt });
+
+/** It was cancelled before anybody knew of an invoice; one may still turn up at the gateway. */
+export const isWithoutInvoice = (payment: Payment): payment is Cancelled =>
+  payment.status === 'failed' && payment.reason === 'cancelled' && payment.invoice === null;
 
 function begun({ terms, credit }: Created): Omit<Opened, 'invoice'> {
   const paid = credit ?? '0';

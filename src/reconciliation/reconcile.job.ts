@@ -6,12 +6,13 @@ import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { Looks, type Look } from '../payments/looks.pg.js';
+import { ReconcilePage, type PageHeard } from '../payments/history.handlers.js';
+import { Looks, type ClaimedLook, type Look } from '../payments/looks.pg.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
 import { GiveUp, Reconcile } from '../payments/payment.handlers.js';
-import type { LoadedPayment } from '../payments/payment-streams.pg.js';
+import type { Cause, LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
-import { isLastLook, lookAfter, nextLook } from './reconcile.js';
+import { isLastLook, lookAfter, nextLook, spansOf, type Span } from './reconcile.js';
 
 /** Keeps the time of each payment's next look in step with its events. */
 export class LookReactor implements Reactor {
@@ -26,32 +27,52 @@ export class LookReactor implements Reactor {
       const look = lookAfter(event);
       if (look === undefined) continue;
       const known = due.get(event.streamId);
-      // Goods wait for an urgent one: what follows it in the log puts it off no more.
-      due.set(event.streamId, known?.urgent && look ? known : look);
+      due.set(event.streamId, known && look ? together(known, look) : look);
     }
     if (due.size > 0) await this.looks.schedule(tx, due);
   }
 }
 
-/** Questions to the gateway that one process has open at a time. */
+/** What two events say of one look. Goods wait for an urgent one: what follows it in the log puts it off no more. */
+const together = (known: Look, next: Look): Look => ({ ...known, ...(known.urgent ? {} : next), ...datesOf(next) });
+
+const datesOf = ({ createdAt, deadline }: Look): Partial<Look> => ({
+  ...(createdAt ? { createdAt } : {}),
+  ...(deadline ? { deadline } : {}),
+});
+
+/** Questions to the gateway that one process has open at a time. The fleet's budget decides when each is asked. */
 const atOnce = 12;
-/**
- * Looks that one process begins in a second, and how many it may save up while it has nothing to ask. The gateway
- * publishes no limit on requests, so this is a courtesy that keeps us from being shut out.
- */
-const looksPerSecond = 10;
-const savedAtMost = 20;
 /** A look that was claimed by a process which then died is taken up by another after this time. */
 const leaseSeconds = 45;
+const extendAfterSeconds = 15;
+/** A payment whose look failed is looked at again after this time. */
+const againSeconds = 20;
 
-/** Looks payments up at the gateway when their time has come. Safe with any number of replicas: each look is claimed. */
+/** With so many looks due, the history tells of them in fewer requests than there are looks. */
+const manyLooks = 50;
+const sweptAtMost = 20_000;
+const pagesAtMost = 1000;
+/** After a sweep the looks that it could not help with have their turn. */
+const sweepEverySeconds = 30;
+
+/** A gateway that does not answer so often in a row is left alone for a moment: what is due stays due. */
+const failuresInARow = 3;
+const restSeconds = 5;
+
+/**
+ * Looks payments up at the gateway when their time has come: one by one, or, where many are due, page by page of the
+ * gateway's history. Safe with any number of replicas: each look is claimed.
+ */
 @Injectable()
 export class ReconcileJob {
   private readonly log = new Logger(ReconcileJob.name);
   private readonly inHand = new Set<Promise<void>>();
+  private sweeping: Promise<void> | null = null;
   private claiming = false;
-  private saved = savedAtMost;
-  private countedAt = performance.now();
+  private failures = 0;
+  private restUntil: Instant = '';
+  private sweepAgainAt: Instant = '';
   private stopped = false;
 
   constructor(
@@ -64,13 +85,14 @@ export class ReconcileJob {
   /** Takes as many due looks as there is room for; a slow one holds up no other. */
   @Interval('reconcile', 250)
   async tick(): Promise<void> {
-    const room = Math.min(atOnce - this.inHand.size, this.allowance());
-    if (this.stopped || this.claiming || room < 1) return;
+    const now = this.clock.now();
+    if (this.stopped || this.claiming || now < this.restUntil) return;
     this.claiming = true;
     try {
-      const now = this.clock.now();
       const lease = addSeconds(now, leaseSeconds);
-      for (const id of await this.looks.claim(now, lease, room)) this.begin(id, lease);
+      await this.sweepWhereMany(now, lease);
+      const room = atOnce - this.inHand.size;
+      if (room > 0) for (const { id } of await this.looks.claim(now, lease, room)) this.begin(id, lease);
     } catch (error) {
       this.log.warn({ msg: 'no look at a payment could be claimed', error: String(error) });
     } finally {
@@ -81,19 +103,10 @@ export class ReconcileJob {
   /** Begins no more looks; resolves when those in hand are done. */
   async stop(): Promise<void> {
     this.stopped = true;
-    await Promise.all(this.inHand);
-  }
-
-  /** How many looks may begin now. */
-  private allowance(): number {
-    const now = performance.now();
-    this.saved = Math.min(savedAtMost, this.saved + ((now - this.countedAt) / 1000) * looksPerSecond);
-    this.countedAt = now;
-    return Math.floor(this.saved);
+    await Promise.all([...this.inHand, this.sweeping]);
   }
 
   private begin(id: string, lease: Instant): void {
-    this.saved--;
     const look = this.look(id, lease)
       .catch((error: unknown) => {
         this.log.warn({ msg: 'a look at a payment was cut short', paymentId: id, error: String(error) });
@@ -107,18 +120,119 @@ export class ReconcileJob {
 
   private async look(id: string, lease: Instant): Promise<void> {
     const now = this.clock.now();
-    const lookId = this.ids.next();
-    const cause = { actor: 'reconciler', correlationId: lookId, causationId: lookId };
+    const cause = this.cause();
     try {
-      const { payment } = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause));
-      const last = isLastLook(payment, now);
-      if (last) await this.commands.execute(new GiveUp(id, cause));
-      await this.looks.done(id, lease, last ? null : nextLook(payment, now));
+      const loaded = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause));
+      this.failures = 0;
+      await this.looks.done(new Map([[id, await this.afterLook(loaded, now, cause)]]), lease);
     } catch (error) {
-      const level = error instanceof GatewayUnavailable ? 'warn' : 'error';
-      this.log[level]({ msg: 'a payment could not be looked up', paymentId: id, error: String(error) });
+      const unavailable = error instanceof GatewayUnavailable;
+      if (unavailable) this.countFailure(now);
+      this.log[unavailable ? 'warn' : 'error']({
+        msg: 'a payment could not be looked up',
+        paymentId: id,
+        error: String(error),
+      });
       const gone = error instanceof Refusal && error.code === 'not_found';
-      await this.looks.done(id, lease, gone ? null : addSeconds(now, 20));
+      await this.looks.done(new Map([[id, gone ? null : addSeconds(now, againSeconds)]]), lease);
     }
+  }
+
+  private countFailure(now: Instant): void {
+    this.failures++;
+    if (this.failures >= failuresInARow) this.restUntil = addSeconds(now, restSeconds);
+  }
+
+  /** When the payment is to be looked at again; where this look was the last and something is open, a person is told. */
+  private async afterLook({ payment }: LoadedPayment, now: Instant, cause: Cause): Promise<Instant | null> {
+    if (!isLastLook(payment, now)) return nextLook(payment, now);
+    await this.commands.execute(new GiveUp(payment.terms.id, cause));
+    return null;
+  }
+
+  private cause(): Cause {
+    const id = this.ids.next();
+    return { actor: 'reconciler', correlationId: id, causationId: id };
+  }
+
+  /** Begins a sweep where many looks are due; it takes them all, so that none of them is asked for one by one. */
+  private async sweepWhereMany(now: Instant, lease: Instant): Promise<void> {
+    if (this.sweeping || now < this.sweepAgainAt) return;
+    if ((await this.looks.countDue(now, manyLooks)) < manyLooks) return;
+    const claimed = await this.looks.claim(now, lease, sweptAtMost);
+    const sweep = new Sweep(this.looks, claimed, lease, now);
+    this.sweeping = this.sweep(sweep, claimed).finally(() => {
+      this.sweeping = null;
+      this.sweepAgainAt = addSeconds(this.clock.now(), sweepEverySeconds);
+    });
+  }
+
+  /** What the pages do not tell of, because they shifted or because it is too little for a page, is asked for one by one. */
+  private async sweep(sweep: Sweep, claimed: readonly ClaimedLook[]): Promise<void> {
+    try {
+      for (const span of spansOf(claimed)) await this.read(span, sweep);
+      await sweep.release(this.clock.now());
+    } catch (error) {
+      const now = this.clock.now();
+      if (error instanceof GatewayUnavailable) this.countFailure(now);
+      this.log.warn({ msg: 'the history of payments could not be read', error: String(error) });
+      await sweep.release(addSeconds(now, againSeconds)).catch(() => undefined);
+    }
+  }
+
+  private async read({ from, to, ids }: Span, sweep: Sweep): Promise<void> {
+    if (ids.length < manyLooks) return;
+    const cause = this.cause();
+    for (let page = 1; page <= pagesAtMost && !this.stopped; page++) {
+      const now = this.clock.now();
+      const heard = await this.commands.execute<ReconcilePage, PageHeard>(new ReconcilePage({ from, to }, page, cause));
+      this.failures = 0;
+      const next = new Map<string, Instant | null>();
+      for (const loaded of heard.payments) next.set(loaded.payment.terms.id, await this.afterLook(loaded, now, cause));
+      await sweep.heard(next, this.clock.now());
+      const open = sweep.openOf(ids);
+      if (open === 0 || page >= heard.lastPage || heard.lastPage - page > open) return;
+    }
+  }
+}
+
+/** The looks that a sweep has claimed and has not done yet. */
+class Sweep {
+  private readonly open: Set<string>;
+  private readonly began: Instant;
+  private extendAt: Instant;
+
+  constructor(
+    private readonly looks: Looks,
+    claimed: readonly ClaimedLook[],
+    private lease: Instant,
+    now: Instant,
+  ) {
+    this.open = new Set(claimed.map(({ id }) => id));
+    this.began = now;
+    this.extendAt = addSeconds(now, extendAfterSeconds);
+  }
+
+  openOf(ids: readonly string[]): number {
+    return ids.filter((id) => this.open.has(id)).length;
+  }
+
+  /** Sets the next looks at what a page told of, and keeps the others in hand for as long as it takes. */
+  async heard(next: ReadonlyMap<string, Instant | null>, now: Instant): Promise<void> {
+    const claimed = new Map([...next].filter(([id]) => this.open.has(id)));
+    const others = new Map([...next].filter(([id]) => !this.open.has(id)));
+    await this.looks.done(claimed, this.lease);
+    await this.looks.seen(others, this.began);
+    for (const id of claimed.keys()) this.open.delete(id);
+    if (now < this.extendAt) return;
+    const until = addSeconds(now, leaseSeconds);
+    await this.looks.extend([...this.open], this.lease, until);
+    this.lease = until;
+    this.extendAt = addSeconds(now, extendAfterSeconds);
+  }
+
+  /** Gives back what is left: it is due again at `at`. */
+  async release(at: Instant): Promise<void> {
+    await this.looks.extend([...this.open], this.lease, at);
   }
 }

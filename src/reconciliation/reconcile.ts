@@ -1,6 +1,6 @@
 import { addMinutes, addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
-import type { Look } from '../payments/looks.pg.js';
+import type { ClaimedLook, Look } from '../payments/looks.pg.js';
 import { lateUntil } from '../payments/standing.js';
 import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
 
@@ -29,10 +29,16 @@ export const isLastLook = (payment: Payment, now: Instant): boolean =>
   (payment.status === 'pending' || (payment.status === 'expired' && isUnsettled(payment))) &&
   now > lastLookAt(payment);
 
-/** Until the window for late money has closed; longer while money that was seen is not confirmed. */
+/** The gateway may accept a payment by hand, or late, and tell nobody: looks go on so long after every deadline. */
+const looksAfterExpiryMinutes = 72 * 60;
+
+/** Until the window for late money has closed, and for 72 hours at least; longer while money that was seen is not confirmed. */
 function lastLookAt(payment: Reportable): Instant {
-  const end = addMinutes(lateUntil(payment), 5);
-  const settlingEnd = addMinutes(payment.invoice.expiresAt, 7 * 24 * 60);
+  const { expiresAt } = payment.invoice;
+  const windowEnd = addMinutes(lateUntil(payment), 5);
+  const least = addMinutes(expiresAt, looksAfterExpiryMinutes);
+  const end = windowEnd > least ? windowEnd : least;
+  const settlingEnd = addMinutes(expiresAt, 7 * 24 * 60);
   return payment.status !== 'pending' && isUnsettled(payment) && settlingEnd > end ? settlingEnd : end;
 }
 
@@ -66,24 +72,26 @@ const afterDeadlineMinutes = (deadline: Instant, now: Instant): number =>
 const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
 
 /** What one event says about the next look, before anybody has folded the payment: undefined says nothing. */
-export function lookAfter({ type, recordedAt }: RecordedEvent): Look | null | undefined {
+export function lookAfter({ type, data, recordedAt }: RecordedEvent): Look | null | undefined {
   const inSeconds = (seconds: number): Look => ({ at: addSeconds(recordedAt, seconds), urgent: false });
   switch (type) {
     case 'PaymentRequested':
+      return { ...inSeconds(30), createdAt: recordedAt };
     case 'InvoiceRetried':
       return inSeconds(30);
     case 'InvoiceDelayed':
       return inSeconds(10);
     case 'InvoiceOpened':
-      return inSeconds(60);
+      return { ...inSeconds(60), ...(typeof data['expiresAt'] === 'string' ? { deadline: data['expiresAt'] } : {}) };
     case 'TransferDetected':
     case 'TransferUpdated':
       return inSeconds(20);
     // What another payment has paid may make some of this one's money too much.
     case 'RemainderSettled':
       return inSeconds(5);
+    // A callback's claim needs the gateway's own word; an answer of the gateway is that.
     case 'PaymentPaid':
-      return { at: recordedAt, urgent: true };
+      return data['witness'] === 'poll' ? undefined : { at: recordedAt, urgent: true };
     case 'InvoiceRefused':
       return null;
     // Money is given back only upon the gateway's own answer.
@@ -94,4 +102,34 @@ export function lookAfter({ type, recordedAt }: RecordedEvent): Look | null | un
     default:
       return undefined;
   }
+}
+
+/** Looks at payments that were asked for at about the same time: the history of that span tells of all of them. */
+export interface Span {
+  from: Instant;
+  to: Instant;
+  ids: string[];
+}
+
+const farApartMs = 3_600_000;
+/** The gateway dates an invoice by its own clock, and one that was tried again is younger than its payment. */
+const clocksApartMinutes = 5;
+
+/** Where the history is to be read for these looks; those whose age is not known here are in none. */
+export function spansOf(looks: readonly ClaimedLook[]): Span[] {
+  const dated = looks
+    .flatMap(({ id, createdAt }) => (createdAt === null ? [] : [{ id, at: createdAt }]))
+    .sort((a, b) => (a.at < b.at ? -1 : 1));
+  const groups: { id: string; at: Instant }[][] = [];
+  for (const look of dated) {
+    const group = groups.at(-1);
+    const newest = group?.at(-1);
+    if (group && newest && msOf(look.at) - msOf(newest.at) <= farApartMs) group.push(look);
+    else groups.push([look]);
+  }
+  return groups.map((group) => ({
+    from: addMinutes(group[0]?.at ?? '', -clocksApartMinutes),
+    to: addMinutes(group.at(-1)?.at ?? '', clocksApartMinutes),
+    ids: group.map(({ id }) => id),
+  }));
 }
