@@ -53,7 +53,7 @@ const againSeconds = 20;
 const manyLooks = 50;
 const sweptAtMost = 20_000;
 const pagesAtMost = 1000;
-/** After a sweep the looks that it could not help with have their turn. */
+/** Between the beginnings of two sweeps the looks that the first could not help with have their turn. */
 const sweepEverySeconds = 30;
 
 /** A gateway that does not answer so often in a row is left alone for a moment: what is due stays due. */
@@ -161,9 +161,9 @@ export class ReconcileJob {
     if ((await this.looks.countDue(now, manyLooks)) < manyLooks) return;
     const claimed = await this.looks.claim(now, lease, sweptAtMost);
     const sweep = new Sweep(this.looks, claimed, lease, now);
+    this.sweepAgainAt = addSeconds(now, sweepEverySeconds);
     this.sweeping = this.sweep(sweep, claimed).finally(() => {
       this.sweeping = null;
-      this.sweepAgainAt = addSeconds(this.clock.now(), sweepEverySeconds);
     });
   }
 
