@@ -86,6 +86,7 @@ import { createAdapter } from './platform/http/server.module.js';
 import { RandomIds } from './platform/ids.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
 import { NestLog } from './platform/logger.module.js';
+import { RequestBudget } from './platform/request-budget.pg.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
@@ -206,15 +207,22 @@ function payments({ config }: ServiceOptions): Provider[] {
   return [
     {
       provide: PaymentGateway,
-      useFactory: (http: HttpService) =>
-        new OxaPayGateway(http, {
-          baseUrl:
-            config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
-          merchantKey: config.merchantKeys[0] ?? '',
-          payoutKey: config.payoutKeys[0] ?? '',
-          userAgent: `Finality/${version}`,
-        }),
-      inject: [HttpService],
+      useFactory: (http: HttpService, pool: Pool, registry: Registry) =>
+        new OxaPayGateway(
+          http,
+          {
+            baseUrl:
+              config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
+            merchantKey: config.merchantKeys[0] ?? '',
+            payoutKey: config.payoutKeys[0] ?? '',
+            userAgent: `Finality/${version}`,
+            budget: new RequestBudget(pool, config.gatewayRequestsPerSecond),
+            // What fails in the sandbox was made to fail there, and whoever did that wants to go on.
+            ...(config.gateway === 'sandbox' && { breakerOpenMs: 100 }),
+          },
+          registry,
+        ),
+      inject: [HttpService, DatabasePool, Registry],
     },
     PaymentStreams,
     Policies,

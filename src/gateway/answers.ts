@@ -82,8 +82,8 @@ export type Verdict =
   | { kind: 'refused'; status: number; field: string | null; message: string }
   /** It does not take the request now; nothing happened there. */
   | { kind: 'busy'; status: number }
-  /** Anything else: what happened there cannot be told. */
-  | { kind: 'failed'; reason: string };
+  /** Anything else: what happened there cannot be told. `unreadable`: it has not the agreed shape, and is no outage. */
+  | { kind: 'failed'; reason: string; unreadable: boolean };
 
 const refusing = new Set([400, 401, 403, 404, 422]);
 const busy = new Set([429, 503]);
@@ -93,14 +93,15 @@ export function judge(httpStatus: number, body: Uint8Array): Verdict {
   if (busy.has(httpStatus)) return { kind: 'busy', status: httpStatus };
   const envelope = readEnvelope(httpStatus, body);
   if (envelope.kind === 'bad_response') {
-    return { kind: 'failed', reason: `bad_response (${envelope.fault}) with HTTP ${httpStatus}` };
+    const reason = `bad_response (${envelope.fault}) with HTTP ${httpStatus}`;
+    return { kind: 'failed', reason, unreadable: httpStatus < 500 };
   }
   if (envelope.kind === 'ok') return envelope;
   const { status, field, message } = envelope;
   const agrees = refusing.has(httpStatus) || (httpStatus >= 200 && httpStatus < 300);
   if (agrees && refusing.has(status)) return { kind: 'refused', status, field, message };
   if (agrees && status === 429) return { kind: 'busy', status };
-  return { kind: 'failed', reason: `status ${status} with HTTP ${httpStatus}` };
+  return { kind: 'failed', reason: `status ${status} with HTTP ${httpStatus}`, unreadable: false };
 }
 
 /** The answer to the making of an invoice. Throws `WireError` unless it has an id, a web address and an end. */

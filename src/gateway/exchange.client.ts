@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 import type { HttpService } from '@nestjs/axios';
+import { Logger } from '@nestjs/common';
 import { AxiosError, type AxiosRequestConfig } from 'axios';
 
 import type { LosslessJson } from '../kernel/json.js';
@@ -8,6 +7,7 @@ import { GatewayOutcomeUnknown, GatewayRefused, GatewayUnavailable } from '../pa
 import { judge, maxAnswerBytes, type Verdict } from './answers.js';
 import { connectionTo, type Connection } from './connection.client.js';
 import { WireError } from './fields.js';
+import { Breaker, Outcome, repeated, type BreakerState, type KeyName, type Told } from './resilience.client.js';
 
 export interface OxaPayOptions {
   /** Up to and including the version, e.g. `https://api.oxapay.com/v1`. */
@@ -18,17 +18,33 @@ export interface OxaPayOptions {
   userAgent: string;
   /** Time to get a connection, milliseconds; 3000. */
   connectMs?: number;
-  /** Time for a question with all its repetitions, milliseconds; 10000. */
+  /** Time for one request of a question, to the last byte of its answer, milliseconds; 10000. */
+  requestMs?: number;
+  /** Time for a question with all its repetitions, milliseconds; 15000. The wait for its turns is not counted. */
   readMs?: number;
   /** Time for what is asked for once, the making of an invoice or a payout, milliseconds; 8000. */
   createMs?: number;
-  /** Mean waits before each repetition of a question, milliseconds; 250 and 1000. */
-  retryDelaysMs?: readonly number[];
+  /** How often a question is asked; 3. */
+  tries?: number;
+  /** About the wait before a question is repeated, milliseconds; 250. The next one is longer. */
+  pauseMs?: number;
+  /** How long the gateway is left alone where requests to it keep failing, milliseconds; 30000. */
+  breakerOpenMs?: number;
+  /** Whose turn it is to ask; without one, questions are asked at once. */
+  budget?: Turns;
 }
 
-/** A longer `Retry-After` ends the question; whoever asked is told how long. */
-const longestWaitMs = 3000;
+/** How fast questions may be asked. */
+interface Turns {
+  /** Resolves when a request may be sent. Throws, with a message that is fit for a log, where none may. */
+  take(): Promise<void>;
+  /** Makes the turns come more slowly for a while. */
+  slowDown(): Promise<void>;
+}
+
 const longestRetryAfterSeconds = 86_400;
+/** So many answers in a row that cannot be read are told as an error: the gateway's interface may have changed. */
+const unreadableInARow = 5;
 
 export interface Call {
   method: 'GET' | 'POST';
@@ -40,29 +56,42 @@ export interface Call {
 
 type Read<T> = (data: LosslessJson | undefined) => T;
 
-interface Answer {
-  verdict: Verdict;
-  retryAfterSeconds: number | null;
-}
+const keyNames = { merchant_api_key: 'merchant', payout_api_key: 'payout' } as const;
+const keyNameOf = ({ key }: Call): KeyName => (key === null ? 'none' : keyNames[key]);
 
-type Attempt<T> = { value: T | null } | { error: GatewayUnavailable; again: boolean };
+const defaults = {
+  connectMs: 3000,
+  requestMs: 10_000,
+  readMs: 15_000,
+  createMs: 8000,
+  tries: 3,
+  pauseMs: 250,
+  breakerOpenMs: 30_000,
+  budget: { take: () => Promise.resolve(), slowDown: () => Promise.resolve() },
+};
 
 /**
  * Requests to OxaPay (REST v1; docs.oxapay.com) and what became of each, in the port's words. Questions are repeated
- * while the gateway is unavailable; what has an effect there never is. No redirect is followed, for the headers carry
- * the key. No error that leaves here holds a key, a header or a body.
+ * while the gateway is unavailable; what has an effect there never is. Where requests keep failing, none is sent for a
+ * while. No redirect is followed, for the headers carry the key. No error that leaves here holds a key, a header or a
+ * body.
  */
 export class Exchange {
+  private readonly log = new Logger(Exchange.name);
   private readonly options: Required<OxaPayOptions>;
   private readonly questions: Connection;
+  private readonly breakers: Readonly<Record<KeyName, Breaker>>;
+  private unreadable = 0;
 
   constructor(
     private readonly http: HttpService,
     options: OxaPayOptions,
   ) {
-    const defaults = { connectMs: 3000, readMs: 10_000, createMs: 8000, retryDelaysMs: [250, 1000] };
     this.options = { ...defaults, ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') };
-    this.questions = connectionTo(this.options.baseUrl, { keepAlive: true, connectMs: this.options.connectMs });
+    const { baseUrl, connectMs, breakerOpenMs } = this.options;
+    this.questions = connectionTo(baseUrl, { keepAlive: true, connectMs });
+    const breaker = (key: KeyName): Breaker => new Breaker(key, breakerOpenMs);
+    this.breakers = { merchant: breaker('merchant'), payout: breaker('payout'), none: breaker('none') };
   }
 
   /** Closes the connections that are kept open. */
@@ -70,35 +99,37 @@ export class Exchange {
     this.questions.agent.destroy();
   }
 
+  /** Whether requests are sent, by the key that they carry: one that is refused stops no other. */
+  state(): Record<KeyName, BreakerState> {
+    const { merchant, payout, none } = this.breakers;
+    return { merchant: merchant.state, payout: payout.state, none: none.state };
+  }
+
   /**
    * Sends a request that has an effect, once. `thing` names the effect in what is thrown: `GatewayRefused`,
    * `GatewayUnavailable` (surely no effect) or `GatewayOutcomeUnknown`.
    */
   async once<T>(call: Call, thing: string, read: Read<T>): Promise<T> {
+    const { baseUrl, connectMs, createMs } = this.options;
     // A fresh connection each time: on a kept one, a reset cannot be told from an answer that was lost.
-    const connection = connectionTo(this.options.baseUrl, { keepAlive: false, connectMs: this.options.connectMs });
+    const connection = connectionTo(baseUrl, { keepAlive: false, connectMs });
     try {
-      return this.effectOf(await this.send(call, connection, this.options.createMs), thing, read);
-    } catch (error) {
-      if (isOfThePort(error)) throw error;
-      const reason = this.reasonOf(error);
-      if (!connection.stood()) throw new GatewayUnavailable(`OxaPay could not be reached: ${reason}`);
-      throw new GatewayOutcomeUnknown(`OxaPay may have made the ${thing}: ${reason}`);
+      const { told } = await this.breakers[keyNameOf(call)].run(() => this.send(call, connection, createMs, read));
+      switch (told.kind) {
+        case 'ok':
+          return told.value;
+        case 'refused':
+          throw new GatewayRefused(told.status, told.field, this.refusalText(told));
+        case 'busy':
+          throw new GatewayUnavailable(`OxaPay takes no ${thing} now (${told.status})`, told.retryAfterSeconds);
+        case 'held':
+          throw new GatewayUnavailable(told.reason, told.retryAfterSeconds);
+        case 'failed':
+          if (!connection.stood()) throw new GatewayUnavailable(`OxaPay could not be reached: ${told.reason}`);
+          throw new GatewayOutcomeUnknown(`OxaPay may have made the ${thing}: ${told.reason}`);
+      }
     } finally {
       connection.agent.destroy();
-    }
-  }
-
-  private effectOf<T>({ verdict, retryAfterSeconds }: Answer, thing: string, read: Read<T>): T {
-    switch (verdict.kind) {
-      case 'ok':
-        return read(verdict.data);
-      case 'refused':
-        throw new GatewayRefused(verdict.status, verdict.field, this.refusalText(verdict));
-      case 'busy':
-        throw new GatewayUnavailable(`OxaPay takes no ${thing} now (${verdict.status})`, retryAfterSeconds);
-      case 'failed':
-        throw new GatewayOutcomeUnknown(`OxaPay may have made the ${thing}: ${verdict.reason}`);
     }
   }
 
@@ -107,58 +138,85 @@ export class Exchange {
    * `GatewayUnavailable`.
    */
   async ask<T>(call: Call, read: Read<T>): Promise<T | null> {
-    const end = performance.now() + this.options.readMs;
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await this.tryOnce(call, read, end - performance.now());
-      if ('value' in outcome) return outcome.value;
-      const mean = this.options.retryDelaysMs[attempt];
-      if (!outcome.again || mean === undefined) throw outcome.error;
-      const wait = waitMs(mean, outcome.error.retryAfterSeconds);
-      if (wait > longestWaitMs || wait >= end - performance.now()) throw outcome.error;
-      await delay(wait);
+    const { readMs, requestMs, tries, pauseMs } = this.options;
+    const breaker = this.breakers[keyNameOf(call)];
+    let end = performance.now() + readMs;
+    const leftMs = (): number => end - performance.now();
+    const attempt = async (): Promise<Outcome<T>> => {
+      const held = breaker.held();
+      if (held) return held;
+      const began = performance.now();
+      await this.turn();
+      end += performance.now() - began;
+      return breaker.run(() => this.send(call, this.questions, Math.min(requestMs, leftMs()), read));
+    };
+    const { told } = await repeated(attempt, { tries, pauseMs, leftMs });
+    switch (told.kind) {
+      case 'ok':
+        return told.value;
+      case 'refused':
+        if (told.status === 404) return null;
+        throw new GatewayUnavailable(this.refusalText(told));
+      case 'busy':
+        throw new GatewayUnavailable(`OxaPay is busy (${told.status})`, told.retryAfterSeconds);
+      case 'held':
+        throw new GatewayUnavailable(told.reason, told.retryAfterSeconds);
+      case 'failed':
+        throw new GatewayUnavailable(`OxaPay did not answer: ${told.reason}`);
     }
   }
 
-  private async tryOnce<T>(call: Call, read: Read<T>, timeMs: number): Promise<Attempt<T>> {
+  private async turn(): Promise<void> {
     try {
-      const { verdict, retryAfterSeconds } = await this.send(call, this.questions, timeMs);
-      switch (verdict.kind) {
-        case 'ok':
-          return { value: read(verdict.data) };
-        case 'refused':
-          if (verdict.status === 404) return { value: null };
-          return { error: new GatewayUnavailable(this.refusalText(verdict)), again: false };
-        case 'busy':
-          return {
-            error: new GatewayUnavailable(`OxaPay is busy (${verdict.status})`, retryAfterSeconds),
-            again: true,
-          };
-        case 'failed':
-          return { error: new GatewayUnavailable(`OxaPay did not answer: ${verdict.reason}`), again: true };
-      }
+      await this.options.budget.take();
     } catch (error) {
-      return { error: new GatewayUnavailable(`OxaPay did not answer: ${this.reasonOf(error)}`), again: true };
+      throw new GatewayUnavailable(`OxaPay was not asked: ${error instanceof Error ? error.message : 'no turn'}`);
     }
   }
 
-  private async send(call: Call, connection: Connection, timeMs: number): Promise<Answer> {
+  /** Sends it, and tells what came of it. */
+  private async send<T>(call: Call, connection: Connection, timeMs: number, read: Read<T>): Promise<Outcome<T>> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), Math.max(1, timeMs));
     try {
-      const response = await this.http.axiosRef.request<Uint8Array>({
+      const { status, headers, data } = await this.http.axiosRef.request<Uint8Array>({
         ...this.requestOf(call),
         httpAgent: connection.agent,
         httpsAgent: connection.agent,
         signal: abort.signal,
       });
-      const retryAfter: unknown = response.headers['retry-after'];
-      return {
-        verdict: judge(response.status, response.data),
-        retryAfterSeconds: typeof retryAfter === 'string' ? secondsOf(retryAfter) : null,
-      };
+      const told = toldBy(judge(status, data), headers['retry-after'], read);
+      this.note(call, told, data);
+      return new Outcome(told);
+    } catch (error) {
+      const told = { kind: 'failed', ...failureOf(error) } as const;
+      if (told.unreadable) this.note(call, told, new Uint8Array());
+      return new Outcome(told);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Has the whole fleet slow down where the gateway asks for it, and says aloud when it is not understood any more. */
+  private note(call: Call, told: Told<unknown>, body: Uint8Array): void {
+    if (told.kind === 'busy' && told.status === 429) {
+      this.options.budget.slowDown().catch((error: unknown) => {
+        this.log.warn({ msg: 'OxaPay asked us to slow down, and others were not told', error: String(error) });
+      });
+    }
+    if (told.kind !== 'failed' || !told.unreadable) {
+      this.unreadable = 0;
+      return;
+    }
+    this.unreadable++;
+    const { method, path } = call;
+    const facts = { method, path, reason: told.reason, said: this.withoutKeys(beginningOfPage(body)) };
+    if (this.unreadable !== unreadableInARow) {
+      this.log.warn({ msg: 'an answer of OxaPay cannot be read', ...facts });
+      return;
+    }
+    const msg = `${unreadableInARow} answers of OxaPay in a row cannot be read: see whether its interface has changed, or something else answers in its place`;
+    this.log.error({ msg, ...facts });
   }
 
   private requestOf(call: Call): AxiosRequestConfig {
@@ -190,27 +248,37 @@ export class Exchange {
   }
 
   private refusalText({ status, field, message }: { status: number; field: string | null; message: string }): string {
-    let text = `OxaPay refused (${status})${field === null ? '' : ` ${field}`}${message === '' ? '' : `: ${message}`}`;
-    for (const key of [this.options.merchantKey, this.options.payoutKey]) {
-      if (key !== '') text = text.replaceAll(key, '[key]');
-    }
-    return text;
+    const text = `OxaPay refused (${status})${field === null ? '' : ` ${field}`}${message === '' ? '' : `: ${message}`}`;
+    return this.withoutKeys(text);
   }
 
-  /** A word for the log. Never the error's own text or cause: axios hangs the whole request on it, keys included. */
-  private reasonOf(error: unknown): string {
-    if (error instanceof WireError) return `bad_response (${error.message})`;
-    if (!(error instanceof AxiosError)) throw error;
-    return error.code === AxiosError.ERR_CANCELED ? 'no answer in time' : (error.code ?? 'no connection');
+  private withoutKeys(text: string): string {
+    const keys = [this.options.merchantKey, this.options.payoutKey].filter((key) => key !== '');
+    return keys.reduce((rest, key) => rest.replaceAll(key, '[key]'), text);
   }
 }
 
-const isOfThePort = (error: unknown): boolean =>
-  error instanceof GatewayRefused || error instanceof GatewayUnavailable || error instanceof GatewayOutcomeUnknown;
+function toldBy<T>(verdict: Verdict, retryAfter: unknown, read: Read<T>): Told<T> {
+  if (verdict.kind === 'busy') {
+    return { ...verdict, retryAfterSeconds: typeof retryAfter === 'string' ? secondsOf(retryAfter) : null };
+  }
+  return verdict.kind === 'ok' ? { kind: 'ok', value: read(verdict.data) } : verdict;
+}
 
-/** Half to one and a half times the mean, so that callers who failed together do not return together. */
-const waitMs = (mean: number, retryAfterSeconds: number | null): number =>
-  retryAfterSeconds === null ? mean * (0.5 + Math.random()) : retryAfterSeconds * 1000;
+/** A word for the log. Never the error's own text or cause: axios hangs the whole request on it, keys included. */
+function failureOf(error: unknown): { reason: string; unreadable: boolean } {
+  if (error instanceof WireError) return { reason: `bad_response (${error.message})`, unreadable: true };
+  if (!(error instanceof AxiosError)) throw error;
+  if (error.message.startsWith('maxContentLength')) return { reason: 'bad_response (too_large)', unreadable: true };
+  const reason = error.code === AxiosError.ERR_CANCELED ? 'no answer in time' : (error.code ?? 'no connection');
+  return { reason, unreadable: false };
+}
+
+/** How a page begins that came in an answer's place. Of JSON nothing: it may tell of a payment. */
+function beginningOfPage(body: Uint8Array): string {
+  const text = Buffer.from(body.subarray(0, 256)).toString();
+  return text.trimStart().startsWith('<') ? text : '';
+}
 
 /** `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as seconds from now; null for rubbish and for the past. */
 function secondsOf(retryAfter: string): number | null {

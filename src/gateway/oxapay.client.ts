@@ -1,4 +1,5 @@
 import type { HttpService } from '@nestjs/axios';
+import { Gauge, type Registry } from 'prom-client';
 
 import { msOf, type Instant } from '../kernel/clock.js';
 import type { LosslessJson } from '../kernel/json.js';
@@ -19,20 +20,28 @@ import { isId, WireError } from './fields.js';
 import { invoiceBody } from './invoice-request.js';
 import { payoutBody } from './payout-request.js';
 import { pricesOf, readCoinPrices, readFiatPrices } from './prices.js';
+import type { BreakerState, KeyName } from './resilience.client.js';
 import { readCallback, readPayment, readPayout } from './wire.js';
 
 /** OxaPay behind the port: which of its routes answers what (REST v1; docs.oxapay.com). */
 export class OxaPayGateway extends PaymentGateway {
   private readonly exchange: Exchange;
 
-  constructor(http: HttpService, options: OxaPayOptions) {
+  /** A `registry` gets a gauge of the breakers. */
+  constructor(http: HttpService, options: OxaPayOptions, registry?: Registry) {
     super();
     this.exchange = new Exchange(http, options);
+    if (registry) gaugeOf(registry, () => this.breakers());
   }
 
   /** Closes the connections that are kept open; called by Nest at shutdown. */
   onApplicationShutdown(): void {
     this.exchange.close();
+  }
+
+  /** Whether requests are sent, by the key that they carry. */
+  breakers(): Record<KeyName, BreakerState> {
+    return this.exchange.state();
   }
 
   override async openInvoice(request: InvoiceRequest): Promise<OpenedInvoice> {
@@ -115,6 +124,20 @@ export class OxaPayGateway extends PaymentGateway {
     if (answer === null) throw new GatewayUnavailable('OxaPay does not know the list (404)');
     return answer;
   }
+}
+
+const breakerLevels: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 };
+
+function gaugeOf(registry: Registry, breakers: () => Record<KeyName, BreakerState>): Gauge {
+  return new Gauge({
+    name: 'finality_gateway_breaker_state',
+    help: 'Whether the gateway is asked, by the key that requests carry: 0 yes, 1 one request to see how it fares, 2 no',
+    labelNames: ['key'],
+    registers: [registry],
+    collect() {
+      for (const [key, state] of Object.entries(breakers())) this.set({ key }, breakerLevels[state]);
+    },
+  });
 }
 
 function noneWhereUnavailable(error: unknown): ReadonlyMap<string, string> {

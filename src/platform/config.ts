@@ -21,6 +21,8 @@ export interface Config {
   goAheadMinutes: number | null;
   /** Requests a minute that one API key may make. */
   rateLimit: number;
+  /** Questions a second that all processes together may ask the gateway. */
+  gatewayRequestsPerSecond: number;
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -58,6 +60,7 @@ export function readConfig(env: Env): Config {
         ? null
         : integer(env, 'GO_AHEAD_AFTER_SILENCE_MINUTES', 0, 5, 1440),
     rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', gateway === 'sandbox' ? 1_000_000 : 6000, 1, 100_000_000),
+    gatewayRequestsPerSecond: integer(env, 'GATEWAY_REQUESTS_PER_SECOND', 10, 1, 1000),
   };
 }
 

@@ -58,6 +58,7 @@ const wrong: Record<string, string[]> = {
   LOG_LEVEL: ['INFO', 'verbose', '3'],
   GO_AHEAD_AFTER_SILENCE_MINUTES: ['0', '4', '1441', 'never'],
   RATE_LIMIT_PER_MINUTE: ['0', '-5', 'many', '1000000000'],
+  GATEWAY_REQUESTS_PER_SECOND: ['0', '1001', '2.5', 'ten'],
 };
 
 describe('The configuration', () => {
@@ -75,6 +76,7 @@ describe('The configuration', () => {
       apiKey: null,
       opsPassword: null,
       logLevel: 'info',
+      gatewayRequestsPerSecond: 10,
     });
     expect(readConfig({}).dataDir).toMatch(/\/\.finality$/);
   });

@@ -83,6 +83,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     OXAPAY_PAYOUT_API_KEY: payoutKey,
     OPS_PASSWORD: 'test-ops-password',
     RATE_LIMIT_PER_MINUTE: '1000000',
+    GATEWAY_REQUESTS_PER_SECOND: '1000',
     ...options.env,
   });
   const logged: string[] = [];
