@@ -40,6 +40,8 @@ interface Turns {
   take(): Promise<void>;
   /** Makes the turns come more slowly for a while. */
   slowDown(): Promise<void>;
+  /** Turns away whoever would have to wait. */
+  stop(): void;
 }
 
 const longestRetryAfterSeconds = 86_400;
@@ -67,7 +69,7 @@ const defaults = {
   tries: 3,
   pauseMs: 250,
   breakerOpenMs: 30_000,
-  budget: { take: () => Promise.resolve(), slowDown: () => Promise.resolve() },
+  budget: { take: () => Promise.resolve(), slowDown: () => Promise.resolve(), stop: () => undefined },
 };
 
 /**
@@ -92,6 +94,11 @@ export class Exchange {
     this.questions = connectionTo(baseUrl, { keepAlive: true, connectMs });
     const breaker = (key: KeyName): Breaker => new Breaker(key, breakerOpenMs);
     this.breakers = { merchant: breaker('merchant'), payout: breaker('payout'), none: breaker('none') };
+  }
+
+  /** From now on no question waits for its turn: those that would have to are not asked. */
+  hurry(): void {
+    this.options.budget.stop();
   }
 
   /** Closes the connections that are kept open. */

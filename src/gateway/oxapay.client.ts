@@ -34,6 +34,11 @@ export class OxaPayGateway extends PaymentGateway {
     if (registry) gaugeOf(registry, () => this.breakers());
   }
 
+  /** Called by Nest first of all: what works in the background is waited for next. */
+  onModuleDestroy(): void {
+    this.exchange.hurry();
+  }
+
   /** Closes the connections that are kept open; called by Nest at shutdown. */
   onApplicationShutdown(): void {
     this.exchange.close();

@@ -32,6 +32,8 @@ const takeTurn = `
  * one statement). What was saved up while nobody asked is worth one second.
  */
 export class RequestBudget {
+  private readonly stopping = new AbortController();
+
   constructor(
     private readonly pool: Pool,
     private readonly perSecond: number,
@@ -49,7 +51,15 @@ export class RequestBudget {
     });
     const [taken] = rows;
     if (!taken) throw new NoTurn('the budget of requests is used up');
-    if (taken.wait > 0) await delay(Math.ceil(taken.wait));
+    if (taken.wait <= 0) return;
+    await delay(Math.ceil(taken.wait), undefined, { signal: this.stopping.signal }).catch((error: unknown) => {
+      throw new NoTurn('the service stops', { cause: error });
+    });
+  }
+
+  /** Whoever waits, now or later, is turned away, so that nobody who stops has to wait for them. */
+  stop(): void {
+    this.stopping.abort();
   }
 
   /** Halves the rate for the next minute, for all processes. Turns that are given out already stay as they are. */

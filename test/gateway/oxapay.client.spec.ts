@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HttpService } from '@nestjs/axios';
+import { Logger } from '@nestjs/common';
 import axios from 'axios';
 
 import type { OxaPayOptions } from '../../src/gateway/exchange.client.js';
@@ -90,6 +91,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
 const failWithin = { connectMs: 500, readMs: 150, createMs: 150 };
 
 beforeEach(async () => {
+  Logger.overrideLogger(false);
   server = new GatewayServer();
   baseUrl = `${await server.start()}/v1`;
 });
