@@ -20,6 +20,7 @@ import { PaymentTerms } from './api/payment-terms.js';
 import { PaymentsController } from './api/payments.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
 import { ApiSettings } from './api/settings.js';
+import { WebhookDeliveriesController } from './api/webhook-deliveries.controller.js';
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
 import { Background } from './background.module.js';
 import { CallbackCounts } from './callbacks/callback-counts.js';
@@ -37,6 +38,7 @@ import {
   fulfillmentDeadlineTask,
 } from './fulfillment/fulfillment-outcome.job.js';
 import { deliverWebhookTask, WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
+import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
 import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
 import { OxaPayGateway } from './gateway/oxapay.client.js';
@@ -149,6 +151,7 @@ export class AppModule {
         PoliciesController,
         CustomersController,
         WebhookEndpointsController,
+        WebhookDeliveriesController,
         CallbacksController,
         StatusController,
         HealthController,
@@ -274,6 +277,11 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
         streams: FulfillmentStreams,
       ) => new WebhookDelivery(pool, endpoints, client, jobs, streams, clock),
       inject: [DatabasePool, WebhookEndpoints, WebhookClient, Jobs, FulfillmentStreams],
+    },
+    {
+      provide: WebhookDeliveries,
+      useFactory: (pool: Pool) => new WebhookDeliveries(pool, clock),
+      inject: [DatabasePool],
     },
     ReportFulfillmentHandler,
   ];

@@ -1,4 +1,5 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
+import { isUuid } from '../kernel/ids.js';
 import { isCurrencySymbol, isFiat, isPlainDecimal } from '../kernel/money.js';
 import { isPolicyName, policyNameRule } from '../payments/policies.js';
 import { Decimal } from '../payments/decimal.js';
@@ -103,6 +104,12 @@ export const IsVersionOrInstant = rule(
   (value) => {
     return typeof value === 'string' && (/^[1-9]\d{0,8}$/.test(value) || isInstant(value));
   },
+);
+
+export const IsId = rule(
+  'isId',
+  'must be an id: a UUID in lower case',
+  (value) => typeof value === 'string' && isUuid(value),
 );
 
 export const NoControls = rule(

@@ -4,6 +4,7 @@ import type { Pool, PoolClient } from 'pg';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
+import { inTransaction } from '../platform/database/database.pg.js';
 import { isWebhookType, webhookTypes, type WebhookType } from './webhook-types.js';
 import { webhookUrlFault, type WebhookUrlRules } from './webhook-url.js';
 
@@ -14,8 +15,25 @@ export interface WebhookEndpoint {
   /** What it asked for; null for everything. */
   events: WebhookType[] | null;
   createdAt: Instant;
-  /** Since when nothing is sent there, because it answered 410; null while it is in use. */
+  /** Since when nothing is sent there; null while it is in use. */
   disabledAt: Instant | null;
+  /** Why we disabled it: it answered 410, or nothing got through for days. Null where its owner did, or nobody. */
+  disabledReason: DisabledReason | null;
+  /** Since when every attempt fails; null while it answers. */
+  failingSince: Instant | null;
+  /** When it last got a new secret; null for never. */
+  secretRotatedAt: Instant | null;
+}
+
+type DisabledReason = 'gone' | 'failing';
+
+/** What is left out stays as it is. */
+export interface EndpointChange {
+  url?: string;
+  /** Null for everything. */
+  events?: readonly string[] | null;
+  /** True puts a disabled endpoint to use again and forgets its failures; false sends nothing there any more. */
+  enabled?: boolean;
 }
 
 /** What a delivery needs. */
@@ -31,12 +49,15 @@ interface Row {
   events: WebhookType[] | null;
   created_at: Instant;
   disabled_at: Instant | null;
+  disabled_reason: DisabledReason | null;
+  failing_since: Instant | null;
+  previous_secret_until: Instant | null;
 }
 
 const maxPerApplication = 20;
 const rotationMinutes = 24 * 60;
 const secretBytes = 32;
-const columns = 'id, url, events, created_at, disabled_at';
+const columns = 'id, url, events, created_at, disabled_at, disabled_reason, failing_since, previous_secret_until';
 
 const endpointOf = (row: Row): WebhookEndpoint => ({
   id: row.id,
@@ -44,6 +65,9 @@ const endpointOf = (row: Row): WebhookEndpoint => ({
   events: row.events,
   createdAt: row.created_at,
   disabledAt: row.disabled_at,
+  disabledReason: row.disabled_reason,
+  failingSince: row.failing_since,
+  secretRotatedAt: row.previous_secret_until && addMinutes(row.previous_secret_until, -rotationMinutes),
 });
 
 /** Standard Webhooks: `whsec_` and the key in base64. */
@@ -66,16 +90,21 @@ export class WebhookEndpoints {
     events: readonly string[] | null;
   }): Promise<WebhookEndpoint & { secret: string }> {
     const { applicationId, url } = given;
-    const events = this.checked(url, given.events);
+    this.checkUrl(url);
+    const events = checkedEvents(given.events);
     const secret = newSecret();
     const text = `insert into webhook_endpoint (id, application_id, url, events, secret, created_at)
       select $1, $2, $3, $4, $5, $6 where (select count(*) from webhook_endpoint where application_id = $2) < $7
       returning ${columns}`;
     const values = [this.ids.next(), applicationId, url, events, secret, this.clock.now(), maxPerApplication];
-    const { rows } = await this.pool.query<Row>(text, values);
-    if (!rows[0])
+    const [row] = await inTransaction(this.pool, async (tx) => {
+      // One create at a time, so that the count holds until the insert.
+      await tx.query('select 1 from application where id = $1 for no key update', [applicationId]);
+      return (await tx.query<Row>(text, values)).rows;
+    });
+    if (!row)
       throw new Refusal('conflict', `An application has at most ${String(maxPerApplication)} webhook endpoints.`);
-    return { ...endpointOf(rows[0]), secret };
+    return { ...endpointOf(row), secret };
   }
 
   /** Oldest first. */
@@ -93,19 +122,23 @@ export class WebhookEndpoints {
     return rows[0] ? endpointOf(rows[0]) : null;
   }
 
-  /** Changes what is given and puts a disabled endpoint to use again. Null where there is none. Throws as `create`. */
-  async update(
-    applicationId: string,
-    id: string,
-    change: { url?: string; events?: readonly string[] | null },
-  ): Promise<WebhookEndpoint | null> {
-    const current = await this.get(applicationId, id);
-    if (!current) return null;
-    const url = change.url ?? current.url;
-    const events = this.checked(url, change.events === undefined ? current.events : change.events);
-    const text = `update webhook_endpoint set url = $3, events = $4, disabled_at = null
+  /** Changes what is given. Another URL forgets the failures of the old one. Null where there is none. Throws as `create`. */
+  async update(applicationId: string, id: string, change: EndpointChange): Promise<WebhookEndpoint | null> {
+    if (!isUuid(id)) return null;
+    const { url = null, enabled = null } = change;
+    if (url !== null) this.checkUrl(url);
+    const events = checkedEvents(change.events ?? null);
+    const unlessFresh = (column: string): string =>
+      `${column} = case when $6::boolean or $3::text <> url then null else ${column} end`;
+    const text = `update webhook_endpoint set url = coalesce($3::text, url),
+        events = case when $4::boolean then $5::text[] else events end,
+        disabled_at = case when $6::boolean then null when not $6::boolean then coalesce(disabled_at, $7) else disabled_at end,
+        disabled_reason = case when $6::boolean then null else disabled_reason end,
+        failures = case when $6::boolean or $3::text <> url then 0 else failures end,
+        ${['failing_since', 'paused_until', 'warned_at'].map(unlessFresh).join(', ')}
       where application_id = $1 and id = $2 returning ${columns}`;
-    const { rows } = await this.pool.query<Row>(text, [applicationId, id, url, events]);
+    const values = [applicationId, id, url, change.events !== undefined, events, enabled, this.clock.now()];
+    const { rows } = await this.pool.query<Row>(text, values);
     return rows[0] ? endpointOf(rows[0]) : null;
   }
 
@@ -122,6 +155,18 @@ export class WebhookEndpoints {
       secret,
     ]);
     return rows[0] ? { ...endpointOf(rows[0]), secret } : null;
+  }
+
+  /**
+   * The secret that an endpoint has since its last rotation at `rotatedAt` (null: since it was made); null where it has
+   * another by now.
+   */
+  async secretSince(applicationId: string, id: string, rotatedAt: Instant | null): Promise<string | null> {
+    const text = `select secret from webhook_endpoint
+      where application_id = $1 and id = $2 and previous_secret_until is not distinct from $3`;
+    const until = rotatedAt && addMinutes(rotatedAt, rotationMinutes);
+    const { rows } = await this.pool.query<{ secret: string }>(text, [applicationId, id, until]);
+    return rows[0]?.secret ?? null;
   }
 
   /** False where there was none. Deliveries that wait for it are dropped when they are due. */
@@ -166,17 +211,20 @@ export class WebhookEndpoints {
     ]);
   }
 
-  private checked(url: string, events: readonly string[] | null): WebhookType[] | null {
+  private checkUrl(url: string): void {
     const fault = webhookUrlFault(url, this.rules);
     if (fault !== null) throw new Refusal('invalid_request', `The URL ${fault}.`, [{ pointer: '/url', detail: fault }]);
-    if (events === null) return null;
-    const known = events.filter(isWebhookType);
-    if (known.length === events.length) return [...new Set(known)];
-    const errors = events.flatMap((event, at) =>
-      isWebhookType(event)
-        ? []
-        : [{ pointer: `/events/${String(at)}`, detail: `must be one of ${webhookTypes.join(', ')}` }],
-    );
-    throw new Refusal('invalid_request', 'An event is not known.', errors.slice(0, 20));
   }
+}
+
+function checkedEvents(events: readonly string[] | null): WebhookType[] | null {
+  if (events === null) return null;
+  const known = events.filter(isWebhookType);
+  if (known.length === events.length) return [...new Set(known)];
+  const errors = events.flatMap((event, at) =>
+    isWebhookType(event)
+      ? []
+      : [{ pointer: `/events/${String(at)}`, detail: `must be one of ${webhookTypes.join(', ')}` }],
+  );
+  throw new Refusal('invalid_request', 'An event is not known.', errors.slice(0, 20));
 }

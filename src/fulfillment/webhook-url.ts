@@ -9,12 +9,33 @@ export interface WebhookUrlRules {
 }
 
 const maxUrlLength = 2048;
-// Names that never leave a machine or a site: RFC 6761, 6762, 8375, and ICANN's name for private use.
-const privateNames = ['localhost', 'local', 'internal', 'home.arpa', 'intranet', 'lan'];
+// A URL parser drops some of these and turns the last into a slash: what is read then is not what is looked at.
+const misread = /[\u0000-\u0020\u007f-\u00a0\u2028\u2029\ufeff\\]/;
+// Names that never leave a machine or a site: RFC 6761, 6762, 7686, 8375, 9476, ICANN's names for private use, and the
+// usual ones for metadata services.
+const privateNames = [
+  'localhost',
+  'localdomain',
+  'local',
+  'internal',
+  'home.arpa',
+  'intranet',
+  'private',
+  'corp',
+  'home',
+  'lan',
+  'svc',
+  'alt',
+  'onion',
+  'invalid',
+  'test',
+  'metadata.goog',
+];
 
 /** What is wrong with a webhook's URL, as a sentence for its owner; null where nothing is. */
 export function webhookUrlFault(text: string, rules: WebhookUrlRules): string | null {
   if (text.length > maxUrlLength) return `must be at most ${String(maxUrlLength)} characters long`;
+  if (misread.test(text)) return 'must not hold spaces, control characters or backslashes';
   if (!URL.canParse(text)) return 'must be an absolute URL';
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https://';
@@ -26,12 +47,20 @@ function publicFault(url: URL, rules: WebhookUrlRules): string | null {
   if (url.protocol !== 'https:') return 'must begin with https://';
   if (url.port !== '') return 'must not name a port: webhooks go to port 443';
   // The URL parser has turned every spelling of an address (0x7f.1, 2130706433, full-width digits) into the usual one.
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const host = plainHost(url);
+  if (URL.canParse(rules.publicUrl) && host === plainHost(new URL(rules.publicUrl)))
+    return 'must not lead back to this service';
   if (isIP(host) !== 0) return isPublicAddress(host) ? null : 'must not lead to a private or reserved address';
-  if (!host.includes('.') || privateNames.some((name) => host === name || host.endsWith(`.${name}`))) {
+  const labels = host.split('.');
+  if (
+    labels.length < 2 ||
+    labels.includes('') ||
+    privateNames.some((name) => host === name || host.endsWith(`.${name}`))
+  ) {
     return 'must name a host on the public Internet';
   }
-  return host === hostOf(rules.publicUrl) ? 'must not lead back to this service' : null;
+  return null;
 }
 
-const hostOf = (url: string): string | null => (URL.canParse(url) ? new URL(url).hostname.replace(/\.$/, '') : null);
+/** Without the brackets of an IPv6 address and the dot that ends a full name. */
+const plainHost = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');

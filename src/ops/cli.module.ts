@@ -6,6 +6,7 @@ import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
 import { replayPayment, replayProjections } from './replay.cli.js';
 import { timeline } from './timeline.cli.js';
+import { webhooksCommand } from './webhooks.cli.js';
 import { openWorkspace, type Workspace } from './workspace.pg.js';
 
 /** What a command tells: lines for people, or one JSON value, and whether all is well. */
@@ -51,7 +52,8 @@ function failed(error: unknown): number {
   return error instanceof ConfigError ? wrongConfiguration : 1;
 }
 
-type Run = (options: { json?: boolean }, command: (workspace: Workspace) => Promise<Report>) => Promise<void>;
+/** Runs a command with the workspace that it needs, prints its report, and closes the workspace. */
+export type Run = (options: { json?: boolean }, command: (workspace: Workspace) => Promise<Report>) => Promise<void>;
 
 function program(run: Run): Command {
   const cli = new Command('finality')
@@ -71,6 +73,7 @@ function program(run: Run): Command {
     .description('its events, evidence and deliveries side by side, oldest first')
     .option('--json', 'one JSON value')
     .action((id: string, options: { json?: boolean }) => run(options, (workspace) => timeline(workspace, id)));
+  webhooksCommand(cli, run);
   cli
     .command('doctor')
     .description('checks configuration, database, gateway, clocks and backlog, and says what to do')
