@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Ids } from '../../src/kernel/ids.js';
 import { newApiKey } from '../../src/platform/http/applications.pg.js';
 import { apiKey, startTestService, until, type TestService } from '../support/service.js';
 import {
+  addDelivery,
   addOther,
   asOther,
   created,
@@ -25,7 +27,7 @@ interface Row {
   other: number;
 }
 
-/** Every route that needs a key. `{payment}`, `{paid}` and `{endpoint}` are ids of the application `default`. */
+/** Every route that needs a key. `{payment}`, `{paid}`, `{endpoint}` and `{delivery}` are ids of the application `default`. */
 const routes: Record<string, Row> = {
   'POST /v1/payments': { path: '/v1/payments', body: order('access-new'), own: 201, other: 201 },
   'GET /v1/payments': { path: '/v1/payments', own: 200, other: 200 },
@@ -68,6 +70,26 @@ const routes: Record<string, Row> = {
     other: 201,
   },
   'GET /v1/webhook-endpoints': { path: '/v1/webhook-endpoints', own: 200, other: 200 },
+  'GET /v1/webhook-endpoints/{id}': { path: '/v1/webhook-endpoints/{endpoint}', own: 200, other: 404 },
+  'PATCH /v1/webhook-endpoints/{id}': {
+    path: '/v1/webhook-endpoints/{endpoint}',
+    body: { enabled: true },
+    own: 200,
+    other: 404,
+  },
+  'POST /v1/webhook-endpoints/{id}/rotate-secret': {
+    path: '/v1/webhook-endpoints/{endpoint}/rotate-secret',
+    own: 200,
+    other: 404,
+  },
+  'GET /v1/webhook-deliveries': { path: '/v1/webhook-deliveries', own: 200, other: 200 },
+  'GET /v1/webhook-deliveries/{id}': { path: '/v1/webhook-deliveries/{delivery}', own: 200, other: 404 },
+  'POST /v1/webhook-deliveries/redeliver': {
+    path: '/v1/webhook-deliveries/redeliver',
+    body: { deliveryIds: ['{delivery}'] },
+    own: 202,
+    other: 404,
+  },
   'DELETE /v1/webhook-endpoints/{id}': { path: '/v1/webhook-endpoints/{endpoint}', own: 204, other: 404 },
 };
 
@@ -82,6 +104,7 @@ describe('Who may call what', () => {
   let shop: TestService;
   const ids: Record<string, string> = {};
   const at = (path: string): string => path.replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? missing);
+  const textOf = (body: unknown): string => at(JSON.stringify(body));
 
   beforeAll(async () => {
     shop = await startTestService();
@@ -98,6 +121,7 @@ describe('Who may call what', () => {
     Object.assign(ids, { payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
     await shop.api('PUT', '/v1/policies/access-policy', {});
     ids['policy'] = 'access-policy';
+    ids['delivery'] = await addDelivery(shop, { endpointId: String(endpoint.body.id) });
     // Nothing goes on by itself any more, and the read model has them all.
     await until(async () => (await shop.api('GET', '/v1/orders/access-2')).body.fulfillment === 'requested');
     await shop.api('GET', `/v1/payments?minPosition=${String(paid.position)}`);
@@ -127,7 +151,7 @@ describe('Who may call what', () => {
     async (route) => {
       const { path, body } = row(route);
       const before = await rowsOf(shop.database);
-      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+      const sent = body === undefined ? {} : { body: textOf(body) };
       const keys = [
         undefined,
         'Bearer ',
@@ -161,12 +185,16 @@ describe('Who may call what', () => {
       const sent = {
         method: methodOf(route),
         headers: asOther,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: textOf(body) }),
       };
       const theirs = await send(shop.url, { ...sent, path: at(path) });
       expect(theirs.status).toBe(other);
       if (other === 404) {
-        const nobodys = await send(shop.url, { ...sent, path: path.replace(/\{\w+\}|access-1/, missing) });
+        const nobodys = await send(shop.url, {
+          ...sent,
+          path: path.replace(/\{\w+\}|access-1/, missing),
+          ...(body === undefined ? {} : { body: JSON.stringify(body).replace(/\{\w+\}/, missing) }),
+        });
         expect([theirs.status, theirs.text, theirs.headers['content-type']]).toEqual([
           nobodys.status,
           nobodys.text,
@@ -174,15 +202,15 @@ describe('Who may call what', () => {
         ]);
         expectProblem(theirs, 'not_found');
       } else {
-        for (const value of [ids['payment'], ids['paid'], ids['endpoint'], ids['policy'], 'access-1', 'access-2'])
-          expect(theirs.text).not.toContain(value);
+        for (const value of [...Object.values(ids), 'access-1', 'access-2']) expect(theirs.text).not.toContain(value);
       }
     },
   );
 
   it.each(Object.keys(routes))('answers %s to its own application, after all that others tried', async (route) => {
     const { path, body, own } = row(route);
-    expect((await shop.api(methodOf(route), at(path), body)).status).toBe(own);
+    const sent = body === undefined ? undefined : textOf(body);
+    expect((await shop.api(methodOf(route), at(path), sent)).status).toBe(own);
   });
 
   it.each(Object.keys(routes).filter((route) => route.includes('{id}')))(
@@ -249,7 +277,8 @@ describe('Who may call what', () => {
   });
 
   it('A21 refuses a cursor of another application with 400', async () => {
-    for (const list of ['/v1/payments', '/v1/orders', '/v1/policies']) {
+    await addDelivery(shop, { endpointId: ids['endpoint'] ?? '' });
+    for (const list of ['/v1/payments', '/v1/orders', '/v1/policies', '/v1/webhook-deliveries']) {
       const { body } = await shop.api('GET', `${list}?limit=1`);
       const { nextCursor } = body as { nextCursor: string };
       const answer = await shop.api('GET', `${list}?cursor=${nextCursor}`, undefined, asOther);
@@ -260,6 +289,7 @@ describe('Who may call what', () => {
 
   it('shows each application only its own payments, orders, events and endpoints', async () => {
     const theirs = await created(shop, 'access-own', {}, asOther);
+    await addDelivery(shop, { endpointId: shop.service.app.get(Ids).next(), key: otherKey });
     const position = `minPosition=${String(theirs.position)}`;
     const owners = new Map<string, number>();
     for (const path of [
@@ -267,6 +297,7 @@ describe('Who may call what', () => {
       `/v1/orders?${position}&limit=100`,
       '/v1/events?limit=100',
       '/v1/webhook-endpoints',
+      '/v1/webhook-deliveries',
     ]) {
       const [mine, other] = await Promise.all([
         send(shop.url, { method: 'GET', path }),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { refusals, type RefusalCode } from '../../src/kernel/refusal.js';
 import { problemType } from '../../src/platform/http/problem.js';
 import { startTestService, until, type TestService } from '../support/service.js';
-import { created, credited, order, payAll, send } from './support.js';
+import { addDelivery, created, credited, order, payAll, send } from './support.js';
 
 interface Schema {
   $ref?: string;
@@ -171,6 +171,9 @@ describe('The OpenAPI document', () => {
     const refund = { amount: '1', address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', reason: 'returned' };
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });
+    const at = `/v1/webhook-endpoints/${String(endpoint.body.id)}`;
+    const given = { endpointId: endpoint.body.id as string, attempts: [null, 500] };
+    const delivery = await addDelivery(shop, { ...given, status: 'dead' });
     const calls: [string, string, string, unknown?][] = [
       ['POST', '/v1/payments', '/v1/payments', order('documented-new')],
       ['POST', '/v1/payments', '/v1/payments', order('documented', { amount: '1.00' })],
@@ -218,7 +221,24 @@ describe('The OpenAPI document', () => {
         { url: 'http://127.0.0.1:9/y', events: ['payment.paid'] },
       ],
       ['GET', '/v1/webhook-endpoints', '/v1/webhook-endpoints'],
-      ['DELETE', '/v1/webhook-endpoints/{id}', `/v1/webhook-endpoints/${String(endpoint.body.id)}`],
+      ['POST', '/v1/webhook-endpoints', '/v1/webhook-endpoints', { url: 'nonsense' }],
+      ['GET', '/v1/webhook-endpoints/{id}', at],
+      ['GET', '/v1/webhook-endpoints/{id}', `/v1/webhook-endpoints/${missing}`],
+      ['PATCH', '/v1/webhook-endpoints/{id}', at, { events: ['payment.paid'], enabled: false }],
+      ['PATCH', '/v1/webhook-endpoints/{id}', at, { enabled: 'yes' }],
+      ['PATCH', '/v1/webhook-endpoints/{id}', at, { events: null, enabled: true }],
+      ['POST', '/v1/webhook-endpoints/{id}/rotate-secret', `${at}/rotate-secret`],
+      ['GET', '/v1/webhook-endpoints/{id}', at],
+      ['GET', '/v1/webhook-deliveries', '/v1/webhook-deliveries?status=dead'],
+      ['GET', '/v1/webhook-deliveries', '/v1/webhook-deliveries?status=lost'],
+      ['GET', '/v1/webhook-deliveries', '/v1/webhook-deliveries?cursor=x'],
+      ['GET', '/v1/webhook-deliveries/{id}', `/v1/webhook-deliveries/${delivery}`],
+      ['GET', '/v1/webhook-deliveries/{id}', `/v1/webhook-deliveries/${missing}`],
+      ['POST', '/v1/webhook-deliveries/redeliver', '/v1/webhook-deliveries/redeliver', { deliveryIds: [delivery] }],
+      ['POST', '/v1/webhook-deliveries/redeliver', '/v1/webhook-deliveries/redeliver', { deliveryIds: [missing] }],
+      ['POST', '/v1/webhook-deliveries/redeliver', '/v1/webhook-deliveries/redeliver', {}],
+      ['GET', '/v1/webhook-deliveries', '/v1/webhook-deliveries'],
+      ['DELETE', '/v1/webhook-endpoints/{id}', at],
     ];
     const checked = new Set<string>();
     for (const [method, template, path, body] of calls) {

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { expect } from '@jest/globals';
 import { addCredit } from '../../src/customers/credit.js';
 import { CreditAccounts } from '../../src/customers/credit-streams.pg.js';
+import { Ids } from '../../src/kernel/ids.js';
 import { refusals, type RefusalCode } from '../../src/kernel/refusal.js';
 import { Applications } from '../../src/platform/http/applications.pg.js';
 import { problemType } from '../../src/platform/http/problem.js';
@@ -168,6 +169,71 @@ export async function credited(
       addCredit(account, addition, shop.clock.now()),
     );
   return { applicationId, paymentId };
+}
+
+export interface GivenDelivery {
+  endpointId: string;
+  /** Of one that nothing else is known of, unless given. */
+  paymentId?: string;
+  /** Of the application; `default` unless told otherwise. */
+  key?: string;
+  sequence?: number;
+  type?: string;
+  status?: 'waiting' | 'delivered' | 'dead' | 'cancelled';
+  /** For one that waits; null behind another. */
+  dueAt?: string | null;
+  createdAt?: string;
+  /** How each attempt so far ended: an HTTP status, or null for none. */
+  attempts?: (number | null)[];
+}
+
+/** A webhook and its delivery, as the service leaves them; returns the id of the delivery. */
+export async function addDelivery(shop: TestService, given: GivenDelivery): Promise<string> {
+  const ids = shop.service.app.get(Ids);
+  const { endpointId, paymentId = ids.next(), key = apiKey, type = 'payment.late', status = 'delivered' } = given;
+  const { createdAt = shop.clock.now(), attempts = [], dueAt = status === 'waiting' ? createdAt : null } = given;
+  const { pool } = shop.database;
+  const applicationId = (await shop.service.app.get(Applications).byKey(key))?.id ?? '';
+  const { rows } = await pool.query<{ next: number }>(
+    'select coalesce(max(sequence), 0) + 1 as next from webhook where payment_id = $1',
+    [paymentId],
+  );
+  const sequence = given.sequence ?? rows[0]?.next ?? 1;
+  const id = ids.next();
+  const webhookId = randomUUID();
+  await pool.query(
+    `insert into webhook (id, application_id, payment_id, sequence, type, body, correlation_id, created_at)
+     values ($1, $2, $3, $4, $5, '{}', $1, $6)`,
+    [webhookId, applicationId, paymentId, sequence, type, createdAt],
+  );
+  await pool.query(
+    `insert into webhook_delivery (id, webhook_id, endpoint_id, application_id, payment_id, sequence, type, status, due_at,
+       attempts, round_attempts, round_began_at, created_at, ended_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $11, $12)`,
+    [
+      id,
+      webhookId,
+      endpointId,
+      applicationId,
+      paymentId,
+      sequence,
+      type,
+      status,
+      dueAt,
+      attempts.length,
+      createdAt,
+    ].concat(status === 'waiting' ? [null] : [createdAt]),
+  );
+  for (const [at, answered] of attempts.entries())
+    await pool.query(
+      `insert into webhook_attempt (message_id, endpoint_id, attempt, application_id, payment_id, type, attempted_at,
+         duration_ms, status, outcome, answer)
+       values ($1, $2, $3, $4, $5, $6, $7, 12, $8, $9, $10)`,
+      [webhookId, endpointId, at + 1, applicationId, paymentId, type, createdAt, answered].concat(
+        answered === null ? ['timeout', null] : [answered < 300 ? 'success' : 'http_5xx', 'an answer'],
+      ),
+    );
+  return id;
 }
 
 /** Pays in full and confirms, at the sandbox gateway. */
