@@ -184,7 +184,7 @@ export interface GivenDelivery {
   dueAt?: string | null;
   createdAt?: string;
   /** How each attempt so far ended: an HTTP status, or null for none. */
-  attempts?: (number | null)[];
+  attempts?: readonly (number | null)[];
 }
 
 /** A webhook and its delivery, as the service leaves them; returns the id of the delivery. */

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addDelivery, addOther, otherKey } from '../api/support.js';
 import { startTestService, until, type TestService } from '../support/service.js';
 
 interface Run {
@@ -102,6 +103,84 @@ describe('The command line, beside a running service', () => {
     expect(findings.find(({ check }) => check === 'orders')).toMatchObject({
       status: 'fail',
       detail: expect.stringContaining('a planted failure'),
+    });
+  });
+
+  describe('webhooks', () => {
+    let endpointId: string;
+    const dead: string[] = [];
+    let other: string;
+    beforeAll(async () => {
+      await addOther(shop);
+      const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/\u202e' });
+      endpointId = endpoint.body.id as string;
+      // The service leaves it alone for now, so that what is queued stays as it was queued.
+      await shop.database.pool.query(`update webhook_endpoint set paused_until = now() + interval '30 days'`);
+      const given = { endpointId, status: 'dead', type: 'payment.credited', attempts: [500, null] } as const;
+      for (const createdAt of ['2026-01-31T12:00:00.000Z', '2026-01-31T13:00:00.000Z'])
+        dead.push(await addDelivery(shop, { ...given, createdAt }));
+      other = await addDelivery(shop, { ...given, key: otherKey, endpointId: id });
+    });
+    const statusOf = async (ids: string[]): Promise<string[]> => {
+      const text = 'select status from webhook_delivery where id = any($1) order by id';
+      return (await shop.database.pool.query<{ status: string }>(text, [ids])).rows.map(({ status }) => status);
+    };
+
+    it('lists the deliveries of every application, newest first, and filters them', async () => {
+      const { code, out } = await finality('webhooks', 'list', '--type', 'payment.credited');
+      expect(code).toBe(0);
+      const lines = out.trim().split('\n');
+      expect(lines.map((line) => line.split('  ')[1])).toEqual([other, ...[...dead].reverse()]);
+      expect(lines[0]).toContain('2 attempts: timeout');
+      const range = ['--from', '2026-01-31T12:00:00Z', '--to', '2026-01-31T14:00:00+01:00'];
+      const one = await finality('webhooks', 'list', '--type', 'payment.credited', ...range, '--json');
+      expect(JSON.parse(one.out)).toMatchObject([{ id: dead[0], attempts: [{ status: 500 }, { outcome: 'timeout' }] }]);
+      const some = await finality('webhooks', 'list', '--endpoint', endpointId, '--status', 'dead', '--limit', '1');
+      expect(some.out).toContain('There are more');
+      expect((await finality('webhooks', 'list', '--payment', id, '--status', 'dead')).out).toBe('No delivery fits.\n');
+    });
+
+    it('C01, C02: says what it would send again, and sends nothing without --yes', async () => {
+      const { code, out } = await finality('webhooks', 'redeliver', '--type', 'payment.credited', '--status', 'dead');
+      expect([code, out]).toEqual([1, expect.stringContaining('3 deliveries matched, 2 would be sent again:')]);
+      expect(out).toContain(`2 of 2 to ${endpointId}, http://127.0.0.1:9/?`);
+      expect(out).toContain(`none of 1 to ${id}, which is gone or disabled`);
+      expect(out).toContain('Add --yes');
+      const json = await finality('webhooks', 'redeliver', '--delivery', dead[0] ?? '', '--json');
+      expect([json.code, JSON.parse(json.out)]).toEqual([
+        1,
+        expect.objectContaining({ matched: 1, queued: 1, sent: false }),
+      ]);
+      expect(await statusOf(dead)).toEqual(['dead', 'dead']);
+    });
+
+    it('sends again with --yes, what is named or what fits', async () => {
+      const one = await finality('webhooks', 'redeliver', '--delivery', dead[0] ?? '', '--yes');
+      expect([one.code, one.out]).toEqual([0, expect.stringContaining('1 delivery matched, 1 queued')]);
+      expect(await statusOf(dead)).toEqual(['waiting', 'dead']);
+      const all = await finality('webhooks', 'redeliver', '--type', 'payment.credited', '--yes', '--json');
+      expect([all.code, JSON.parse(all.out)]).toEqual([0, { matched: 3, queued: 2, sent: true }]);
+      expect(await statusOf([...dead, other])).toEqual(['waiting', 'waiting', 'dead']);
+    });
+
+    it('shows how, with examples', async () => {
+      expect((await finality('webhooks', '--help')).out).toMatch(/list .*\n.*redeliver /);
+      expect((await finality('webhooks', 'redeliver', '--help')).out).toContain('--status dead --from');
+    });
+
+    it.each([
+      [['redeliver'], 64, 'give either --delivery or at least one filter'],
+      [['redeliver', '--delivery', 'x', '--status', 'dead'], 64, 'give either --delivery or at least one filter'],
+      [['redeliver', '--delivery', 'x', '--yes'], 1, '"x" is not an id'],
+      [['redeliver', '--delivery', '01890000-0000-7000-8000-000000000000', '--yes'], 1, 'There is no webhook delivery'],
+      [['list', '--status', 'lost'], 64, 'Allowed choices are waiting, delivered, dead, cancelled'],
+      [['list', '--type', 'payment.lost'], 64, 'Allowed choices are payment.created'],
+      [['list', '--from', 'yesterday'], 1, '--from and --to take an RFC 3339 time'],
+      [['list', '--limit', '1001'], 1, '--limit takes a whole number'],
+      [['list', '--payment', '\u001b[2J'], 1, '"?[2J" is not an id'],
+    ])('answers %j with exit code %d and a sentence', async (args, exit, sentence) => {
+      const { code, err } = await finality('webhooks', ...args);
+      expect([code, err]).toEqual([exit, expect.stringContaining(sentence)]);
     });
   });
 
