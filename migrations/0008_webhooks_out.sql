@@ -13,8 +13,8 @@ create table webhook (
 );
 
 -- One webhook on its way to one endpoint. Of a payment's deliveries to an endpoint that wait, only the first has a
--- `due_at`: the others follow it. A claim moves `due_at` to the end of its lease and counts `lease` up, so that whoever
--- comes back after its lease writes nothing. A delivery outlives its endpoint.
+-- `due_at`: the others follow it. A claim moves `due_at` to the end of its lease (which is then `leased_until` too) and
+-- counts `lease` up, so that whoever comes back after its lease writes nothing. A delivery outlives its endpoint.
 create table webhook_delivery (
   id uuid primary key,
   webhook_id uuid not null references webhook,
@@ -30,12 +30,14 @@ create table webhook_delivery (
   round_attempts integer not null default 0,
   round_began_at timestamptz not null,
   lease integer not null default 0,
+  leased_until timestamptz,
   created_at timestamptz not null,
   ended_at timestamptz,
   unique (webhook_id, endpoint_id)
 ) with (fillfactor = 80);
 
 create index webhook_delivery_due on webhook_delivery (endpoint_id, due_at) where due_at is not null;
+create index webhook_delivery_leased on webhook_delivery (endpoint_id, leased_until) where leased_until is not null;
 create index webhook_delivery_waiting on webhook_delivery (endpoint_id, payment_id, sequence) where status = 'waiting';
 create index webhook_delivery_application on webhook_delivery (application_id, id);
 create index webhook_delivery_payment on webhook_delivery (payment_id);

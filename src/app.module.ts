@@ -31,15 +31,18 @@ import { CustomerCreditReactor } from './customers/credit.job.js';
 import { CreditAccounts } from './customers/credit-streams.pg.js';
 import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
-import { FulfillmentReactor, WebhookReactor } from './fulfillment/fulfillment.job.js';
+import { EndpointStreams } from './fulfillment/endpoint-streams.pg.js';
+import { FulfillmentReactor } from './fulfillment/fulfillment.job.js';
 import {
   FulfillmentDeadline,
   FulfillmentOutcomeReactor,
   fulfillmentDeadlineTask,
 } from './fulfillment/fulfillment-outcome.job.js';
-import { deliverWebhookTask, WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
+import { WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
 import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
 import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
+import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
+import { WebhookReactor } from './fulfillment/webhook.job.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
 import { OxaPayGateway } from './gateway/oxapay.client.js';
 import { Clock } from './kernel/clock.js';
@@ -267,17 +270,9 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
       provide: WebhookClient,
       useFactory: () => new WebhookClient({ sandbox, publicUrl: config.publicUrl, userAgent: `Finality/${version}` }),
     },
-    {
-      provide: WebhookDelivery,
-      useFactory: (
-        pool: Pool,
-        endpoints: WebhookEndpoints,
-        client: WebhookClient,
-        jobs: Jobs,
-        streams: FulfillmentStreams,
-      ) => new WebhookDelivery(pool, endpoints, client, jobs, streams, clock),
-      inject: [DatabasePool, WebhookEndpoints, WebhookClient, Jobs, FulfillmentStreams],
-    },
+    WebhookOutbox,
+    EndpointStreams,
+    WebhookDelivery,
     {
       provide: WebhookDeliveries,
       useFactory: (pool: Pool) => new WebhookDeliveries(pool, clock),
@@ -324,7 +319,7 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         orders: Follower,
         looks: Looks,
         streams: FulfillmentStreams,
-        endpoints: WebhookEndpoints,
+        outbox: WebhookOutbox,
         jobs: Jobs,
         delivery: WebhookDelivery,
         reconcile: ReconcileJob,
@@ -338,7 +333,7 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         const reactors = [
           new LookReactor(looks),
           new FulfillmentReactor(store, streams, clock),
-          new WebhookReactor(store, endpoints, jobs, config.publicUrl),
+          new WebhookReactor(store, outbox, clock, config.publicUrl),
         ];
         // What they wait for is rare: under load they look less often, in larger steps.
         const patient = [
@@ -356,11 +351,10 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
           [orders, ...followers],
           jobs,
           {
-            [deliverWebhookTask]: delivery.task,
             [refundTask]: refund.task,
             [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, clock).task,
           },
-          reconcile,
+          [reconcile, delivery],
           store,
           pool,
           idempotency,
@@ -373,7 +367,7 @@ function background({ config, clock, log }: ServiceOptions): Provider[] {
         OrderFollower,
         Looks,
         FulfillmentStreams,
-        WebhookEndpoints,
+        WebhookOutbox,
         Jobs,
         WebhookDelivery,
         ReconcileJob,

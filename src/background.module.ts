@@ -10,9 +10,14 @@ import type { EventStore } from './platform/event-store/event-store.pg.js';
 import type { IdempotencyKeys } from './platform/http/idempotency.pg.js';
 import type { Jobs, TaskHandler } from './platform/jobs/jobs.pg.js';
 import type { Follower } from './platform/subscriptions/follower.pg.js';
-import type { ReconcileJob } from './reconciliation/reconcile.job.js';
 
 const hourMs = 3_600_000;
+
+/** Claims its work by the clock, from its first tick on. */
+interface Claimer {
+  /** Claims nothing more; resolves when what is in hand is done. */
+  stop(): Promise<void>;
+}
 
 /** Starts and stops what works behind the requests, in the order that loses nothing. */
 @Injectable()
@@ -21,7 +26,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly followers: readonly Follower[],
     private readonly jobs: Jobs,
     private readonly tasks: Readonly<Record<string, TaskHandler>>,
-    private readonly reconcile: ReconcileJob,
+    private readonly claimers: readonly Claimer[],
     private readonly store: EventStore,
     private readonly pool: Pool,
     private readonly idempotency: IdempotencyKeys,
@@ -34,7 +39,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** Before the server closes: no new work is begun. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.reconcile.stop();
+    await Promise.all(this.claimers.map((claimer) => claimer.stop()));
     await Promise.all(this.followers.map((follower) => follower.stop()));
     await this.jobs.stop();
   }

@@ -2,26 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
-import { fold, foldPayment } from '../payments/payment-stream.js';
+import { fold } from '../payments/payment-stream.js';
 import type { Payment, PaymentEvent } from '../payments/payment.js';
 import { isFulfillable } from '../payments/standing.js';
 import { verdictOf } from '../payments/verdict.js';
-import { viewPayment } from '../payments/payment-view.js';
 import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
-import { Jobs } from '../platform/jobs/jobs.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
-import {
-  fulfillmentStreamOf,
-  readFulfillmentEvent,
-  requestFulfillment,
-  resumeFulfillment,
-  stopFulfillment,
-  type FulfillmentRequest,
-} from './fulfillment.js';
+import { fulfillmentStreamOf, requestFulfillment, resumeFulfillment, stopFulfillment } from './fulfillment.js';
 import { FulfillmentStreams } from './fulfillment-streams.pg.js';
-import { addDelivery } from './webhook-delivery.job.js';
 import { webhookIdOf } from './webhook-id.js';
-import { WebhookEndpoints } from './webhook-endpoints.pg.js';
 
 // After these a payment may have become good for the goods, or have ceased to be; its stream says which.
 const turningTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
@@ -103,44 +92,5 @@ export class FulfillmentReactor implements Reactor {
       },
       known,
     );
-  }
-}
-
-/** Turns what applications are to hear into one job per endpoint, committed with the checkpoint: none lost, none twice. */
-@Injectable()
-export class WebhookReactor implements Reactor {
-  readonly kind = 'reactor';
-  readonly name = 'webhooks';
-
-  constructor(
-    private readonly store: EventStore,
-    private readonly endpoints: WebhookEndpoints,
-    private readonly jobs: Jobs,
-    private readonly publicUrl: string,
-  ) {}
-
-  async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    for (const event of events) {
-      if (event.type !== 'FulfillmentRequested') continue;
-      const read = readFulfillmentEvent(event);
-      if (read.type === 'FulfillmentRequested') await this.announce(tx, event, read.data);
-    }
-  }
-
-  private async announce(
-    tx: PoolClient,
-    event: RecordedEvent,
-    { paymentId, messageId }: FulfillmentRequest,
-  ): Promise<void> {
-    const type = 'fulfillment.requested';
-    const { tenant: applicationId, correlationId, recordedAt } = event;
-    const endpointIds = await this.endpoints.endpointsFor(tx, applicationId, type);
-    if (endpointIds.length === 0) return;
-    const stream = await this.store.read(paymentId);
-    const view = viewPayment(foldPayment(stream.events), stream.head.version, this.publicUrl);
-    const body = JSON.stringify({ type, timestamp: recordedAt, data: { ...view, sequence: 1 } });
-    for (const endpointId of endpointIds) {
-      await addDelivery(this.jobs, tx, { messageId, endpointId, paymentId, applicationId, correlationId, type, body });
-    }
   }
 }

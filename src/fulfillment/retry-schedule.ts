@@ -1,8 +1,6 @@
 /** A webhook is tried for so long, and so often at least, before it is given up. */
 const roundSeconds = 3 * 24 * 3600;
 export const fewestAttempts = 10;
-/** Attempts to deliver one webhook to one endpoint, by its jobs. */
-export const maxAttempts = 25;
 
 const firstGapSeconds = 5;
 const longestGapSeconds = 6 * 3600;

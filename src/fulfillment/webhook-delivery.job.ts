@@ -1,172 +1,175 @@
-import { Injectable, Logger } from '@nestjs/common';
-import type { Pool, PoolClient } from 'pg';
-import { Clock, type Instant } from '../kernel/clock.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
-import { inTransaction } from '../platform/database/database.pg.js';
-import { Jobs, type JobRun, type TaskHandler } from '../platform/jobs/jobs.pg.js';
+import {
+  endpointEvents,
+  healthAfter,
+  nextOf,
+  type AttemptRecord,
+  type ClaimedDelivery,
+  type DeliveryNext,
+  type EndpointHealth,
+} from './delivery.js';
+import { EndpointStreams } from './endpoint-streams.pg.js';
 import { acceptFulfillment, giveUpFulfillment, reportFulfillment } from './fulfillment.js';
 import { FulfillmentStreams, type FulfillmentDecision } from './fulfillment-streams.pg.js';
-import { gapSeconds, maxAttempts } from './retry-schedule.js';
-import { isFinal, readAnswer, type FulfillmentAnswer } from './webhook-answer.js';
-import { WebhookEndpoints, type WebhookTarget } from './webhook-endpoints.pg.js';
+import { readAnswer, type FulfillmentAnswer } from './webhook-answer.js';
+import { WebhookOutbox } from './webhook-outbox.pg.js';
 import { WebhookClient, type WebhookResponse } from './webhook.client.js';
-import { isWebhookType, type WebhookType } from './webhook-types.js';
 
-export const deliverWebhookTask = 'deliver_webhook';
-
-/** One webhook for one endpoint: what a job carries. No secret is in it. */
-export interface WebhookMessage {
-  messageId: string;
-  endpointId: string;
-  paymentId: string;
-  applicationId: string;
-  correlationId: string;
-  type: WebhookType;
-  /** The exact JSON text that is sent at every attempt. */
-  body: string;
-}
-
-interface DeliveryPayload extends WebhookMessage {
-  /** From 1. */
-  attempt: number;
-}
-
+/** Attempts that one process has under way at a time. */
+const atOnce = 32;
+/** What was claimed by a process that then died is attempted again after this time; an attempt is cut off long before. */
+const leaseSeconds = 45;
+/** Stopping waits so long for attempts under way; the rest are cut off and made again after their lease. */
+const patienceMs = 5000;
 const keptAnswerBytes = 1024;
 
-/** Adds the job of one attempt, in the caller's transaction. The same attempt added twice is one job. */
-export async function addDelivery(
-  jobs: Jobs,
-  tx: PoolClient,
-  message: WebhookMessage,
-  attempt = 1,
-  runAfterMs = 0,
-): Promise<void> {
-  const { messageId, endpointId, paymentId } = message;
-  const payload: DeliveryPayload = { ...message, attempt };
-  await jobs.add(tx, deliverWebhookTask, payload, {
-    key: `${messageId}:${endpointId}:${String(attempt)}`,
-    ...(runAfterMs > 0 ? { runAfterMs } : {}),
-    // Two lanes for an endpoint: a slow one never holds more than two workers, and a payment's webhooks keep their order.
-    lane: `${endpointId}:${String(parseInt(paymentId.slice(-1), 16) % 2)}`,
-  });
-}
-
 /**
- * The task `deliver_webhook`. An attempt, and the job of the next one where it failed, are recorded in one transaction;
- * a run that a crash cut short before that is made again and sends the same `webhook-id`.
+ * Sends what waits in the outbox. Safe with any number of replicas: each delivery is claimed. What an attempt means is
+ * told to the fulfilment and to the endpoint's stream before the attempt is recorded, so that nothing recorded is
+ * without its effect; an attempt that a crash cuts short is made again with the same `webhook-id`.
  */
 @Injectable()
 export class WebhookDelivery {
   private readonly log = new Logger(WebhookDelivery.name);
+  private readonly inHand = new Set<Promise<void>>();
+  private readonly cut = new AbortController();
+  private claiming: Promise<void> | null = null;
+  private again = false;
+  private stopped = false;
 
   constructor(
-    private readonly pool: Pool,
-    private readonly endpoints: WebhookEndpoints,
-    private readonly client: WebhookClient,
-    private readonly jobs: Jobs,
-    private readonly streams: FulfillmentStreams,
-    private readonly clock: Clock,
+    @Inject(WebhookOutbox) private readonly outbox: WebhookOutbox,
+    @Inject(WebhookClient) private readonly client: WebhookClient,
+    @Inject(FulfillmentStreams) private readonly streams: FulfillmentStreams,
+    @Inject(EndpointStreams) private readonly endpoints: EndpointStreams,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  readonly task: TaskHandler = (payload, run) => this.deliver(readPayload(payload), run);
-
-  private async deliver(payload: DeliveryPayload, run: JobRun): Promise<void> {
-    if (await this.isRecorded(payload)) return;
-    const target = await this.endpoints.target(payload.endpointId);
-    if (target) await this.attempt(payload, target, run);
-    else await this.decide(payload, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
+  /** Takes as much of what is due as there is room for, and goes on while there is more; a slow one holds up no other. */
+  @Interval('webhooks', 250)
+  async tick(): Promise<void> {
+    this.again = true;
+    this.claiming ??= this.claim().finally(() => {
+      this.claiming = null;
+    });
+    await this.claiming;
   }
 
-  private async attempt(payload: DeliveryPayload, target: WebhookTarget, run: JobRun): Promise<void> {
-    const attemptedAt = this.clock.now();
-    const { messageId, body, attempt } = payload;
-    const response = await this.client.send({ ...target, messageId, body }, run.signal);
-    const last = isFinal(response.outcome, response.status) || attempt >= maxAttempts;
-    // The effect comes before the record, so that what is recorded has had its effect; both may be repeated.
-    if (response.outcome === 'success')
-      await this.acknowledged(payload, readAnswer(response.status ?? 0, response.body));
-    else if (last)
-      await this.decide(payload, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
-    await inTransaction(this.pool, (tx) => this.record(tx, payload, response, attemptedAt, last));
-    if (response.outcome !== 'success') this.tell(payload, response, last);
+  /** Claims nothing more; resolves when what is in hand is done or cut off. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.claiming;
+    const timer = setTimeout(() => this.cut.abort(), patienceMs);
+    await Promise.all(this.inHand);
+    clearTimeout(timer);
   }
 
-  private async acknowledged(payload: DeliveryPayload, answer: FulfillmentAnswer): Promise<void> {
+  private async claim(): Promise<void> {
+    try {
+      while (this.again && !this.stopped) {
+        this.again = false;
+        const room = atOnce - this.inHand.size;
+        if (room < 1) return;
+        const now = this.clock.now();
+        const claimed = await this.outbox.claim(now, addSeconds(now, leaseSeconds), room);
+        for (const delivery of claimed) this.begin(delivery);
+        this.again ||= claimed.length > 0;
+      }
+    } catch (error) {
+      this.log.warn({ msg: 'no webhook could be claimed', error: String(error) });
+    }
+  }
+
+  private begin(delivery: ClaimedDelivery): void {
+    const work = this.deliver(delivery)
+      .catch((error: unknown) => {
+        const { webhookId: messageId, endpointId } = delivery;
+        this.log.warn({
+          msg: 'an attempt to deliver a webhook was cut short',
+          messageId,
+          endpointId,
+          error: String(error),
+        });
+      })
+      .finally(() => {
+        this.inHand.delete(work);
+        void this.tick();
+      });
+    this.inHand.add(work);
+  }
+
+  private async deliver(delivery: ClaimedDelivery): Promise<void> {
+    const { target } = delivery;
+    if (target) await this.attempt(delivery, target);
+    else await this.finish(delivery, null, { status: 'dead' }, delivery.health);
+  }
+
+  private async attempt(delivery: ClaimedDelivery, target: { url: string; secrets: string[] }): Promise<void> {
+    const { webhookId: messageId, body } = delivery;
+    const at = this.clock.now();
+    const response = await this.client.send({ ...target, messageId, body }, this.cut.signal);
     const now = this.clock.now();
-    const actor = `application:${payload.applicationId}`;
-    await this.decide(payload, actor, (fulfillment) => {
+    const next = nextOf(delivery, response, now, Math.random());
+    const health = healthAfter(delivery.health, response, now, Math.random());
+    if (response.outcome === 'success')
+      await this.acknowledged(delivery, readAnswer(response.status ?? 0, response.body));
+    await this.tellOwner(delivery, health, now);
+    const { status, outcome, durationMs } = response;
+    const record: AttemptRecord = { at, durationMs, status, outcome, answer: keptAnswer(response.body) };
+    const held = await this.finish(delivery, record, next, health);
+    if (!held) this.log.warn({ msg: 'an attempt outlived its lease', messageId, endpointId: delivery.endpointId });
+    else if (outcome !== 'success') this.tell(delivery, response, next);
+  }
+
+  private finish(
+    delivery: ClaimedDelivery,
+    attempt: AttemptRecord | null,
+    next: DeliveryNext,
+    health: EndpointHealth,
+  ): Promise<boolean> {
+    const giveUp = (): Promise<void> =>
+      this.decide(delivery, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
+    return this.outbox.finish(delivery, attempt, next, health, isRequest(delivery) ? giveUp : undefined);
+  }
+
+  private async acknowledged(delivery: ClaimedDelivery, answer: FulfillmentAnswer): Promise<void> {
+    // Only one type of webhook asks for something; an answer to the others means nothing but that it arrived.
+    if (!isRequest(delivery)) return;
+    const now = this.clock.now();
+    await this.decide(delivery, `application:${delivery.applicationId}`, (fulfillment) => {
       if (answer.says === 'later') return acceptFulfillment(fulfillment, now);
       const { says: outcome, reference, note } = answer;
       return reportFulfillment(fulfillment, { outcome, via: 'webhook', reference, note }, now);
     });
   }
 
-  /** Only one type of webhook asks for something; an answer to the others means nothing but that it arrived. */
-  private async decide(payload: DeliveryPayload, actor: string, decision: FulfillmentDecision): Promise<void> {
-    const { type, paymentId, applicationId, correlationId, messageId } = payload;
-    if (type !== 'fulfillment.requested') return;
+  private async decide(delivery: ClaimedDelivery, actor: string, decision: FulfillmentDecision): Promise<void> {
+    const { paymentId, applicationId, correlationId, webhookId: messageId } = delivery;
     try {
       await this.streams.decide(paymentId, applicationId, { actor, correlationId, causationId: messageId }, decision);
     } catch (error) {
       // Another endpoint of the application, or the API, was first with another outcome: the first report stands.
       if (!(error instanceof Refusal)) throw error;
-      this.log.warn({
-        msg: 'an answer to a webhook was not taken as a report',
-        paymentId,
-        messageId,
-        code: error.code,
-      });
+      const { code } = error;
+      this.log.warn({ msg: 'an answer to a webhook was not taken as a report', paymentId, messageId, code });
     }
   }
 
-  private async record(
-    tx: PoolClient,
-    payload: DeliveryPayload,
-    response: WebhookResponse,
-    attemptedAt: Instant,
-    last: boolean,
-  ): Promise<void> {
-    const { messageId, endpointId, attempt, applicationId, paymentId, type } = payload;
-    const { status, outcome, durationMs } = response;
-    const text = `insert into webhook_attempt (message_id, endpoint_id, attempt, application_id, payment_id, type, attempted_at,
-        duration_ms, status, outcome, answer)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing`;
-    const answer = keptAnswer(response.body);
-    const values = [
-      messageId,
-      endpointId,
-      attempt,
-      applicationId,
-      paymentId,
-      type,
-      attemptedAt,
-      durationMs,
-      status,
-      outcome,
-      answer,
-    ];
-    const { rowCount } = await tx.query({ name: 'webhook-attempt', text, values });
-    // Recorded by another run of this attempt, which has taken care of what follows.
-    if (rowCount === 0) return;
-    if (status === 410) await this.endpoints.disable(tx, endpointId);
-    if (outcome === 'success' || last) return;
-    const seconds = response.retryAfterSeconds ?? gapSeconds(attempt, Math.random());
-    const { attempt: _, ...message } = payload;
-    await addDelivery(this.jobs, tx, message, attempt + 1, seconds * 1000);
+  private async tellOwner(delivery: ClaimedDelivery, health: EndpointHealth, now: Instant): Promise<void> {
+    const { endpointId, applicationId, correlationId, webhookId: causationId, attempt } = delivery;
+    const cause = { actor: 'service', correlationId, causationId };
+    for (const event of endpointEvents(endpointId, delivery.health, health, now)) {
+      await this.endpoints.record(applicationId, event, cause, `${causationId} ${String(attempt)}`);
+      this.log.error({ msg: 'a webhook endpoint fails', endpointId, event: event.type });
+    }
   }
 
-  private async isRecorded({ messageId, endpointId, attempt }: DeliveryPayload): Promise<boolean> {
-    const text = 'select 1 from webhook_attempt where message_id = $1 and endpoint_id = $2 and attempt = $3';
-    const { rows } = await this.pool.query({
-      name: 'webhook-attempt-known',
-      text,
-      values: [messageId, endpointId, attempt],
-    });
-    return rows.length > 0;
-  }
-
-  private tell(payload: DeliveryPayload, { outcome, status }: WebhookResponse, last: boolean): void {
-    const { messageId, endpointId, paymentId, attempt } = payload;
+  private tell(delivery: ClaimedDelivery, { outcome, status }: WebhookResponse, next: DeliveryNext): void {
+    const { webhookId: messageId, endpointId, paymentId, attempt } = delivery;
+    const last = next.status === 'dead';
     const line = {
       msg: 'a webhook was not delivered',
       messageId,
@@ -182,26 +185,10 @@ export class WebhookDelivery {
   }
 }
 
+const isRequest = ({ type }: ClaimedDelivery): boolean => type === 'fulfillment.requested';
+
 /** The first KiB, without what PostgreSQL cannot store; null for an empty answer. */
 function keptAnswer(body: string): string | null {
   const text = Buffer.from(body).subarray(0, keptAnswerBytes).toString('utf8').replaceAll('\0', '');
   return text === '' ? null : text;
-}
-
-function readPayload(value: unknown): DeliveryPayload {
-  const payload = value as Partial<DeliveryPayload> | null;
-  const texts = [
-    payload?.messageId,
-    payload?.endpointId,
-    payload?.paymentId,
-    payload?.applicationId,
-    payload?.correlationId,
-    payload?.body,
-  ];
-  const sound =
-    texts.every((text) => typeof text === 'string') &&
-    typeof payload?.attempt === 'number' &&
-    isWebhookType(payload.type ?? '');
-  if (!sound) throw new TypeError('the payload of a webhook job cannot be read');
-  return value as DeliveryPayload;
 }

@@ -1,18 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
-import { gapSeconds, maxAttempts, retryAfterSeconds } from '../../src/fulfillment/retry-schedule.js';
+import { gapSeconds, isExhausted, retryAfterSeconds, secondsLeftOf } from '../../src/fulfillment/retry-schedule.js';
 
-const total = (chance: number): number => {
-  let seconds = 0;
-  for (let attempt = 1; attempt < maxAttempts; attempt++) seconds += gapSeconds(attempt, chance);
-  return seconds / 3600;
-};
+/** How often a webhook is attempted that always fails, and over how many hours. */
+function life(chance: number): { attempts: number; hours: number } {
+  let [age, attempts] = [0, 1];
+  while (!isExhausted(attempts, age)) age += Math.min(gapSeconds(attempts++, chance), secondsLeftOf(age));
+  return { attempts, hours: age / 3600 };
+}
 
 describe('The schedule of a webhook', () => {
   it('grows from seconds to hours and lasts three days, whatever chance says', () => {
     expect(gapSeconds(1, 0.25)).toBeCloseTo(5);
     expect(gapSeconds(24, 0.25)).toBeCloseTo(6 * 3600);
-    expect(total(0)).toBeGreaterThan(72);
-    expect(total(0.999)).toBeLessThan(96);
+    for (const chance of [0, 0.5, 0.999]) {
+      const { attempts, hours } = life(chance);
+      expect(hours).toBe(72);
+      expect(attempts).toBeGreaterThanOrEqual(20);
+      expect(attempts).toBeLessThanOrEqual(30);
+    }
+  });
+
+  it('makes at least ten attempts, also of what waited three days for its first', () => {
+    expect(isExhausted(9, 100 * 3600)).toBe(false);
+    expect(isExhausted(10, 72 * 3600)).toBe(true);
+    expect(secondsLeftOf(100 * 3600)).toBe(Infinity);
   });
 
   it('spreads what failed together', () => {

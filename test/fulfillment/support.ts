@@ -10,11 +10,14 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../src/kernel/json.js';
 import { addMinutes } from '../../src/kernel/clock.js';
-import { FulfillmentReactor, WebhookReactor } from '../../src/fulfillment/fulfillment.job.js';
+import { EndpointStreams } from '../../src/fulfillment/endpoint-streams.pg.js';
+import { FulfillmentReactor } from '../../src/fulfillment/fulfillment.job.js';
 import { FulfillmentStreams } from '../../src/fulfillment/fulfillment-streams.pg.js';
 import { fulfillmentStreamOf } from '../../src/fulfillment/fulfillment.js';
-import { WebhookDelivery, deliverWebhookTask } from '../../src/fulfillment/webhook-delivery.job.js';
+import { WebhookDelivery } from '../../src/fulfillment/webhook-delivery.job.js';
 import { WebhookEndpoints } from '../../src/fulfillment/webhook-endpoints.pg.js';
+import { WebhookOutbox } from '../../src/fulfillment/webhook-outbox.pg.js';
+import { WebhookReactor } from '../../src/fulfillment/webhook.job.js';
 import { WebhookClient } from '../../src/fulfillment/webhook.client.js';
 import { defaultPolicy } from '../../src/payments/policy.js';
 import type { PaymentEvent } from '../../src/payments/payment.js';
@@ -22,7 +25,6 @@ import { SystemClock } from '../../src/platform/clock.js';
 import { EventStore } from '../../src/platform/event-store/event-store.pg.js';
 import { LogReader } from '../../src/platform/event-store/log-reader.pg.js';
 import { RandomIds } from '../../src/platform/ids.js';
-import { Jobs } from '../../src/platform/jobs/jobs.pg.js';
 import { Follower } from '../../src/platform/subscriptions/follower.pg.js';
 import type { Reactor } from '../../src/platform/subscriptions/projection.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
@@ -85,6 +87,13 @@ export class Receiver {
     return `http://127.0.0.1:${String(this.port)}/hooks`;
   }
 
+  /** What arrived at a path, in the order of arrival. */
+  typesAt(path: string): string[] {
+    return this.requests
+      .filter(({ url }) => url === path)
+      .map(({ body }) => (JSON.parse(body) as { type: string }).type);
+  }
+
   /** The different messages that arrived. */
   get messageIds(): string[] {
     return [...new Set(this.requests.map((request) => request.headers['webhook-id'] ?? ''))];
@@ -99,13 +108,22 @@ export class Receiver {
 const plainHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 
+interface DeliveryRow {
+  endpoint_id: string;
+  sequence: number;
+  type: string;
+  status: string;
+  attempts: number;
+  due_at: string | null;
+}
+
 /** Everything of this part over a real database, wired as the service wires it. */
 export class World {
   readonly applicationId = new RandomIds().next();
   readonly clock = new SystemClock();
   readonly ids = new RandomIds();
   readonly store: EventStore;
-  readonly jobs: Jobs;
+  readonly outbox: WebhookOutbox;
   readonly endpoints: WebhookEndpoints;
   readonly streams: FulfillmentStreams;
   readonly fulfillment: FulfillmentReactor;
@@ -114,19 +132,20 @@ export class World {
   private readonly rules = { sandbox: true, publicUrl: this.publicUrl };
   private readonly followers: Follower[] = [];
   private readonly clients: WebhookClient[] = [];
+  private readonly workers: WebhookDelivery[] = [];
+  private readonly ticks: NodeJS.Timeout[] = [];
 
   private constructor(readonly database: TestDatabase) {
     this.store = new EventStore({ url: database.url, maxConnections: 3 });
-    this.jobs = new Jobs({ url: database.url, concurrency: 4, pollIntervalMs: 50 });
     this.endpoints = new WebhookEndpoints(database.pool, this.clock, this.ids, this.rules);
     this.streams = new FulfillmentStreams(this.store, this.clock, this.ids);
     this.fulfillment = new FulfillmentReactor(this.store, this.streams, this.clock);
-    this.webhooks = new WebhookReactor(this.store, this.endpoints, this.jobs, this.publicUrl);
+    this.outbox = new WebhookOutbox(database.pool, this.clock, this.ids);
+    this.webhooks = new WebhookReactor(this.store, this.outbox, this.clock, this.publicUrl);
   }
 
   static async open(): Promise<World> {
     const world = new World(await testDatabase());
-    await world.jobs.migrate();
     await world.database.pool.query('insert into application (id, name, created_at) values ($1, $2, now())', [
       world.applicationId,
       'shop',
@@ -134,14 +153,21 @@ export class World {
     return world;
   }
 
+  /** A worker of its own; it does nothing by itself. */
   delivery(timeoutMs = 1000): WebhookDelivery {
     const client = new WebhookClient({ ...this.rules, userAgent: 'Finality/0.1.0', timeoutMs });
     this.clients.push(client);
-    return new WebhookDelivery(this.database.pool, this.endpoints, client, this.jobs, this.streams, this.clock);
+    const endpoints = new EndpointStreams(this.store, this.clock);
+    const delivery = new WebhookDelivery(this.outbox, client, this.streams, endpoints, this.clock);
+    this.workers.push(delivery);
+    return delivery;
   }
 
-  async startJobs(timeoutMs = 1000): Promise<void> {
-    await this.jobs.start({ [deliverWebhookTask]: this.delivery(timeoutMs).task });
+  /** Starts a worker that looks for due deliveries, as the service does but more often. */
+  startDelivery(timeoutMs = 1000): WebhookDelivery {
+    const delivery = this.delivery(timeoutMs);
+    this.ticks.push(setInterval(() => void delivery.tick(), 20));
+    return delivery;
   }
 
   follow(...reactors: Reactor[]): void {
@@ -164,7 +190,8 @@ export class World {
     await Promise.all(this.followers.splice(0).map((follower) => follower.stop()));
   }
 
-  endpoint(url: string, events: string[] | null = null) {
+  /** One that wants to be asked for goods only, unless it says otherwise; null stands for everything. */
+  endpoint(url: string, events: string[] | null = ['fulfillment.requested']) {
     return this.endpoints.create({ applicationId: this.applicationId, url, events });
   }
 
@@ -224,13 +251,37 @@ export class World {
     ).rows;
   }
 
-  async waitingJobs(): Promise<number> {
-    return (await this.database.pool.query('select 1 from graphile_worker.jobs')).rows.length;
+  /** Deliveries that wait, due or not. */
+  async waiting(): Promise<number> {
+    return (await this.database.pool.query(`select 1 from webhook_delivery where status = 'waiting'`)).rows.length;
+  }
+
+  /** Resolves once nothing is under way and nothing is due. */
+  async quiet(): Promise<void> {
+    const text = 'select 1 from webhook_delivery where leased_until > $1 or due_at <= $1';
+    await eventually(
+      'nothing is due or under way',
+      async () => (await this.database.pool.query(text, [this.clock.now()])).rows.length === 0,
+    );
+  }
+
+  /** A payment's deliveries in their order. */
+  async deliveries(paymentId: string): Promise<DeliveryRow[]> {
+    const text = `select endpoint_id, sequence, type, status, attempts, due_at from webhook_delivery
+      where payment_id = $1 order by endpoint_id, sequence`;
+    return (await this.database.pool.query<DeliveryRow>(text, [paymentId])).rows;
+  }
+
+  /** When the next attempt is due. */
+  async nextDue(): Promise<string | null> {
+    const text = 'select min(due_at) as due from webhook_delivery where leased_until is null';
+    return (await this.database.pool.query<{ due: string | null }>(text)).rows[0]?.due ?? null;
   }
 
   async close(): Promise<void> {
     await this.unfollow();
-    await this.jobs.stop();
+    for (const tick of this.ticks) clearInterval(tick);
+    await Promise.all(this.workers.map((delivery) => delivery.stop()));
     for (const client of this.clients) client.onApplicationShutdown();
     await this.store.close();
     await this.database.drop();

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { Clock } from '../kernel/clock.js';
+import type { RecordedEvent } from '../kernel/event.js';
+import { foldPayment } from '../payments/payment-stream.js';
+import type { Payment } from '../payments/payment.js';
+import { viewPayment } from '../payments/payment-view.js';
+import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
+import type { Reactor } from '../platform/subscriptions/projection.js';
+import { announcementsIn, mayAnnounce } from './announcements.js';
+import type { NewWebhook } from './delivery.js';
+import { paymentOfFulfillment, readFulfillmentEvent } from './fulfillment.js';
+import { webhookIdOf } from './webhook-id.js';
+import { WebhookOutbox, type Subscriber } from './webhook-outbox.pg.js';
+import type { WebhookType } from './webhook-types.js';
+
+const streamsAtOnce = 100;
+
+/** What a webhook tells of, before it has its number and its receivers. */
+interface Told {
+  id: string;
+  type: WebhookType;
+  event: RecordedEvent;
+  payment: Payment;
+  version: number;
+}
+
+/**
+ * Turns what applications are to hear into webhooks for their endpoints, committed with the checkpoint: none lost, none
+ * twice. Nothing is read for an application without an endpoint.
+ */
+@Injectable()
+export class WebhookReactor implements Reactor {
+  readonly kind = 'reactor';
+  readonly name = 'webhooks';
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly outbox: WebhookOutbox,
+    private readonly clock: Clock,
+    private readonly publicUrl: string,
+  ) {}
+
+  async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    const telling = events.filter((event) => event.type === 'FulfillmentRequested' || mayAnnounce(event));
+    if (telling.length > 0) await this.tell(tx, telling);
+    for (const event of events) {
+      const [stopped, resumed] = [readMessage(event, 'FulfillmentStopped'), readMessage(event, 'FulfillmentResumed')];
+      if (stopped !== null) await this.outbox.cancel(tx, stopped, this.clock.now());
+      if (resumed !== null) await this.outbox.resume(tx, resumed, this.clock.now());
+    }
+  }
+
+  private async tell(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
+    const subscribers = await this.outbox.subscribers(tx, [...new Set(events.map(({ tenant }) => tenant))]);
+    const wanted = events.filter(({ tenant }) => subscribers.has(tenant));
+    const paymentIds = [...new Set(wanted.map(subjectOf))];
+    const told: Told[] = [];
+    for (let at = 0; at < paymentIds.length; at += streamsAtOnce) {
+      const streams = await this.store.readMany(paymentIds.slice(at, at + streamsAtOnce));
+      told.push(...toldBy(streams, wanted));
+    }
+    told.sort((a, b) => a.event.position - b.event.position);
+    const webhooks = told.map((each) => this.webhookOf(each, subscribers.get(each.event.tenant) ?? []));
+    // Its locks keep deliveries from ending until the commit: it comes last.
+    await this.outbox.add(tx, webhooks);
+  }
+
+  private webhookOf({ id, type, event, payment, version }: Told, subscribers: readonly Subscriber[]): NewWebhook {
+    const { tenant: applicationId, correlationId, recordedAt: createdAt } = event;
+    const view = viewPayment(payment, version, this.publicUrl);
+    return {
+      id,
+      applicationId,
+      paymentId: payment.terms.id,
+      type,
+      correlationId,
+      createdAt,
+      body: (sequence) => JSON.stringify({ type, timestamp: createdAt, data: { ...view, sequence } }),
+      endpointIds: subscribers.filter(({ events }) => events?.includes(type) ?? true).map((endpoint) => endpoint.id),
+    };
+  }
+}
+
+/** The payment that an event tells of. */
+const subjectOf = ({ type, streamId }: RecordedEvent): string =>
+  type === 'FulfillmentRequested' ? paymentOfFulfillment(streamId) : streamId;
+
+/** What these of the events tell of these payments. Several told by one event keep their order. */
+function toldBy(streams: ReadonlyMap<string, Stream>, events: readonly RecordedEvent[]): Told[] {
+  const byId = new Map(events.map((event) => [event.id, event]));
+  const ids = new Set(byId.keys());
+  const told = [...streams].flatMap(([paymentId, stream]) =>
+    announcementsIn(stream.events, ids).flatMap(({ type, number, eventId, payment, version }): Told[] => {
+      const event = byId.get(eventId);
+      return event ? [{ id: webhookIdOf(paymentId, type, number), type, event, payment, version }] : [];
+    }),
+  );
+  const asked = events.flatMap((event): Told[] => {
+    const stream = streams.get(subjectOf(event));
+    if (event.type !== 'FulfillmentRequested' || !stream) return [];
+    const read = readFulfillmentEvent(event);
+    if (read.type !== 'FulfillmentRequested') return [];
+    const before = stream.events.filter(({ position }) => position < event.position);
+    const version = before.at(-1)?.version ?? 0;
+    const { messageId: id } = read.data;
+    return [{ id, type: 'fulfillment.requested', event, payment: foldPayment(before), version }];
+  });
+  return [...told, ...asked];
+}
+
+/** The webhook that an event of the fulfilment is about, where it is of this type. */
+function readMessage(
+  { type, data }: RecordedEvent,
+  wanted: 'FulfillmentStopped' | 'FulfillmentResumed',
+): string | null {
+  const { messageId } = data;
+  return type === wanted && typeof messageId === 'string' ? messageId : null;
+}
