@@ -128,7 +128,10 @@ describe('A service that is killed again and again', () => {
     await start();
     const port = env['PORT'] ?? '';
     const { port: shopPort } = shop.address() as AddressInfo;
-    await insist(port, '/v1/webhook-endpoints', { url: `http://127.0.0.1:${String(shopPort)}/hook` });
+    await insist(port, '/v1/webhook-endpoints', {
+      url: `http://127.0.0.1:${String(shopPort)}/hook`,
+      events: ['fulfillment.requested'],
+    });
     const ids: string[] = [];
     for (let round = 0; round < rounds; round++) {
       const orders = Array.from({ length: paymentsPerRound }, (_, n) => `killed-${String(round)}-${String(n)}`);
