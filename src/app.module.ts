@@ -22,27 +22,19 @@ import { PoliciesController } from './api/policies.controller.js';
 import { ApiSettings } from './api/settings.js';
 import { WebhookDeliveriesController } from './api/webhook-deliveries.controller.js';
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
-import { Background } from './background.module.js';
+import { background, warnOf } from './background.module.js';
 import { CallbackCounts } from './callbacks/callback-counts.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
 import { StatusController } from './checkout/status.controller.js';
 import { StreamCredit } from './customers/credit.handlers.js';
-import { CustomerCreditReactor } from './customers/credit.job.js';
 import { CreditAccounts } from './customers/credit-streams.pg.js';
 import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
 import { EndpointStreams } from './fulfillment/endpoint-streams.pg.js';
-import { FulfillmentReactor } from './fulfillment/fulfillment.job.js';
-import {
-  FulfillmentDeadline,
-  FulfillmentOutcomeReactor,
-  fulfillmentDeadlineTask,
-} from './fulfillment/fulfillment-outcome.job.js';
 import { WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
 import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
 import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
 import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
-import { WebhookReactor } from './fulfillment/webhook.job.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
 import { OxaPayGateway } from './gateway/oxapay.client.js';
 import { Clock } from './kernel/clock.js';
@@ -70,10 +62,9 @@ import { StreamReviewDesk } from './payments/review-desk.handlers.js';
 import { Poll } from './payments/poll.handlers.js';
 import { PayoutEvents } from './payments/payout-event.handlers.js';
 import { RequestRefundHandler } from './payments/refund.handlers.js';
-import { RefundJob, RefundReactor } from './payments/refund.job.js';
-import { RefundLooks, refundTask } from './payments/refund-looks.job.js';
+import { RefundJob } from './payments/refund.job.js';
+import { RefundLooks } from './payments/refund-looks.job.js';
 import { RefundSender } from './payments/refund-sender.handlers.js';
-import { RemainderReactor } from './payments/remainder.job.js';
 import { Policies } from './payments/policies.pg.js';
 import type { SystemClock } from './platform/clock.js';
 import type { Config } from './platform/config.js';
@@ -95,7 +86,6 @@ import { RequestBudget } from './platform/request-budget.pg.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
-import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
 import { version } from './version.js';
 
 export interface ServiceOptions {
@@ -166,7 +156,7 @@ export class AppModule {
         ...customers,
         ...fulfillment(options),
         ...edges(options),
-        ...background(options),
+        ...background({ clock: options.clock, log: options.log, publicUrl: options.config.publicUrl }),
       ],
     };
   }
@@ -306,94 +296,12 @@ function edges(options: ServiceOptions): Provider[] {
   ];
 }
 
-/** What works behind the requests, and is stopped with the process. */
-function background({ config, clock, log }: ServiceOptions): Provider[] {
-  return [
-    ReconcileJob,
-    {
-      provide: Background,
-      useFactory: (
-        pool: Pool,
-        reader: LogReader,
-        store: EventStore,
-        orders: Follower,
-        looks: Looks,
-        streams: FulfillmentStreams,
-        outbox: WebhookOutbox,
-        jobs: Jobs,
-        delivery: WebhookDelivery,
-        reconcile: ReconcileJob,
-        idempotency: IdempotencyKeys,
-        credits: CreditAccounts,
-        payments: PaymentStreams,
-        refundLooks: RefundLooks,
-        refund: RefundJob,
-        desk: ReviewDesk,
-      ) => {
-        const reactors = [
-          new LookReactor(looks),
-          new FulfillmentReactor(store, streams, clock),
-          new WebhookReactor(store, outbox, clock, config.publicUrl),
-        ];
-        // What they wait for is rare: under load they look less often, in larger steps.
-        const patient = [
-          new CustomerCreditReactor(store, credits, clock),
-          new RemainderReactor(payments, clock),
-          new RefundReactor(refundLooks),
-          new FulfillmentOutcomeReactor(store, desk, jobs),
-        ];
-        const deps = { pool, log: reader, appends: store, onError: warnOf(log) };
-        const followers = [
-          ...reactors.map((reactor) => new Follower(deps, reactor)),
-          ...patient.map((reactor) => new Follower({ ...deps, options: { paceMs: 200 } }, reactor)),
-        ];
-        return new Background(
-          [orders, ...followers],
-          jobs,
-          {
-            [refundTask]: refund.task,
-            [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, clock).task,
-          },
-          [reconcile, delivery],
-          store,
-          pool,
-          idempotency,
-        );
-      },
-      inject: [
-        DatabasePool,
-        LogReader,
-        EventStore,
-        OrderFollower,
-        Looks,
-        FulfillmentStreams,
-        WebhookOutbox,
-        Jobs,
-        WebhookDelivery,
-        ReconcileJob,
-        IdempotencyKeys,
-        CreditAccounts,
-        PaymentStreams,
-        RefundLooks,
-        RefundJob,
-        ReviewDesk,
-      ],
-    },
-  ];
-}
-
 /** What one part needs to know of the configuration, under the part's own name for it. */
 const setting = <T>(token: abstract new () => T, pick: (config: Config) => T): Provider => ({
   provide: token,
   useFactory: (service: ConfigService<{ finality: Config }, true>) => pick(service.get('finality', { infer: true })),
   inject: [ConfigService],
 });
-
-const warnOf =
-  (log: Pino) =>
-  (name: string, error: unknown, position: number): void => {
-    log.error({ msg: 'a follower of the log failed', follower: name, position, error: String(error) });
-  };
 
 /** Builds the service on a database that is up; nothing listens until `listen`. */
 export async function createService(options: ServiceOptions): Promise<Service> {

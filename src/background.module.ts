@@ -3,13 +3,39 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
+  type Provider,
 } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import type { Logger as Pino } from 'pino';
 import type { Pool } from 'pg';
-import type { EventStore } from './platform/event-store/event-store.pg.js';
-import type { IdempotencyKeys } from './platform/http/idempotency.pg.js';
-import type { Jobs, TaskHandler } from './platform/jobs/jobs.pg.js';
-import type { Follower } from './platform/subscriptions/follower.pg.js';
+import { OrderFollower } from './api/order-reader.js';
+import { CustomerCreditReactor } from './customers/credit.job.js';
+import { CreditAccounts } from './customers/credit-streams.pg.js';
+import { FulfillmentReactor } from './fulfillment/fulfillment.job.js';
+import {
+  FulfillmentDeadline,
+  FulfillmentOutcomeReactor,
+  fulfillmentDeadlineTask,
+} from './fulfillment/fulfillment-outcome.job.js';
+import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
+import { WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
+import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
+import { WebhookReactor } from './fulfillment/webhook.job.js';
+import type { Clock } from './kernel/clock.js';
+import { Looks } from './payments/looks.pg.js';
+import { PaymentStreams } from './payments/payment-streams.pg.js';
+import { RefundJob, RefundReactor } from './payments/refund.job.js';
+import { RefundLooks, refundTask } from './payments/refund-looks.job.js';
+import { RemainderReactor } from './payments/remainder.job.js';
+import { ReviewDesk } from './payments/review-desk.js';
+import { DatabasePool } from './platform/database/pool.pg.js';
+import { EventStore } from './platform/event-store/event-store.pg.js';
+import { LogReader } from './platform/event-store/log-reader.pg.js';
+import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
+import { Jobs, type TaskHandler } from './platform/jobs/jobs.pg.js';
+import { Follower, type FollowerDeps } from './platform/subscriptions/follower.pg.js';
+import type { Reactor } from './platform/subscriptions/projection.js';
+import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
 
 const hourMs = 3_600_000;
 
@@ -55,3 +81,114 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
     while ((await this.idempotency.expire()) > 0);
   }
 }
+
+/** The reactors that watch payments and the money in them. */
+abstract class PaymentReactors {
+  abstract readonly prompt: readonly Reactor[];
+  /** What they wait for is rare: under load they look less often, in larger steps. */
+  abstract readonly patient: readonly Reactor[];
+}
+
+/** The reactors that watch what applications are asked and told. */
+abstract class FulfillmentReactors extends PaymentReactors {}
+
+interface BackgroundOptions {
+  clock: Clock;
+  log: Pino;
+  publicUrl: string;
+}
+
+const reactors = (options: BackgroundOptions): Provider[] => [
+  {
+    provide: PaymentReactors,
+    useFactory: (
+      looks: Looks,
+      store: EventStore,
+      credits: CreditAccounts,
+      payments: PaymentStreams,
+      refunds: RefundLooks,
+    ): PaymentReactors => ({
+      prompt: [new LookReactor(looks)],
+      patient: [
+        new CustomerCreditReactor(store, credits, options.clock),
+        new RemainderReactor(payments, options.clock),
+        new RefundReactor(refunds),
+      ],
+    }),
+    inject: [Looks, EventStore, CreditAccounts, PaymentStreams, RefundLooks],
+  },
+  {
+    provide: FulfillmentReactors,
+    useFactory: (
+      store: EventStore,
+      streams: FulfillmentStreams,
+      outbox: WebhookOutbox,
+      desk: ReviewDesk,
+      jobs: Jobs,
+    ): FulfillmentReactors => ({
+      prompt: [
+        new FulfillmentReactor(store, streams, options.clock),
+        new WebhookReactor(store, outbox, options.clock, options.publicUrl),
+      ],
+      patient: [new FulfillmentOutcomeReactor(store, desk, jobs)],
+    }),
+    inject: [EventStore, FulfillmentStreams, WebhookOutbox, ReviewDesk, Jobs],
+  },
+];
+
+/** What works behind the requests, and is stopped with the process. */
+export const background = (options: BackgroundOptions): Provider[] => [
+  ReconcileJob,
+  ...reactors(options),
+  {
+    provide: Background,
+    useFactory: (
+      pool: Pool,
+      reader: LogReader,
+      store: EventStore,
+      orders: Follower,
+      payments: PaymentReactors,
+      fulfillment: FulfillmentReactors,
+      jobs: Jobs,
+      refund: RefundJob,
+      streams: FulfillmentStreams,
+      reconcile: ReconcileJob,
+      delivery: WebhookDelivery,
+      idempotency: IdempotencyKeys,
+    ) => {
+      const deps = { pool, log: reader, appends: store, onError: warnOf(options.log) };
+      const followers = [...followersOf(payments, deps), ...followersOf(fulfillment, deps)];
+      const tasks = {
+        [refundTask]: refund.task,
+        [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, options.clock).task,
+      };
+      return new Background([orders, ...followers], jobs, tasks, [reconcile, delivery], store, pool, idempotency);
+    },
+    inject: [
+      DatabasePool,
+      LogReader,
+      EventStore,
+      OrderFollower,
+      PaymentReactors,
+      FulfillmentReactors,
+      Jobs,
+      RefundJob,
+      FulfillmentStreams,
+      ReconcileJob,
+      WebhookDelivery,
+      IdempotencyKeys,
+    ],
+  },
+];
+
+const followersOf = ({ prompt, patient }: PaymentReactors, deps: FollowerDeps): Follower[] => [
+  ...prompt.map((reactor) => new Follower(deps, reactor)),
+  ...patient.map((reactor) => new Follower({ ...deps, options: { paceMs: 200 } }, reactor)),
+];
+
+/** Says in the log what a follower could not pass. */
+export const warnOf =
+  (log: Pino) =>
+  (name: string, error: unknown, position: number): void => {
+    log.error({ msg: 'a follower of the log failed', follower: name, position, error: String(error) });
+  };

@@ -7,20 +7,27 @@ import { PaymentStreams } from '../../src/payments/payment-streams.pg.js';
 import { StreamReviewDesk } from '../../src/payments/review-desk.handlers.js';
 import { isFulfillable } from '../../src/payments/standing.js';
 import { LogReader } from '../../src/platform/event-store/log-reader.pg.js';
+import { Jobs } from '../../src/platform/jobs/jobs.pg.js';
 import type { Reactor } from '../../src/platform/subscriptions/projection.js';
 import { World } from './support.js';
 
 let world: World;
 let streams: PaymentStreams;
 let outcome: FulfillmentOutcomeReactor;
+let jobs: Jobs;
 let position = 0;
 
 beforeAll(async () => {
   world = await World.open();
   streams = new PaymentStreams(world.store, world.clock, world.ids);
-  outcome = new FulfillmentOutcomeReactor(world.store, new StreamReviewDesk(streams, world.clock), world.jobs);
+  jobs = new Jobs({ url: world.database.url, concurrency: 1 });
+  await jobs.migrate();
+  outcome = new FulfillmentOutcomeReactor(world.store, new StreamReviewDesk(streams, world.clock), jobs);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await jobs.stop();
+  await world.close();
+});
 
 /** Has everything that is new in the log reacted upon twice, as after a crash. */
 async function react(...reactors: Reactor[]): Promise<void> {
