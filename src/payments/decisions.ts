@@ -20,7 +20,7 @@ import { releaseCredit } from './credit.js';
 import { Decimal } from './decimal.js';
 import { judge, sufficiency, type Contradiction } from './policy.js';
 import { openReview, withdrawExcess, withdrawReview } from './open-review.js';
-import { confirmedIn, uniteTransfers } from './transfers.js';
+import { confirmedIn, tellsOfLess, uniteTransfers } from './transfers.js';
 import { withPrices } from './worth.js';
 
 /** Who claims something, and when we heard it. */
@@ -230,6 +230,10 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
   if (payment.money.contradictions.length > 0) return [];
   // A refund follows a payment, and manual acceptance stands for any amount: both bear out that it was paid.
   const beyondAmounts = finality[report.status] > finality.paid;
+  if (!beyondAmounts && tellsOfLess(payment.money.transfers, report.transfers)) {
+    const less = 'the gateway tells of less money when it is asked';
+    return unconfirmed(payment, less, corroborationPatienceMinutes, claim.now);
+  }
   const alone = judge(factsOf(evolveAlone(payment, report)));
   if (beyondAmounts || alone.conclusion === 'paid') {
     const transfers = confirmedIn(payment.money.transfers, report.transfers).map(({ key }) => key);

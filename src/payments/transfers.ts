@@ -37,6 +37,16 @@ export const confirmedIn = (known: readonly Transfer[], reported: readonly Repor
     .pairs.filter(([transfer, report]) => report.status === 'confirmed' && transfer.status === 'confirmed')
     .map(([transfer]) => transfer);
 
+/** What an answer calls a transfer's amount may be what was sent, or what is left after a fee of some percent. */
+const feeAtMost = '0.05';
+
+/** Whether a report tells of a transaction that is known, and of clearly less money in it. */
+export const tellsOfLess = (known: readonly Transfer[], reported: readonly ReportedTransfer[]): boolean =>
+  pair(known, reported).pairs.some(([transfer, report]) => {
+    const least = new Decimal(transfer.receivedAmount ?? transfer.sentAmount);
+    return new Decimal(report.sentAmount).lt(least.minus(least.times(feeAtMost)));
+  });
+
 /** Which known transfer each reported one is; `others` are new. */
 function pair(
   known: readonly Transfer[],

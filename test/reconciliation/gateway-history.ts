@@ -1,5 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { instantFromMs, msOf } from '../../src/kernel/clock.js';
+import { Ids } from '../../src/kernel/ids.js';
+import type { JsonObject } from '../../src/kernel/json.js';
+import { trackKeyScope } from '../../src/payments/gateway-event.handlers.js';
+import type { PaymentEvent } from '../../src/payments/payment.js';
+import { orderScope } from '../../src/payments/payment-streams.pg.js';
+import { EventStore } from '../../src/platform/event-store/event-store.pg.js';
+import { terms } from '../payments/given.js';
+import type { TestService } from '../support/service.js';
 
 /** A payment as the gateway tells of it. */
 export interface HistoryRow {
@@ -60,6 +69,7 @@ export class GatewayHistory {
       const row = this.rows.find((each) => each.trackId === trackId);
       return row ? envelope(200, payment(row)) : envelope(404, null);
     }
+    if (pathname === '/v1/common/prices') return envelope(200, { USDT: 1, BTC: 60_000 });
     if (pathname !== '/v1/payment') return envelope(404, null);
     const number = (name: string): number => parseInt(searchParams.get(name) ?? '', 10);
     const page = number('page');
@@ -106,3 +116,58 @@ export const transferOf = (amount: number, atMs: number, hash: string): object =
   auto_withdrawal: { processed: false },
   date: Math.floor(atMs / 1000),
 });
+
+/** Begins payments at the same time, as `created` or with their invoice open, and has the gateway know them. */
+export async function begin(
+  shop: TestService,
+  gateway: GatewayHistory,
+  count: number,
+  { opened = true } = {},
+): Promise<string[]> {
+  const store = shop.service.app.get(EventStore);
+  const ids = shop.service.app.get(Ids);
+  const application = await shop.database.pool.query<{ id: string }>('select id from application');
+  const applicationId = application.rows[0]?.id ?? '';
+  const begunMs = msOf(shop.clock.now());
+  const begin = async (n: number): Promise<string> => {
+    const id = ids.next();
+    const createdMs = begunMs + n;
+    const trackId = String(100_000_000 + gateway.rows.length);
+    gateway.rows.push({ trackId, orderId: id, status: 'waiting', createdMs, lifetimeMinutes: 60, txs: [] });
+    const at = instantFromMs(createdMs);
+    const orderId = `order-${trackId}`;
+    const agreed = terms({}, { id, applicationId, orderId, amount: '10', requestedAt: at });
+    const events: PaymentEvent[] = [{ type: 'PaymentRequested', data: agreed }];
+    const expiresAt = instantFromMs(createdMs + 3_600_000);
+    const invoice = { trackId, paymentUrl: `https://pay.example/1/${trackId}`, expiresAt, adopted: false, at };
+    if (opened) events.push({ type: 'InvoiceOpened', data: invoice });
+    await store.append({
+      streamId: id,
+      head: { version: 0, hash: null },
+      events: events.map(({ type, data }) => ({
+        id: ids.next(),
+        type,
+        schemaVersion: 1,
+        data: data as unknown as JsonObject,
+      })),
+      keys: [
+        { scope: orderScope(applicationId), key: orderId },
+        ...(opened ? [{ scope: trackKeyScope, key: trackId }] : []),
+      ],
+      metadata: { tenant: applicationId, actor: 'test', correlationId: id, causationId: id, recordedAt: at },
+    });
+    return id;
+  };
+  const all: string[] = [];
+  for (let at = 0; at < count; at += 250)
+    all.push(...(await Promise.all(Array.from({ length: Math.min(250, count - at) }, (_, n) => begin(at + n)))));
+  return all;
+}
+
+/** How many payments have each status, as lists tell it. */
+export const statusesOf = async (shop: TestService): Promise<Record<string, number>> => {
+  const { rows } = await shop.database.pool.query<{ status: string; n: number }>(
+    'select status, count(*)::int as n from payment_view group by 1',
+  );
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+};

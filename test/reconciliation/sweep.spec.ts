@@ -1,61 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addSeconds, instantFromMs, msOf } from '../../src/kernel/clock.js';
-import { Ids } from '../../src/kernel/ids.js';
-import type { JsonObject } from '../../src/kernel/json.js';
-import { trackKeyScope } from '../../src/payments/gateway-event.handlers.js';
-import type { PaymentEvent } from '../../src/payments/payment.js';
-import { orderScope } from '../../src/payments/payment-streams.pg.js';
-import { EventStore } from '../../src/platform/event-store/event-store.pg.js';
-import { terms } from '../payments/given.js';
+import { addSeconds, msOf } from '../../src/kernel/clock.js';
 import { startTestService, until, type TestService } from '../support/service.js';
-import { GatewayHistory, transferOf } from './gateway-history.js';
-
-/** Begins payments at the same time, as `created` or with their invoice open, and has the gateway know them. */
-async function begin(
-  shop: TestService,
-  gateway: GatewayHistory,
-  count: number,
-  { opened = true } = {},
-): Promise<string[]> {
-  const store = shop.service.app.get(EventStore);
-  const ids = shop.service.app.get(Ids);
-  const application = await shop.database.pool.query<{ id: string }>('select id from application');
-  const applicationId = application.rows[0]?.id ?? '';
-  const begunMs = msOf(shop.clock.now());
-  const begin = async (n: number): Promise<string> => {
-    const id = ids.next();
-    const createdMs = begunMs + n;
-    const trackId = String(100_000_000 + gateway.rows.length);
-    gateway.rows.push({ trackId, orderId: id, status: 'waiting', createdMs, lifetimeMinutes: 60, txs: [] });
-    const at = instantFromMs(createdMs);
-    const orderId = `order-${trackId}`;
-    const agreed = terms({}, { id, applicationId, orderId, amount: '10', requestedAt: at });
-    const events: PaymentEvent[] = [{ type: 'PaymentRequested', data: agreed }];
-    const expiresAt = instantFromMs(createdMs + 3_600_000);
-    const invoice = { trackId, paymentUrl: `https://pay.example/1/${trackId}`, expiresAt, adopted: false, at };
-    if (opened) events.push({ type: 'InvoiceOpened', data: invoice });
-    await store.append({
-      streamId: id,
-      head: { version: 0, hash: null },
-      events: events.map(({ type, data }) => ({
-        id: ids.next(),
-        type,
-        schemaVersion: 1,
-        data: data as unknown as JsonObject,
-      })),
-      keys: [
-        { scope: orderScope(applicationId), key: orderId },
-        ...(opened ? [{ scope: trackKeyScope, key: trackId }] : []),
-      ],
-      metadata: { tenant: applicationId, actor: 'test', correlationId: id, causationId: id, recordedAt: at },
-    });
-    return id;
-  };
-  const all: string[] = [];
-  for (let at = 0; at < count; at += 250)
-    all.push(...(await Promise.all(Array.from({ length: Math.min(250, count - at) }, (_, n) => begin(at + n)))));
-  return all;
-}
+import { begin, GatewayHistory, statusesOf, transferOf } from './gateway-history.js';
 
 /** Resolves when no look at any of these is due or in anybody's hand (a lease lasts 45 seconds). */
 const looked = (shop: TestService, ids: readonly string[]) =>
@@ -66,13 +12,6 @@ const looked = (shop: TestService, ids: readonly string[]) =>
     );
     return rows[0]?.left === 0;
   }, 60_000);
-
-const statusesOf = async (shop: TestService): Promise<Record<string, number>> => {
-  const { rows } = await shop.database.pool.query<{ status: string; n: number }>(
-    'select status, count(*)::int as n from payment_view group by 1',
-  );
-  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
-};
 
 describe('The looks at many open payments', () => {
   let gateway: GatewayHistory;
