@@ -108,6 +108,15 @@ export class Receiver {
 const plainHeaders = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 
+interface HealthRow {
+  failures: number;
+  failing_since: string | null;
+  paused_until: string | null;
+  warned_at: string | null;
+  disabled_at: string | null;
+  disabled_reason: string | null;
+}
+
 interface DeliveryRow {
   endpoint_id: string;
   sequence: number;
@@ -256,13 +265,23 @@ export class World {
     return (await this.database.pool.query(`select 1 from webhook_delivery where status = 'waiting'`)).rows.length;
   }
 
-  /** Resolves once nothing is under way and nothing is due. */
+  /** Resolves once nothing is under way, and nothing is due but what waits for a paused endpoint. */
   async quiet(): Promise<void> {
-    const text = 'select 1 from webhook_delivery where leased_until > $1 or due_at <= $1';
+    const text = `select 1 from webhook_delivery d left join webhook_endpoint e on e.id = d.endpoint_id and e.disabled_at is null
+      where d.leased_until > $1 or d.due_at <= $1 and (e.paused_until is null or e.paused_until <= $1)`;
     await eventually(
       'nothing is due or under way',
       async () => (await this.database.pool.query(text, [this.clock.now()])).rows.length === 0,
     );
+  }
+
+  /** How an endpoint fares. */
+  async health(id: string): Promise<HealthRow> {
+    const text = `select failures, failing_since, paused_until, warned_at, disabled_at, disabled_reason
+      from webhook_endpoint where id = $1`;
+    const { rows } = await this.database.pool.query<HealthRow>(text, [id]);
+    if (!rows[0]) throw new Error(`there is no endpoint ${id}`);
+    return rows[0];
   }
 
   /** A payment's deliveries in their order. */

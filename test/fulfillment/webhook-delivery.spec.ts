@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
+import { outcomeOfError } from '../../src/fulfillment/webhook-answer.js';
 import { eventually, Receiver, World } from './support.js';
 
 let world: World;
@@ -27,7 +28,7 @@ const attempted = (paymentId: string, count: number) =>
   });
 
 describe('A payment that is paid and confirmed', () => {
-  it('reaches its application once, signed, and is fulfilled by the answer', async () => {
+  it('O01: reaches its application once, signed, and is fulfilled by the answer', async () => {
     const { secret } = await world.endpoint(receiver.url);
     begin();
     const paymentId = await world.paidPayment();
@@ -94,7 +95,7 @@ describe('The answer of an application', () => {
     });
   });
 
-  it('an error is tried again with the same id', async () => {
+  it('O06: an error is tried again with the same id', async () => {
     receiver.answer = (response) => response.writeHead(receiver.requests.length === 1 ? 500 : 200).end('broken\0');
     await world.endpoint(receiver.url);
     begin();
@@ -109,27 +110,60 @@ describe('The answer of an application', () => {
     expect(new Set(receiver.requests.map(({ body }) => body)).size).toBe(1);
   });
 
-  it('400 is tried again by the schedule', async () => {
-    receiver.answer = (response) => response.writeHead(400).end();
-    await world.endpoint(receiver.url);
-    begin();
-    const paymentId = await world.paidPayment();
-    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_4xx', status: 400 }]);
-    expect(await eventually('the next attempt waits', () => world.nextDue())).not.toBeNull();
-    expect(await world.status(paymentId)).toBe('requested');
-  });
+  it.each([400, 404, 422])(
+    'O03: %i is tried again by the schedule, and shown to the merchant at once',
+    async (status) => {
+      receiver.answer = (response) => response.writeHead(status).end('not understood');
+      await world.endpoint(receiver.url);
+      begin();
+      const paymentId = await world.paidPayment();
+      expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_4xx', status, answer: 'not understood' }]);
+      expect(await eventually('the next attempt waits', () => world.nextDue())).not.toBeNull();
+      expect(await world.status(paymentId)).toBe('requested');
+    },
+  );
 
-  it('503 with Retry-After sets the time of the next attempt', async () => {
-    receiver.answer = (response) => response.writeHead(503, { 'retry-after': '7200' }).end();
+  it.each([
+    ['429 with seconds', 429, '7200', 7200],
+    ['503 with seconds', 503, '7200', 7200],
+    ['a date', 503, () => new Date(Date.now() + 3_600_000).toUTCString(), 3600],
+    ['a negative number', 503, '-5', 5],
+    ['ten years', 503, '315360000', 5],
+    ['rubbish', 503, 'tomorrow', 5],
+    ['a 500, which may not ask', 500, '7200', 5],
+  ])('O05: Retry-After is honoured between a second and a day: %s', async (_, status, header, seconds) => {
+    const asked = typeof header === 'string' ? header : header();
+    receiver.answer = (response) => response.writeHead(status, { 'retry-after': asked }).end();
     await world.endpoint(receiver.url);
     begin();
     const paymentId = await world.paidPayment();
-    await attempted(paymentId, 1);
+    const [attempt] = await attempted(paymentId, 1);
     const due = await eventually('the next attempt waits', () => world.nextDue());
-    expect(Math.abs(Date.parse(due) - Date.now() - 7_200_000)).toBeLessThan(30_000);
+    expect(attempt).toMatchObject({ status });
+    expect(Math.abs((Date.parse(due) - Date.now()) / 1000 - seconds)).toBeLessThan(4);
   });
 
-  it('410 ends it, and the endpoint gets nothing any more', async () => {
+  it.each([500, 502, 504])('O06: %i is tried again, and its endpoint gets one attempt at a time', async (status) => {
+    let [together, most] = [0, 0];
+    receiver.answer = (response) => {
+      most = Math.max(most, ++together);
+      setTimeout(() => {
+        together--;
+        response.writeHead(status).end();
+      }, 20);
+    };
+    const { id } = await world.endpoint(receiver.url);
+    begin();
+    const first = await world.paidPayment();
+    await attempted(first, 1);
+    await Promise.all(Array.from({ length: 8 }, () => world.paidPayment()));
+    await eventually('it fails for the third time', async () => (await world.health(id)).failures === 3);
+    await world.quiet();
+    expect(most).toBe(1);
+    expect(receiver.requests).toHaveLength(3);
+  });
+
+  it('O04: 410 ends it, and the endpoint gets nothing any more, which the merchant is told', async () => {
     receiver.answer = (response) => response.writeHead(410).end();
     const { id } = await world.endpoint(receiver.url);
     begin();
@@ -139,24 +173,31 @@ describe('The answer of an application', () => {
       'the endpoint is disabled',
       async () => (await world.endpoints.get(world.applicationId, id))?.disabledAt,
     );
+    const [told] = (await world.store.read(id)).events;
+    expect(told).toMatchObject({
+      type: 'WebhookEndpointDisabled',
+      tenant: world.applicationId,
+      data: { endpointId: id, reason: 'gone' },
+    });
+    expect(await world.health(id)).toMatchObject({ disabled_reason: 'gone' });
     const second = await world.paidPayment();
     await eventually('it is asked for', async () => (await world.status(second)) === 'requested');
     await eventually('the queue is empty', async () => (await world.waiting()) === 0);
     expect(receiver.requests).toHaveLength(1);
   });
 
-  it('a redirect is a failure, and its target is never visited', async () => {
+  it.each([301, 302, 307, 308])('O02: %i is a failure, and its target is never visited', async (status) => {
     const target = await new Receiver().open();
-    receiver.answer = (response) => response.writeHead(307, { location: target.url }).end();
+    receiver.answer = (response) => response.writeHead(status, { location: target.url }).end();
     await world.endpoint(receiver.url);
     begin();
     const paymentId = await world.paidPayment();
-    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_3xx', status: 307 }]);
+    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'http_3xx', status }]);
     expect(target.requests).toEqual([]);
     await target.close();
   });
 
-  it('that never comes is cut off', async () => {
+  it('O07: that never comes is cut off', async () => {
     receiver.answer = () => undefined;
     await world.endpoint(receiver.url);
     begin(200);
@@ -164,7 +205,7 @@ describe('The answer of an application', () => {
     expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'timeout', status: null }]);
   });
 
-  it('that drips for ever is cut off', async () => {
+  it('O07: that drips for ever is cut off', async () => {
     receiver.answer = (response) => {
       const drip = setInterval(() => response.write('.'), 20);
       response.on('close', () => clearInterval(drip));
@@ -175,7 +216,7 @@ describe('The answer of an application', () => {
     expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'timeout' }]);
   });
 
-  it('that is a gigabyte is not read, and 1 KiB of it is kept', async () => {
+  it('O07: that is a gigabyte is not read, and 1 KiB of it is kept', async () => {
     let sent = 0;
     receiver.answer = (response) => {
       const more = (): void => {
@@ -195,7 +236,7 @@ describe('The answer of an application', () => {
     expect(sent).toBeLessThan(2 ** 27);
   });
 
-  it('that is lost leads to the same message again', async () => {
+  it('O08: that is lost leads to the same message again', async () => {
     receiver.answer = (response) => (receiver.requests.length === 1 ? response.destroy() : response.end());
     await world.endpoint(receiver.url);
     begin();
@@ -208,14 +249,66 @@ describe('The answer of an application', () => {
 });
 
 describe('An endpoint', () => {
-  it('that nobody listens at is tried again', async () => {
-    const gone = await new Receiver().open();
-    const { url } = gone;
-    await gone.close();
-    await world.endpoint(url);
+  const refusing = async (): Promise<string> => {
+    const { url, close } = await closable();
+    await close();
+    return url;
+  };
+  const closable = async () => {
+    const opened = await new Receiver().open();
+    return { url: opened.url, close: () => opened.close() };
+  };
+  const resetting = (): Promise<string> => {
+    receiver.answer = (response) => response.socket?.resetAndDestroy();
+    return Promise.resolve(receiver.url);
+  };
+  const withoutTls = (): Promise<string> => Promise.resolve(receiver.url.replace('http:', 'https:'));
+  const withoutName = (): Promise<string> => Promise.resolve('http://shop.invalid/hooks');
+
+  it.each([
+    ['refuses', refusing, ['connect']],
+    ['hangs up', resetting, ['connect']],
+    ['does not speak TLS', withoutTls, ['tls']],
+    // Where there is no name server at all, asking it takes its time.
+    ['has no name', withoutName, ['dns', 'timeout']],
+  ])('O09: that %s is tried again', async (_, url, outcomes) => {
+    await world.endpoint(await url());
     begin();
     const paymentId = await world.paidPayment();
-    expect(await attempted(paymentId, 1)).toMatchObject([{ outcome: 'connect', status: null }]);
+    const [attempt] = await attempted(paymentId, 1);
+    expect(attempt?.status).toBeNull();
+    expect(outcomes).toContain(attempt?.outcome);
+    expect(await eventually('the next attempt waits', () => world.nextDue())).not.toBeNull();
+  });
+
+  it.each([
+    'CERT_HAS_EXPIRED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  ])('O09: whose certificate is no good (%s) fails by it', (code) => {
+    expect(outcomeOfError(code)).toBe('tls');
+  });
+
+  it('O17: is reached directly, whatever proxy the environment names', async () => {
+    const proxy = await new Receiver().open();
+    const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'];
+    const before = names.map((name) => [name, process.env[name]] as const);
+    for (const name of names) process.env[name] = `http://127.0.0.1:${String(proxy.port)}`;
+    try {
+      await world.endpoint(receiver.url);
+      begin();
+      await settled(await world.paidPayment(), 'fulfilled');
+    } finally {
+      for (const [name, value] of before) {
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      }
+      await proxy.close();
+    }
+    expect(proxy.requests).toEqual([]);
+    expect(receiver.requests).toHaveLength(1);
   });
 
   it('that was removed leaves the fulfilment unanswered', async () => {
