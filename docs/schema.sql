@@ -147,6 +147,20 @@ create table subscription (
   constraint subscription_pkey PRIMARY KEY (name)
 ) with (fillfactor=50);
 
+create table webhook (
+  id uuid not null,
+  application_id uuid not null,
+  payment_id uuid not null,
+  sequence integer not null,
+  type text not null,
+  body text not null,
+  correlation_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint webhook_sequence_check CHECK ((sequence > 0)),
+  constraint webhook_pkey PRIMARY KEY (id),
+  constraint webhook_payment_id_sequence_key UNIQUE (payment_id, sequence)
+);
+
 create table webhook_attempt (
   message_id uuid not null,
   endpoint_id uuid not null,
@@ -166,6 +180,34 @@ create table webhook_attempt (
 CREATE INDEX webhook_attempt_application ON public.webhook_attempt USING btree (application_id, attempted_at);
 CREATE INDEX webhook_attempt_payment ON public.webhook_attempt USING btree (payment_id);
 
+create table webhook_delivery (
+  id uuid not null,
+  webhook_id uuid not null,
+  endpoint_id uuid not null,
+  application_id uuid not null,
+  payment_id uuid not null,
+  sequence integer not null,
+  type text not null,
+  status text not null,
+  due_at timestamp with time zone,
+  attempts integer default 0 not null,
+  round_attempts integer default 0 not null,
+  round_began_at timestamp with time zone not null,
+  lease integer default 0 not null,
+  leased_until timestamp with time zone,
+  created_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint webhook_delivery_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text, 'cancelled'::text]))),
+  constraint webhook_delivery_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhook(id),
+  constraint webhook_delivery_pkey PRIMARY KEY (id),
+  constraint webhook_delivery_webhook_id_endpoint_id_key UNIQUE (webhook_id, endpoint_id)
+) with (fillfactor=80);
+CREATE INDEX webhook_delivery_application ON public.webhook_delivery USING btree (application_id, id);
+CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (endpoint_id, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX webhook_delivery_leased ON public.webhook_delivery USING btree (endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
+CREATE INDEX webhook_delivery_payment ON public.webhook_delivery USING btree (payment_id);
+CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (endpoint_id, payment_id, sequence) WHERE (status = 'waiting'::text);
+
 create table webhook_endpoint (
   id uuid not null,
   application_id uuid not null,
@@ -176,6 +218,12 @@ create table webhook_endpoint (
   previous_secret_until timestamp with time zone,
   disabled_at timestamp with time zone,
   created_at timestamp with time zone not null,
+  failing_since timestamp with time zone,
+  failures integer default 0 not null,
+  paused_until timestamp with time zone,
+  warned_at timestamp with time zone,
+  disabled_reason text,
+  constraint webhook_endpoint_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text]))),
   constraint webhook_endpoint_application_id_fkey FOREIGN KEY (application_id) REFERENCES application(id),
   constraint webhook_endpoint_pkey PRIMARY KEY (id)
 );
