@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
 import { addSeconds } from '../../src/kernel/clock.js';
+import { announcementsIn } from '../../src/fulfillment/announcements.js';
 import {
   wellEndpoint,
   type AttemptRecord,
@@ -12,6 +14,10 @@ import { fulfillmentStreamOf } from '../../src/fulfillment/fulfillment.js';
 import type { JsonObject } from '../../src/kernel/json.js';
 import { inTransaction } from '../../src/platform/database/database.pg.js';
 import { LogReader } from '../../src/platform/event-store/log-reader.pg.js';
+import type { Payment } from '../../src/payments/payment.js';
+import { lives } from '../payments/lifecycle-acts.js';
+import { liveOn } from '../payments/lifecycle-model.js';
+import { seed } from '../payments/seed.js';
 import { corroboration, eventually, paidEvents, Receiver, World } from './support.js';
 
 let world: World;
@@ -103,6 +109,41 @@ describe("A payment's webhooks", () => {
     await react();
     expect(await ids()).toEqual(first);
     expect(first).toHaveLength(3);
+  });
+
+  it('are numbered without gaps whatever happens to the payment, and wherever the log is cut into batches', async () => {
+    await world.endpoint(receiver.url, null);
+    const sample = fc.sample(lives, { seed, numRuns: 12 });
+    const ids: string[] = [];
+    for (const life of sample) {
+      const id = world.ids.next();
+      let first: Payment | null = null;
+      const { history } = liveOn(life, (step) => (first ??= step.before));
+      if (!first) continue;
+      const { terms } = first as Payment;
+      await world.append(id, [
+        { type: 'PaymentRequested', data: { ...terms, id, applicationId: world.applicationId } },
+        ...history,
+      ]);
+      ids.push(id);
+    }
+    const events = await new LogReader(world.database.pool).read(0, 5000);
+    const cuts = fc.sample(fc.integer({ min: 1, max: 40 }), { seed, numRuns: events.length });
+    for (let at = 0; at < events.length; at += cuts[at] ?? 1) {
+      const batch = events.slice(at, at + (cuts[at] ?? 1));
+      await inTransaction(world.database.pool, (tx) => world.webhooks.react(tx, batch));
+    }
+    expect(ids).toHaveLength(12);
+    for (const id of ids) {
+      const stream = events.filter(({ streamId }) => streamId === id);
+      const told = announcementsIn(stream, new Set(stream.map((event) => event.id))).map(({ type }) => type);
+      const { rows } = await world.database.pool.query<{ sequence: number; type: string }>(
+        'select sequence, type from webhook where payment_id = $1 order by sequence',
+        [id],
+      );
+      expect(rows.map(({ type }) => type)).toEqual(told);
+      expect(rows.map(({ sequence }) => sequence)).toEqual(told.map((_, index) => index + 1));
+    }
   });
 
   it('cost nothing for an application without an endpoint in use', async () => {
