@@ -90,7 +90,7 @@ class ChangeWebhookEndpointRequest {
 
   @ApiPropertyOptional({
     description:
-      'true puts a disabled endpoint to use again and forgets its failures; false sends nothing there any more. What waits for it goes on waiting.',
+      'true puts a disabled endpoint to use again and forgets its failures; false sends nothing there any more. What comes due meanwhile is dead, until it is sent again.',
   })
   @IfGiven('enabled')
   @IsBoolean()

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool, PoolClient } from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import { Clock, type Instant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
@@ -69,6 +69,7 @@ export interface RedeliveryPlan extends Redelivery {
 /** As many are queued at once. */
 export const redeliverAtMost = 10_000;
 const attemptsShown = 50;
+const maxTries = 3;
 
 interface Row {
   id: string;
@@ -145,13 +146,15 @@ export class WebhookDeliveries {
    * deliveries to an endpoint the first that waits is due at once, the others follow it. Throws `Refusal`:
    * `not_found` where an id is unknown, `invalid_request` for more than 10,000.
    */
-  redeliver(scope: string | null, filter: DeliveryFilter): Promise<Redelivery> {
-    return inTransaction(this.pool, async (tx) => {
-      const matches = await this.match(tx, scope, filter);
-      const ids = matches.filter(({ sendable }) => sendable).map(({ id }) => id);
-      const queued = ids.length === 0 ? 0 : await this.queue(tx, ids);
-      return { matched: matches.length, queued };
-    });
+  async redeliver(scope: string | null, filter: DeliveryFilter): Promise<Redelivery> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await inTransaction(this.pool, (tx) => this.matchAndQueue(tx, scope, filter));
+      } catch (error) {
+        // An attempt that ends may want what we hold while we wait for its own; it is over in a moment.
+        if (attempt >= maxTries || !isDeadlock(error)) throw error;
+      }
+    }
   }
 
   /** What `redeliver` would do now; changes nothing. Throws as it does. */
@@ -166,6 +169,13 @@ export class WebhookDeliveries {
     }
     const queued = matches.filter(({ sendable }) => sendable).length;
     return { matched: matches.length, queued, endpoints: [...endpoints.values()] };
+  }
+
+  private async matchAndQueue(tx: PoolClient, scope: string | null, filter: DeliveryFilter): Promise<Redelivery> {
+    const matches = await this.match(tx, scope, filter);
+    const ids = matches.filter(({ sendable }) => sendable).map(({ id }) => id);
+    const queued = ids.length === 0 ? 0 : await this.queue(tx, ids);
+    return { matched: matches.length, queued };
   }
 
   private async match(db: Pool | PoolClient, scope: string | null, filter: DeliveryFilter): Promise<Match[]> {
@@ -192,6 +202,10 @@ export class WebhookDeliveries {
   }
 
   private async queue(tx: PoolClient, ids: readonly string[]): Promise<number> {
+    // One redelivery of a payment's webhooks at a time: those that two of them queue have to see each other.
+    const turn = `select w.id from webhook w where w.sequence = 1
+      and w.payment_id in (select payment_id from webhook_delivery where id = any($1::uuid[])) order by w.id for no key update`;
+    await tx.query(turn, [ids]);
     // An endpoint that is removed meanwhile would leave deliveries behind that wait for ever.
     const locked = `select e.id from webhook_endpoint e where e.disabled_at is null
       and e.id in (select endpoint_id from webhook_delivery where id = any($1::uuid[])) order by e.id for key share`;
@@ -214,7 +228,6 @@ export class WebhookDeliveries {
 
   /** Makes the first of each payment's that waits for an endpoint due now, and lets the others follow it. */
   private async order(tx: PoolClient, ids: readonly string[], now: Instant): Promise<void> {
-    // Whoever is at work on one that has to follow now comes back with a lease that is over.
     const text = `with first as (
         select distinct on (d.endpoint_id, d.payment_id) d.endpoint_id, d.payment_id, d.id as head
         from webhook_delivery d
@@ -223,8 +236,7 @@ export class WebhookDeliveries {
         where d.status = 'waiting' and d.endpoint_id in (select id from webhook_endpoint where disabled_at is null)
         order by d.endpoint_id, d.payment_id, d.sequence
       )
-      update webhook_delivery d set due_at = case when d.id = first.head then $2::timestamptz end,
-        lease = d.lease + case when d.id = first.head then 0 else 1 end
+      update webhook_delivery d set due_at = case when d.id = first.head then $2::timestamptz end
       from first
       where d.endpoint_id = first.endpoint_id and d.payment_id = first.payment_id and d.status = 'waiting'
         and (d.id = first.head or d.due_at is not null)`;
@@ -247,6 +259,8 @@ export class WebhookDeliveries {
     return attempts;
   }
 }
+
+const isDeadlock = (error: unknown): boolean => error instanceof DatabaseError && error.code === '40P01';
 
 const keyOf = (webhookId: string, endpointId: string): string => `${webhookId}/${endpointId}`;
 
