@@ -194,7 +194,6 @@ create table webhook_delivery (
   round_attempts integer default 0 not null,
   round_began_at timestamp with time zone not null,
   lease integer default 0 not null,
-  leased_until timestamp with time zone,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
   constraint webhook_delivery_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text, 'cancelled'::text]))),
@@ -204,7 +203,6 @@ create table webhook_delivery (
 ) with (fillfactor=80);
 CREATE INDEX webhook_delivery_application ON public.webhook_delivery USING btree (application_id, id);
 CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (endpoint_id, due_at) WHERE (due_at IS NOT NULL);
-CREATE INDEX webhook_delivery_leased ON public.webhook_delivery USING btree (endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
 CREATE INDEX webhook_delivery_payment ON public.webhook_delivery USING btree (payment_id);
 CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (endpoint_id, payment_id, sequence) WHERE (status = 'waiting'::text);
 
