@@ -32,10 +32,10 @@ import { FulfillmentStreams } from './fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillmentHandler } from './fulfillment/fulfillment.handlers.js';
 import { EndpointStreams } from './fulfillment/endpoint-streams.pg.js';
 import { WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
-import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
 import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
 import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
+import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
 import { OxaPayGateway } from './gateway/oxapay.client.js';
 import { Clock } from './kernel/clock.js';
 import { Ids } from './kernel/ids.js';
@@ -250,6 +250,7 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
   const sandbox = config.gateway === 'sandbox';
   return [
     FulfillmentStreams,
+    WebhookDeliveries,
     {
       provide: WebhookEndpoints,
       useFactory: (pool: Pool, ids: Ids) =>
@@ -263,11 +264,7 @@ function fulfillment({ config, clock }: ServiceOptions): Provider[] {
     WebhookOutbox,
     EndpointStreams,
     WebhookDelivery,
-    {
-      provide: WebhookDeliveries,
-      useFactory: (pool: Pool) => new WebhookDeliveries(pool, clock),
-      inject: [DatabasePool],
-    },
+    WebhookDeliveries,
     ReportFulfillmentHandler,
   ];
 }

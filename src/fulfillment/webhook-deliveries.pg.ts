@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import { Clock, type Instant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { inTransaction } from '../platform/database/database.pg.js';
+import { DatabasePool } from '../platform/database/pool.pg.js';
 import type { DeliveryOutcome } from './webhook-answer.js';
 import type { WebhookType } from './webhook-types.js';
 
@@ -114,8 +115,8 @@ const columns = `d.id, d.application_id, d.webhook_id, d.endpoint_id, d.payment_
 @Injectable()
 export class WebhookDeliveries {
   constructor(
-    private readonly pool: Pool,
-    private readonly clock: Clock,
+    @Inject(DatabasePool) private readonly pool: Pool,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /** Newest first, and one more than `limit` where there are more. `before` is the last id of the page before. */
