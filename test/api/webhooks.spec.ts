@@ -489,15 +489,19 @@ describe('A redelivery', () => {
   });
 
   it('leaves one that is due for each payment and endpoint, however many are asked for at once', async () => {
-    const [endpointId, paymentId] = [await quiet(), ids()];
-    const queue: string[] = [];
-    for (let n = 0; n < 8; n++) queue.push(await addDelivery(shop, { endpointId, paymentId, status: 'dead' }));
-    const answers = await Promise.all(queue.map((id) => redeliver({ deliveryIds: [id] })));
-    expect(answers.map(({ status }) => status)).toEqual(queue.map(() => 202));
-    const rows = await Promise.all(queue.map(rowOf));
-    expect(rows.map(({ status, due_at }) => [status, due_at !== null])).toEqual(
-      queue.map((_, at) => ['waiting', at === 0]),
-    );
+    const endpointId = await quiet();
+    for (let round = 0; round < 10; round++) {
+      const paymentId = ids();
+      const queue: string[] = [];
+      for (let n = 0; n < 8; n++) queue.push(await addDelivery(shop, { endpointId, paymentId, status: 'dead' }));
+      // The last first: each that comes after one of the others is to be due in its place.
+      const answers = await Promise.all([...queue].reverse().map((id) => redeliver({ deliveryIds: [id] })));
+      expect(answers.map(({ status }) => status)).toEqual(queue.map(() => 202));
+      const rows = await Promise.all(queue.map(rowOf));
+      expect(rows.map(({ status, due_at }) => [status, due_at !== null])).toEqual(
+        queue.map((_, at) => ['waiting', at === 0]),
+      );
+    }
   });
 
   it('is of nothing at all where one of the ids is unknown, or of another application', async () => {
