@@ -9,6 +9,7 @@ import {
   Param,
   Patch,
   Post,
+  Req,
   UseGuards,
   UseInterceptors,
   type CallHandler,
@@ -39,12 +40,15 @@ import {
 } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import { concatMap, type Observable } from 'rxjs';
+import { EndpointStreams } from '../fulfillment/endpoint-streams.pg.js';
 import { WebhookEndpoints, type WebhookEndpoint } from '../fulfillment/webhook-endpoints.pg.js';
 import { webhookTypes } from '../fulfillment/webhook-types.js';
+import { Clock } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { causeOf } from './cause.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { bodyPipe, NoFields } from './validation.js';
 
@@ -170,7 +174,11 @@ export class ShowsSecret implements NestInterceptor {
 @UseGuards(ApiKeyGuard)
 @UseInterceptors(ShowsSecret, IdempotencyInterceptor)
 export class WebhookEndpointsController {
-  constructor(@Inject(WebhookEndpoints) private readonly endpoints: WebhookEndpoints) {}
+  constructor(
+    @Inject(WebhookEndpoints) private readonly endpoints: WebhookEndpoints,
+    @Inject(EndpointStreams) private readonly streams: EndpointStreams,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
 
   @Post()
   @ApiOperation({
@@ -212,13 +220,27 @@ export class WebhookEndpointsController {
     @Caller() caller: Application,
     @Param('id') id: string,
     @Body(bodyPipe) { url, events, enabled }: ChangeWebhookEndpointRequest,
+    @Req() request: FastifyRequest,
   ): Promise<WebhookEndpoint> {
     const change = {
       ...(url === undefined ? {} : { url }),
       ...(events === undefined ? {} : { events }),
       ...(enabled === undefined ? {} : { enabled }),
     };
-    return found(await this.endpoints.update(caller.id, id, change));
+    const before = found(await this.endpoints.get(caller.id, id));
+    const after = found(await this.endpoints.update(caller.id, id, change));
+    // What we disabled ourselves is in the feed, and so is the end of it.
+    if (before.disabledReason !== null && after.disabledAt === null) {
+      const data = { endpointId: id, at: this.clock.now() };
+      const occasion = before.disabledAt ?? data.at;
+      await this.streams.record(
+        caller.id,
+        { type: 'WebhookEndpointEnabled', data },
+        causeOf(caller, request),
+        occasion,
+      );
+    }
+    return after;
   }
 
   @Post(':id/rotate-secret')

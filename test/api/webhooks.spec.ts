@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Ids } from '../../src/kernel/ids.js';
-import { apiKey, startTestService, type Answer, type TestService } from '../support/service.js';
+import { Receiver } from '../fulfillment/support.js';
+import { apiKey, startTestService, until, type Answer, type TestService } from '../support/service.js';
 import { addDelivery, addOther, asOther, expectProblem, send, type GivenDelivery } from './support.js';
 
 const url = 'http://127.0.0.1:9/hook';
@@ -74,6 +75,11 @@ describe('A webhook endpoint', () => {
     });
     const { rows } = await shop.database.pool.query('select * from webhook_endpoint where id = $1', [id]);
     expect(rows).toMatchObject([{ failures: 0, failing_since: null, paused_until: null, warned_at: null }]);
+    const { body: feed } = await shop.api('GET', '/v1/events');
+    const told = (feed.items as { type: string; data: { endpointId?: string } }[]).filter(
+      ({ data }) => data.endpointId === id,
+    );
+    expect(told.map(({ type }) => type)).toEqual(['WebhookEndpointEnabled']);
   });
 
   it('that moves to another URL forgets the failures of the old one, but stays off', async () => {
@@ -475,6 +481,28 @@ describe('A redelivery', () => {
     expect((await redeliver({ paymentId })).body).toEqual({ matched: 10_000, queued: 10_000 });
     const due = 'select sequence from webhook_delivery where payment_id = $1 and due_at is not null';
     expect((await shop.database.pool.query(due, [paymentId])).rows).toEqual([{ sequence: 2 }]);
+  });
+
+  it('O21: arrives under the ids that it had, in the order of the payment, and is delivered', async () => {
+    const receiver = await new Receiver().open();
+    const { id: endpointId } = await create({ url: receiver.url });
+    const given = { endpointId: endpointId as string, paymentId: ids(), status: 'dead', attempts: [500] } as const;
+    const queue: string[] = [];
+    for (let n = 0; n < 3; n++) queue.push(await addDelivery(shop, given));
+    expect((await redeliver({ endpointId, status: 'dead' })).body).toEqual({ matched: 3, queued: 3 });
+    await until(
+      async () => (await Promise.all(queue.map(rowOf))).every(({ status }) => status === 'delivered'),
+      10_000,
+    );
+    const expected = (await Promise.all(queue.map(rowOf))).map(({ webhook_id }) => webhook_id);
+    expect(receiver.requests.map(({ headers }) => headers['webhook-id'])).toEqual(expected);
+    const { body } = await shop.api('GET', `${deliveries}/${String(queue[0])}`);
+    expect(body).toMatchObject({ status: 'delivered', dueAt: null, attemptCount: 2 });
+    expect(body.attempts).toMatchObject([
+      { attempt: 1, outcome: 'http_5xx' },
+      { attempt: 2, outcome: 'success', status: 200 },
+    ]);
+    await receiver.close();
   });
 
   it('is made once for one Idempotency-Key', async () => {
