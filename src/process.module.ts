@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { Logger as Pino } from 'pino';
 import { createService, type Service } from './app.module.js';
@@ -7,10 +8,12 @@ import { ConfigError, readConfig, type Config } from './platform/config.js';
 import { sandboxCredentials } from './platform/credentials.module.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open.pg.js';
 import { DatabaseIsNewer } from './platform/database/migrate.pg.js';
+import { isUnreachable } from './platform/database/unreachable.js';
 import { createLog, NestLog } from './platform/logger.module.js';
 import { readClockOffset } from './sandbox/journal.job.js';
 import { startSandbox, type Sandbox } from './sandbox/sandbox.module.js';
 import { banner } from './ops/banner.js';
+import { openWaitingRoom, type WaitingRoom } from './ops/waiting-room.controller.js';
 
 /** Exit codes after sysexits.h: the configuration is wrong; the data is not what this version can work on. */
 const wrongConfiguration = 78;
@@ -20,6 +23,9 @@ const wrongData = 65;
 const stopWithinMs = 20_000;
 /** One press of Ctrl-C may arrive twice, from the terminal and from npm; a second press is not so quick. */
 const sameSignalMs = 250;
+
+/** How often a database that was given and is not there is looked for. */
+const lookForDatabaseMs = 1000;
 
 /** What this process has opened so far. */
 interface Opened {
@@ -73,13 +79,7 @@ async function start(given: Config, kind: 'service' | 'worker', log: Pino, opene
   if (kind === 'service') await refuseTakenPorts(given);
   const credentials = given.gateway === 'sandbox' ? await sandboxCredentials(given.dataDir) : null;
   const config = credentials ? withCredentials(given, credentials) : given;
-  const database = (opened.database = await openDatabase(
-    config,
-    (line, level) => {
-      log[level]({ msg: line });
-    },
-    dieWithDatabase(log),
-  ));
+  const database = (opened.database = await openWhenThere(config, kind, log, opened));
   unlessStopping(opened);
   const sandboxState = config.gateway === 'sandbox' ? `${config.dataDir}/sandbox.json` : null;
   const clock = new SystemClock(sandboxState ? readClockOffset(sandboxState) : 0);
@@ -103,6 +103,37 @@ async function start(given: Config, kind: 'service' | 'worker', log: Pino, opene
   if (kind === 'service')
     process.stdout.write(banner(config, opened.sandbox?.url ?? null, Math.round(performance.now() - began)));
   else log.info({ msg: 'the worker is ready' });
+}
+
+/** Opens the database. One that was given and cannot be reached is waited for, however long that takes. */
+async function openWhenThere(
+  config: Config,
+  kind: 'service' | 'worker',
+  log: Pino,
+  opened: Opened,
+): Promise<OpenDatabase> {
+  const tell = (line: string, level: 'info' | 'warn'): void => {
+    log[level]({ msg: line });
+  };
+  let room: WaitingRoom | null = null;
+  try {
+    for (;;) {
+      try {
+        return await openDatabase(config, tell, dieWithDatabase(log));
+      } catch (error) {
+        // The embedded server is started by us: where that fails, nobody else will make it come.
+        if (config.databaseUrl === null || !isUnreachable(error)) throw error;
+        unlessStopping(opened);
+        log.warn({ msg: 'the database cannot be reached; it is tried again', error: String(error) });
+      }
+      if (kind === 'service')
+        room ??= await openWaitingRoom(config.port, config.host).catch(explain('PORT', config.port));
+      await delay(lookForDatabaseMs);
+      unlessStopping(opened);
+    }
+  } finally {
+    await room?.close();
+  }
 }
 
 function unlessStopping(opened: Opened): void {

@@ -1,4 +1,5 @@
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
+import { openWriters } from '../platform/event-store/open-writers.pg.js';
 import type { Report } from './cli.module.js';
 import type { Workspace } from './workspace.pg.js';
 
@@ -16,7 +17,7 @@ const fail = (check: string, detail: string, advice: string): Finding => ({ chec
 
 /** Checks configuration, database, gateway, clocks and backlog. It changes nothing. */
 export async function doctor(workspace: Workspace): Promise<Report> {
-  const checks = [configuration, server, clocks, gateway, followers, jobs, evidence, looks];
+  const checks = [configuration, server, clocks, gateway, log, followers, jobs, evidence, looks];
   const findings: Finding[] = [];
   for (const check of checks) {
     try {
@@ -111,6 +112,21 @@ async function gateway({ config }: Workspace): Promise<Finding[]> {
         : 'Check the network and OXAPAY_BASE_URL.';
     return [warn('gateway', `${config.gateway} does not answer`, advice)];
   }
+}
+
+const openAllowedSeconds = 30;
+
+/** Nobody who follows the log may pass a transaction that still writes to it. */
+async function log({ pool }: Workspace): Promise<Finding[]> {
+  const writers = await openWriters(pool, openAllowedSeconds);
+  if (writers.length === 0) return [ok('log', 'no transaction holds it back')];
+  return writers.map(({ pid, application, seconds }) =>
+    warn(
+      'log',
+      `process ${String(pid)} (${application}) has a transaction open on it since ${String(seconds)} s: nothing later is seen`,
+      `Let it end, or end it: select pg_terminate_backend(${String(pid)}).`,
+    ),
+  );
 }
 
 const lagAllowed = 10_000;

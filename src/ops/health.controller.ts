@@ -39,8 +39,9 @@ export class HealthController {
   private async database(): Promise<HealthIndicatorResult> {
     const check = this.indicator.check('database');
     try {
-      await this.pool.query('select 1');
-      return check.up();
+      // A database that takes no writes is of no use, however well it answers: a standby, or one that was fenced off.
+      const { rows } = await this.pool.query<{ transaction_read_only: string }>('show transaction_read_only');
+      return rows[0]?.transaction_read_only === 'off' ? check.up() : check.down();
     } catch {
       return check.down();
     }

@@ -124,7 +124,7 @@ describe('A service that is killed again and again', () => {
     return ((await answer.json()) as { data: { list: { description: string }[] } }).data.list;
   };
 
-  it('opens each order once, has each paid payment fulfilled under one message id, and gives money back once', async () => {
+  it('P01: opens each order once, has each paid payment fulfilled under one message id, and gives money back once', async () => {
     await start();
     const port = env['PORT'] ?? '';
     const { port: shopPort } = shop.address() as AddressInfo;

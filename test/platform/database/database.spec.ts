@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 describe('A pool', () => {
-  it('replaces an idle connection that the server ended, and says so', async () => {
+  it('D03: replaces an idle connection that the server ended, and says so', async () => {
     const heard: Error[] = [];
     let tell: () => void = () => undefined;
     const died = new Promise<void>((resolve) => (tell = resolve));
@@ -43,7 +43,7 @@ describe('A pool', () => {
     await pool.end();
   });
 
-  it('bounds statements, waits for locks, forgotten transactions and the wait for a connection', async () => {
+  it('D05: bounds statements, waits for locks, forgotten transactions and the wait for a connection', async () => {
     const pool = createPool(database.url, {
       max: 1,
       statementTimeoutMs: 200,
@@ -64,7 +64,7 @@ describe('A pool', () => {
     await pool.end();
   });
 
-  it('has the documented limits when none are given, and passes further settings on', async () => {
+  it('D05: has the documented limits when none are given, and passes further settings on', async () => {
     const pool = createPool(database.url, {
       options: '-c plan_cache_mode=force_generic_plan',
       applicationName: 'store',

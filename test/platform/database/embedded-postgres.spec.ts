@@ -81,7 +81,7 @@ describe('The embedded database', () => {
     expect(await findRunningEmbeddedPostgres(dataDir)).toBeNull();
   });
 
-  it('loses no acknowledged row when it is killed under load', async () => {
+  it('D01: loses no acknowledged row when it is killed under load', async () => {
     const { url } = await start();
     const pid = await postmasterPid(join(dataDir, 'postgres'));
     const acknowledged: number[] = [];

@@ -33,7 +33,7 @@ describe('Migrating', () => {
     expect((await ask(url, 'select name from migration order by id')).map((row) => row['name'])).toEqual(ran);
   });
 
-  it('is safe when two replicas start at once', async () => {
+  it('D14: is safe when two replicas start at once', async () => {
     const ran = await Promise.all([migrate(url), migrate(url)]);
     expect(ran.map((names) => names.length > 0).sort()).toEqual([false, true]);
   });
@@ -52,7 +52,7 @@ describe('Migrating', () => {
     expect(refusal).toMatchObject({ unknown: ['colour_0000000009001'] });
   });
 
-  it('leaves nothing of a file that fails, keeps those before it, and can be run again', async () => {
+  it('D14: leaves nothing of a file that fails, keeps those before it, and can be run again', async () => {
     await writeFile(join(directory, '9001_colour.sql'), 'create table colour (name text); select 1 / 0;');
     await expect(migrate(url, directory)).rejects.toThrow('9001_colour.sql failed: division by zero');
     expect(await ask(url, `select to_regclass('colour') as colour, to_regclass('event') is not null as event`)).toEqual(
@@ -79,7 +79,7 @@ describe('The event log', () => {
     'delete from event where false',
     'truncate event',
     'truncate event cascade',
-  ])('refuses: %s', async (statement) => {
+  ])('D13: refuses: %s', async (statement) => {
     await expect(database.pool.query(statement)).rejects.toMatchObject({
       code: '23001',
       message: expect.stringMatching(/append-only: (update|delete|truncate) on event/),

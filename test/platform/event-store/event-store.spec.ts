@@ -148,7 +148,7 @@ describe('An append that was decided on an old state', () => {
     for (const id of others) expect(await rowsOf(id)).toMatchObject({ events: 1 });
   });
 
-  it('loses alone against another process that commits while both are in flight', async () => {
+  it('D06: loses alone against another process that commits while both are in flight', async () => {
     const second = new EventStore({ url: database.url });
     const shared = Array.from({ length: 30 }, newId);
     const round = (through: EventStore) =>
@@ -369,7 +369,7 @@ describe('What is written', () => {
     },
   );
 
-  it('forms a chain per stream, in which one changed byte is found', async () => {
+  it('D13: forms a chain per stream, in which one changed byte is found', async () => {
     const streamId = newId();
     await append(streamId, noEvents, {
       events: [anEvent({ amount: '10.00' }), anEvent({ amount: '20.00' }), anEvent()],
@@ -431,7 +431,7 @@ describe('The event store', () => {
     await away.close();
   });
 
-  it('is unavailable while the database is read-only', async () => {
+  it('D09: is unavailable while the database is read-only', async () => {
     const url = new URL(database.url);
     url.searchParams.set('options', '-c default_transaction_read_only=on');
     const readOnly = new EventStore({ url: url.href });

@@ -40,7 +40,7 @@ describe('The reader of the log', () => {
     expect(await log.read(start, 10, positions[0])).toHaveLength(1);
   });
 
-  it('does not pass an open transaction that has drawn a position, and loses nothing when that commits', async () => {
+  it('D10: does not pass an open transaction that has drawn a position, and loses nothing when that commits', async () => {
     const log = new LogReader(database.pool);
     const start = await log.watermark();
     const client = await database.pool.connect();

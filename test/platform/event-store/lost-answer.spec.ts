@@ -47,7 +47,7 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     ],
   ];
 
-  it.each(shapes)('%s is appended once, and the caller hears of it', async (_, shape) => {
+  it.each(shapes)('D02: %s is appended once, and the caller hears of it', async (_, shape) => {
     const append = shape();
     const cuts = proxy.cuts();
     proxy.cut('append-', when);
@@ -61,7 +61,7 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     for (const { scope, key } of append.keys ?? []) expect(await direct.streamOf(scope, key)).toBe(append.streamId);
   });
 
-  it('a takeover of a key is done once', async () => {
+  it('D02: a takeover of a key is done once', async () => {
     const owner = anAppend({ keys: [{ scope: 'order', key: newId() }] });
     await direct.append(owner);
     const keys = (owner.keys ?? []).map((claim) => ({ ...claim, replaces: owner.streamId }));
@@ -71,7 +71,7 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     expect(await direct.streamOf('order', keys[0]?.key ?? '')).toBe(heir.streamId);
   });
 
-  it('a message alone is recorded once and counted once', async () => {
+  it('D02: a message alone is recorded once and counted once', async () => {
     const message = aMessage(newId());
     const streamId = newId();
     proxy.cut('append-', when);
@@ -79,7 +79,7 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     expect(await direct.messagesOf(streamId)).toMatchObject([{ id: message.id, receipts: 1 }]);
   });
 
-  it('every member of a shared statement is appended once', async () => {
+  it('D02: every member of a shared statement is appended once', async () => {
     const appends = Array.from({ length: 60 }, (_, n) => anAppend(n % 2 ? { message: aMessage(newId()) } : {}));
     proxy.cut('append-many', when);
     const outcomes = await Promise.all(appends.map((append) => store.append(append)));
@@ -101,7 +101,7 @@ describe('When the outcome of an append was not known', () => {
     expect(await idsIn(append.streamId)).toHaveLength(1);
   });
 
-  it('and stays unknown, the caller is told so, and may try the same append again without harm', async () => {
+  it('D07: and stays unknown, the caller is told so, and may try the same append again without harm', async () => {
     const append = anAppend({ message: aMessage(newId()) });
     proxy.cut('append-', 'answered', 1000);
     await expect(store.append(append)).rejects.toThrow(StoreUnavailable);

@@ -80,7 +80,7 @@ describe('A rebuild', () => {
     expect(await leftovers()).toBe(0);
   });
 
-  it('serves readers all the while, and loses nothing that is appended meanwhile', async () => {
+  it('D16: serves readers all the while, and loses nothing that is appended meanwhile', async () => {
     await createTallies(database.pool, 'served');
     const projection = tallies('served');
     const live = follower(projection);
