@@ -30,6 +30,8 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
       maxHeaderSize: 16 * 1024,
     },
     keepAliveTimeout: 72_000,
+    // Its answer is no problem document; ours is.
+    return503OnClosing: false,
     genReqId: () => v7(),
     // An order id of 128 characters outside ASCII, percent-encoded.
     routerOptions: { maxParamLength: 128 * 12 },
@@ -37,7 +39,6 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
     clientErrorHandler: refuseUnreadable,
   });
   tellMethods(adapter.getInstance());
-  endConnections(adapter.getInstance());
   endInTime(adapter.getInstance());
   takeBodies(adapter.getInstance(), (request) => request.routeOptions.url?.startsWith(rawPaths) ?? false);
   return adapter;
@@ -45,7 +46,8 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
 
 /**
  * Once the server is told to stop, each answer is the last on its connection: kept alive, one would hold up the end
- * until its idle time is over. Node no longer looks for slow requests then either, so what is left is cut.
+ * until its idle time is over. Node no longer looks for slow requests then either, so what is left is cut. A request
+ * that begins so late is refused before anything is done for it, so that a proxy may ask the next one.
  */
 function endInTime(fastify: FastifyInstance): void {
   let ending = false;
@@ -56,21 +58,13 @@ function endInTime(fastify: FastifyInstance): void {
     }, endingLimitMs).unref();
     done();
   });
+  fastify.addHook('onRequest', (_request, _reply, done) => {
+    done(
+      ending ? new Refusal('service_unavailable', 'This process is stopping; please repeat the request.') : undefined,
+    );
+  });
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
     if (ending) void reply.header('connection', 'close');
-    done();
-  });
-}
-
-/** A connection that is kept open by its client would hold up a stop for as long as it is kept. */
-function endConnections(fastify: FastifyInstance): void {
-  let closing = false;
-  fastify.addHook('preClose', (done) => {
-    closing = true;
-    done();
-  });
-  fastify.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) void reply.header('connection', 'close');
     done();
   });
 }
