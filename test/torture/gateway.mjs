@@ -20,6 +20,7 @@ class Postman {
   times = 0;
   repeats = 0;
   underWay = 0;
+  unavailable = 0;
 
   constructor(replicas, broken) {
     this.replicas = replicas;
@@ -44,7 +45,8 @@ class Postman {
     for (; ; this.repeats += 1) {
       const answer = await exchange(this.replicas.pick(), callbackPath, { method: 'POST', headers, body });
       if (answer?.status === 200 && answer.text === 'ok') break;
-      if (answer && answer.status !== 503)
+      if (answer?.status === 503) this.unavailable += 1;
+      else if (answer)
         this.broken('a callback was answered otherwise than 200 or 503', [`${answer.status} ${answer.text}`]);
       await delay(50 + Math.random() * 200);
     }

@@ -80,6 +80,7 @@ const closers = [];
 const counts = { rounds: 0, postgres: 0, cutRounds: 0 };
 const slowest = { postgres: 0, answer: 0 };
 let interrupted = 0;
+let directory = null;
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -87,7 +88,7 @@ for (const [signal, code] of [
   process.on(signal, () => (interrupted ||= code));
 
 const build = async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'finality-torture-'));
+  directory = await mkdtemp(join(tmpdir(), 'finality-torture-'));
   await chmod(directory, 0o755);
   const logs = join(directory, 'logs');
   await mkdir(logs);
@@ -114,7 +115,7 @@ const build = async () => {
   const shop = new Shop({ replicas, gateway, broken, silentOrders: options.rounds > shortRun });
   await shop.open();
   closers.push(() => shop.receiver.close());
-  return { directory, logs, postgres, way, replicas, gateway, shop, url: postgres.url };
+  return { logs, postgres, way, replicas, gateway, shop, url: postgres.url };
 };
 
 /** The milliseconds until a write is acknowledged again. */
@@ -162,10 +163,14 @@ const torture = async (world) => {
   const stranded = await strand(world);
   say('killed with a look, a delivery and a payout in hand');
   let done = false;
-  const finished = stranded.times.then(
-    () => (done = true),
-    () => (done = true),
-  );
+  const finished = stranded.times
+    .then(([look, delivery, payout]) =>
+      say(
+        `what was in hand is done: look after ${seconds(look)}, delivery ${seconds(delivery)}, payout ${seconds(payout)}`,
+      ),
+    )
+    .catch(() => undefined)
+    .then(() => (done = true));
   for (; !isOver(); counts.rounds += 1) {
     if (!done && performance.now() - stranded.since > leasesEndMs) await finished;
     await delay(400 + Math.random() * 1600);
@@ -176,6 +181,7 @@ const torture = async (world) => {
       `round ${counts.rounds + 1} (${deed}): ${shop.orders.length} orders, ${postman.times} callbacks acknowledged after ${postman.repeats} repeats, ${shop.webhooks} webhooks, ${replicas.killed} processes killed, ${way.cuts} connections cut`,
     );
   }
+  if (interrupted) throw new Error('interrupted');
   return stranded;
 };
 
@@ -185,7 +191,11 @@ const quiet = async ({ shop, gateway, url }) => {
   const idle = `select (select count(*)::int from inbox where status in ('unmatched', 'quarantined'))
     + (select count(*)::int from payment_view where fulfillable and fulfillment <> 'fulfilled') as open`;
   let calm = 0;
-  for (const deadline = performance.now() + quietWithinMs; calm < 5 && performance.now() < deadline; await delay(200)) {
+  for (
+    const deadline = performance.now() + quietWithinMs;
+    calm < 5 && !interrupted && performance.now() < deadline;
+    await delay(200)
+  ) {
     const [{ open }] = await query(url, idle);
     calm = open === 0 && gateway.postman.underWay === 0 && shop.waiting().length === 0 ? calm + 1 : 0;
   }
@@ -195,20 +205,16 @@ const reportOf = (world, findings, times) => {
   const { replicas, gateway, shop, way } = world;
   const { postman } = gateway;
   const zeros = Object.entries(findings).map(([name, ids]) => `${name} ${whole(ids.length)}`);
-  return `torture: rounds ${counts.rounds} (service killed ${replicas.killed}, PostgreSQL killed ${counts.postgres}, connections cut ${whole(way.cuts)}), orders ${whole(shop.orders.length)}, callbacks acknowledged ${whole(postman.times)}, ${zeros.join(', ')}, slowest recovery of the service ${seconds(replicas.slowestStartMs)}, of PostgreSQL ${seconds(slowest.postgres)} and of answers after it ${seconds(slowest.answer)}, stuck work resumed after ${times ? seconds(Math.max(...times)) : 'never'} at most`;
+  return `torture: rounds ${counts.rounds} (service killed ${replicas.killed}, PostgreSQL killed ${counts.postgres}, connections cut ${whole(way.cuts)}), orders ${whole(shop.orders.length)}, callbacks acknowledged ${whole(postman.times)}, answers 503 meanwhile ${whole(postman.unavailable + shop.unavailable)}, ${zeros.join(', ')}, slowest recovery of the service ${seconds(replicas.slowestStartMs)}, of PostgreSQL ${seconds(slowest.postgres)} and of answers after it ${seconds(slowest.answer)}, stuck work resumed after ${times ? seconds(Math.max(...times)) : 'never'} at most`;
 };
 
 const main = async () => {
   const world = await build();
-  const { shop, gateway, replicas, logs, directory } = world;
+  const { shop, gateway, replicas, logs } = world;
   say(`two services, PostgreSQL and a gateway are up; logs in ${logs}`);
   const stranded = await torture(world);
   say('all rounds done; waiting for quiet');
   const times = await stranded.times.catch((error) => broken('stuck work was not resumed', [error.message]));
-  if (times)
-    say(
-      `in hand at the kill, done after: look ${seconds(times[0])}, delivery ${seconds(times[1])}, payout ${seconds(times[2])}`,
-    );
   if (times && Math.max(...times) > stuckMs) broken('stuck work took longer than 60 s', times.map(seconds));
   await quiet(world);
   say('quiet; checking');
@@ -229,14 +235,12 @@ const main = async () => {
   await writeFile(join(logs, 'orders.json'), JSON.stringify({ orders: shop.orders, told: [...shop.told] }));
   for (const [what, ids] of breaks) console.log(`BROKEN: ${what}\n${ids.map((id) => `  ${id}`).join('\n')}`);
   console.log(reportOf(world, findings, times));
-  return directory;
 };
 
-let directory = null;
 try {
-  directory = await main();
+  await main();
 } catch (error) {
-  console.error(error);
+  if (!interrupted) console.error(error);
   broken('the torture itself', [String(error)]);
 }
 for (const close of closers.reverse())

@@ -42,6 +42,7 @@ export class Shop {
   told = new Map();
   webhooks = 0;
   repeats = 0;
+  unavailable = 0;
   opening = 0;
   ordering = null;
   stopped = false;
@@ -68,6 +69,7 @@ export class Shop {
       if (answer && answer.status < 300) return answer;
       // A 409 with Retry-After: the first request with this key is still under way, or died with its process.
       const later = answer?.status === 503 || (answer?.status === 409 && answer.headers['retry-after'] !== undefined);
+      this.unavailable += answer?.status === 503 ? 1 : 0;
       if (answer && !later)
         this.broken('a request was refused', [`${method} ${path}: ${answer.status} ${answer.text}`]);
       this.repeats += 1;
