@@ -129,9 +129,9 @@ export interface Announcement {
   eventId: string;
   correlationId: string;
   at: Instant;
-  /** As it was after the event. */
+  /** As it was after the event, and after those that were recorded together with it: what it tells of is whole then. */
   payment: Payment;
-  /** The event's version. */
+  /** The version of the last of these. */
   version: number;
 }
 
@@ -140,17 +140,26 @@ export function announcementsIn(stream: readonly RecordedEvent[], events: Readon
   const numbers = new Map<PaymentWebhook, number>();
   const told: Announcement[] = [];
   let payment: Payment | null = null;
-  for (const recorded of stream) {
+  let together: Announcement[] = [];
+  stream.forEach((recorded, index) => {
     const event = readPaymentEvent(recorded);
-    const before: Payment | null = payment;
-    payment = evolve(payment, event);
-    if (payment === null || !mayAnnounce(recorded)) continue;
-    for (const type of announcementsOf(before, event, payment)) {
+    const before = payment;
+    const after = evolve(before, event);
+    payment = after;
+    if (after === null) return;
+    for (const type of mayAnnounce(recorded) ? announcementsOf(before, event, after) : []) {
       const number = (numbers.get(type) ?? 0) + 1;
       numbers.set(type, number);
       const { id: eventId, correlationId, recordedAt: at, version } = recorded;
-      if (events.has(eventId)) told.push({ type, number, eventId, correlationId, at, payment, version });
+      if (events.has(eventId)) together.push({ type, number, eventId, correlationId, at, payment: after, version });
     }
-  }
+    if (isTogether(recorded, stream[index + 1])) return;
+    told.push(...together.map((each) => ({ ...each, payment: after, version: recorded.version })));
+    together = [];
+  });
   return told;
 }
+
+/** Whether the next event was recorded by the same append. */
+const isTogether = (event: RecordedEvent, next: RecordedEvent | undefined): boolean =>
+  next !== undefined && next.causationId === event.causationId && next.recordedAt === event.recordedAt;

@@ -3,7 +3,12 @@ import { Logger } from '@nestjs/common';
 import { AxiosError, type AxiosRequestConfig } from 'axios';
 
 import type { LosslessJson } from '../kernel/json.js';
-import { GatewayOutcomeUnknown, GatewayRefused, GatewayUnavailable } from '../payments/payment-gateway.js';
+import {
+  GatewayNotAsked,
+  GatewayOutcomeUnknown,
+  GatewayRefused,
+  GatewayUnavailable,
+} from '../payments/payment-gateway.js';
 import { judge, maxAnswerBytes, type Verdict } from './answers.js';
 import { connectionTo, type Connection } from './connection.client.js';
 import { WireError } from './fields.js';
@@ -177,7 +182,7 @@ export class Exchange {
     try {
       await this.options.budget.take();
     } catch (error) {
-      throw new GatewayUnavailable(`OxaPay was not asked: ${error instanceof Error ? error.message : 'no turn'}`);
+      throw new GatewayNotAsked(`OxaPay was not asked: ${error instanceof Error ? error.message : 'no turn'}`);
     }
   }
 

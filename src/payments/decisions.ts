@@ -148,10 +148,16 @@ function recordStatus(payment: Reportable, report: GatewayReport, claim: Claim):
   ];
 }
 
+/** When the payment's life began, by our clock or by the gateway's, whichever is behind: both date transfers and deadlines. */
+function beganAt({ terms, invoice }: Reportable): Instant {
+  const byGateway = addMinutes(invoice.expiresAt, -terms.lifetimeMinutes);
+  return byGateway < terms.requestedAt ? byGateway : terms.requestedAt;
+}
+
 function recordTransfers(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
   const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
   return uniteTransfers(payment.money.transfers, report.transfers, {
-    since: payment.terms.requestedAt,
+    since: beganAt(payment),
     now: claim.now,
     answered: claim.witness === 'poll',
   }).map((transfer) => ({
@@ -293,7 +299,7 @@ function doubtUncorroborated(payment: Payment, now: Instant, patienceMinutes: nu
 /** The payment as it would stand if this report were all that the gateway had ever said; worth is taken from both. */
 function evolveAlone(payment: Reportable, report: GatewayReport): Reportable {
   const { terms, credit, invoice, invoiced, money } = payment;
-  const seen = uniteTransfers(money.transfers, report.transfers, { since: terms.requestedAt, now: invoice.expiresAt });
+  const seen = uniteTransfers(money.transfers, report.transfers, { since: beganAt(payment), now: invoice.expiresAt });
   const changed = new Map(seen.map((transfer) => [transfer.key, transfer]));
   const named = money.transfers
     .map((transfer) => changed.get(transfer.key) ?? transfer)

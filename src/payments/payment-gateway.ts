@@ -200,6 +200,14 @@ export class GatewayUnavailable extends Error {
   }
 }
 
+/** It was not even asked, for reasons of our own: that says nothing of the gateway. */
+export class GatewayNotAsked extends GatewayUnavailable {
+  constructor(message: string) {
+    super(message);
+    this.name = 'GatewayNotAsked';
+  }
+}
+
 /** The request left, and no usable answer came back: it may have taken effect. */
 export class GatewayOutcomeUnknown extends Error {
   constructor(message: string) {

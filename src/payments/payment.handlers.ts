@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../kernel/event.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { cancel, gatewaySilent, giveUp } from './decisions.js';
 import { ApplyUnmatched } from './gateway-event.handlers.js';
-import { GatewayUnavailable } from './payment-gateway.js';
+import { GatewayNotAsked, GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import { Poll } from './poll.handlers.js';
 import { isReportable, isWithoutInvoice } from './payment.js';
@@ -83,7 +83,8 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
     try {
       return await this.poll.poll(matched > 0 ? await this.streams.load(payment.terms.id) : before, cause);
     } catch (error) {
-      if (error instanceof GatewayUnavailable) await this.silent(payment.terms.id, error.message, cause);
+      if (error instanceof GatewayUnavailable && !(error instanceof GatewayNotAsked))
+        await this.silent(payment.terms.id, error.message, cause);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import type { Instant } from '../kernel/clock.js';
+import { addMinutes, type Instant } from '../kernel/clock.js';
 import type { ReportedTransfer } from './payment-gateway.js';
 import { Decimal } from './decimal.js';
 import type { Transfer } from './worth.js';
@@ -108,9 +108,14 @@ function firstSight(report: ReportedTransfer, taken: Set<string>, { since, now, 
   };
 }
 
+/** The gateway's clock may be so far ahead of ours; the deadlines that transfers are held against are its own. */
+const clocksApartMinutes = 15;
+
 /** A date outside the payment's life so far says nothing: it must make no late money timely, nor timely money late. */
 const datedBy = ({ seenAt }: ReportedTransfer, { since, now }: Life): { firstSeenAt: Instant; dated: true } | object =>
-  seenAt !== null && seenAt >= since && seenAt <= now ? { firstSeenAt: seenAt, dated: true } : {};
+  seenAt !== null && seenAt >= since && seenAt <= addMinutes(now, clocksApartMinutes)
+    ? { firstSeenAt: seenAt, dated: true }
+    : {};
 
 const vouchedFor = ({ status }: ReportedTransfer, answered = false): { vouched?: true } =>
   answered && status === 'confirmed' ? { vouched: true } : {};

@@ -24,7 +24,8 @@ const recorded = (events: readonly PaymentEvent[]): RecordedEvent[] =>
     tenant: 'shop',
     actor: 'gateway',
     correlationId: 'request',
-    causationId: 'request',
+    // Those with one time of hearing were recorded together.
+    causationId: 'at' in data ? data.at : 'request',
     recordedAt: inTime,
   }));
 
@@ -135,10 +136,19 @@ describe('What an application is told', () => {
   });
 
   it('is numbered by type, and holds the payment as it was then, whichever events are asked about', () => {
-    const stream = recorded(hearing([report('paying', [transfer('50')])], [report('paid', [confirmed('50')])]));
+    const later = '2026-01-01T12:20:00.000Z';
+    const stream = recorded(hearing([report('paying', [transfer('50')])], [report('paid', [confirmed('50')]), later]));
     const all = announcementsIn(stream, everyEvent(stream));
     expect(all.map(({ number }) => number)).toEqual(all.map(() => 1));
     expect(all.map(({ payment }) => payment.status)).toEqual(['created', 'pending', 'pending', 'paid']);
+    // What was recorded together with a transfer says what it is worth: nobody is told of money without its amount.
+    expect(all.map(({ payment }) => ('money' in payment ? payment.money.received : null))).toEqual([
+      null,
+      '0',
+      '50',
+      '50',
+    ]);
+    expect(all.map(({ version }) => version)).toEqual([1, 2, 5, stream.length]);
     for (const each of all) expect(announcementsIn(stream, new Set([each.eventId]))).toEqual([each]);
   });
 });

@@ -14,7 +14,7 @@ import { explain } from '../../src/payments/explanation.js';
 import { evolve, type Payment, type PaymentEvent, type Reportable } from '../../src/payments/payment.js';
 import { addMinutes } from '../../src/kernel/clock.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
-import { given, foldAll, inTime, muchTooLate, open, report, terms, tooLate, transfer } from './given.js';
+import { given, foldAll, inTime, muchTooLate, open, opened, report, terms, tooLate, transfer } from './given.js';
 
 const confirmed = (worth: string, changes = {}) =>
   transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
@@ -414,6 +414,22 @@ describe('What is heard piece by piece', () => {
       { type: 'CorroborationDelayed' },
       { type: 'ReviewOpened', data: { reasons: ['gateway_conflict'] } },
     ]);
+  });
+
+  it.each([
+    ['30 minutes ahead of', 30],
+    ['10 minutes behind', -10],
+  ])('is paid in time by a clock that is %s the gateway, whose dates and deadline count', (_, minutes) => {
+    const ours = (instant: string): string => addMinutes(instant, minutes);
+    const history: PaymentEvent[] = open({}, { requestedAt: ours(opened) });
+    const payment = given(...history)
+      .when(report('paid', [confirmed('50')]), 'callback', ours('2026-01-01T12:50:00.000Z'))
+      .payment();
+    expect(payment).toMatchObject({ status: 'paid', late: false });
+    const late = given(...open({}, { requestedAt: ours(opened) }))
+      .when(report('waiting', [confirmed('50', { seenAt: tooLate })]), 'callback', ours(tooLate))
+      .payment();
+    expect(labelsOf(late)).toContain('late');
   });
 
   describe("while the gateway's API gives no answer", () => {
