@@ -75,6 +75,8 @@ create table look (
   stream_id uuid not null,
   due_at timestamp with time zone not null,
   urgent boolean default false not null,
+  created_at timestamp with time zone,
+  deadline timestamp with time zone,
   constraint look_pkey PRIMARY KEY (stream_id)
 ) with (fillfactor=80);
 CREATE INDEX look_due ON public.look USING btree (urgent DESC, due_at);
@@ -130,6 +132,13 @@ CREATE INDEX payment_view_application ON public.payment_view USING btree (applic
 CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
 CREATE INDEX payment_view_review ON public.payment_view USING btree (application_id, payment_id) WHERE (review = 'open'::text);
 CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);
+
+create table request_budget (
+  name text not null,
+  turn_at timestamp with time zone not null,
+  slow_until timestamp with time zone not null,
+  constraint request_budget_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
 
 create table stream_key (
   scope text not null,
@@ -194,6 +203,7 @@ create table webhook_delivery (
   round_attempts integer default 0 not null,
   round_began_at timestamp with time zone not null,
   lease integer default 0 not null,
+  leased_until timestamp with time zone,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
   constraint webhook_delivery_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text, 'cancelled'::text]))),
@@ -203,6 +213,7 @@ create table webhook_delivery (
 ) with (fillfactor=80);
 CREATE INDEX webhook_delivery_application ON public.webhook_delivery USING btree (application_id, id);
 CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (endpoint_id, due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX webhook_delivery_leased ON public.webhook_delivery USING btree (endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
 CREATE INDEX webhook_delivery_payment ON public.webhook_delivery USING btree (payment_id);
 CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (endpoint_id, payment_id, sequence) WHERE (status = 'waiting'::text);
 
