@@ -41,6 +41,7 @@ create index webhook_delivery_leased on webhook_delivery (endpoint_id, leased_un
 create index webhook_delivery_waiting on webhook_delivery (endpoint_id, payment_id, sequence) where status = 'waiting';
 create index webhook_delivery_application on webhook_delivery (application_id, id);
 create index webhook_delivery_payment on webhook_delivery (payment_id);
+create index webhook_delivery_dead on webhook_delivery (ended_at) where status = 'dead';
 
 -- How an endpoint fares: since when and how often in a row its attempts fail, until when it is left alone, and why it
 -- was disabled (`gone`: it answered 410; `failing`: nothing got through for days).

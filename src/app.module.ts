@@ -68,8 +68,8 @@ import { RefundSender } from './payments/refund-sender.handlers.js';
 import { Policies } from './payments/policies.pg.js';
 import type { SystemClock } from './platform/clock.js';
 import type { Config } from './platform/config.js';
-import { createPool } from './platform/database/database.pg.js';
-import { DatabasePool } from './platform/database/pool.pg.js';
+import { createPool, type PoolSettings } from './platform/database/database.pg.js';
+import { BackgroundPool, DatabasePool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
 import { ApiKeyGuard } from './platform/http/api-key.controller.js';
@@ -162,19 +162,25 @@ export class AppModule {
   }
 }
 
-function platform({ config, databaseUrl, clock, log }: ServiceOptions): Provider[] {
+/** Connections for one purpose, told apart in the server's own lists. */
+const pool = (token: symbol, { databaseUrl, log }: ServiceOptions, settings: PoolSettings): Provider => ({
+  provide: token,
+  useFactory: () =>
+    createPool(databaseUrl, {
+      ...settings,
+      onError: (error) => {
+        log.warn({ msg: 'a database connection died', error: error.message });
+      },
+    }),
+});
+
+function platform(options: ServiceOptions): Provider[] {
+  const { config, databaseUrl, clock } = options;
   return [
     { provide: Clock, useValue: clock },
     { provide: Ids, useClass: RandomIds },
-    {
-      provide: DatabasePool,
-      useFactory: () =>
-        createPool(databaseUrl, {
-          onError: (error) => {
-            log.warn({ msg: 'a database connection died', error: error.message });
-          },
-        }),
-    },
+    pool(DatabasePool, options, { max: 8 }),
+    pool(BackgroundPool, options, { max: 12, applicationName: 'finality background' }),
     { provide: EventStore, useFactory: () => new EventStore({ url: databaseUrl }) },
     { provide: LogReader, useFactory: (pool: Pool) => new LogReader(pool), inject: [DatabasePool] },
     { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 10 }) },
@@ -286,7 +292,7 @@ function edges(options: ServiceOptions): Provider[] {
       provide: OrderFollower,
       useFactory: (pool: Pool, reader: LogReader, store: EventStore) =>
         new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, new OrderProjection()),
-      inject: [DatabasePool, LogReader, EventStore],
+      inject: [BackgroundPool, LogReader, EventStore],
     },
     OrderReader,
     PaymentTerms,

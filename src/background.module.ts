@@ -28,7 +28,7 @@ import { RefundJob, RefundReactor } from './payments/refund.job.js';
 import { RefundLooks, refundTask } from './payments/refund-looks.job.js';
 import { RemainderReactor } from './payments/remainder.job.js';
 import { ReviewDesk } from './payments/review-desk.js';
-import { DatabasePool } from './platform/database/pool.pg.js';
+import { BackgroundPool, DatabasePool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
 import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
@@ -54,7 +54,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly tasks: Readonly<Record<string, TaskHandler>>,
     private readonly claimers: readonly Claimer[],
     private readonly store: EventStore,
-    private readonly pool: Pool,
+    private readonly pools: readonly Pool[],
     private readonly idempotency: IdempotencyKeys,
   ) {}
 
@@ -73,7 +73,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
   /** After the last request was answered. */
   async onApplicationShutdown(): Promise<void> {
     await this.store.close();
-    await this.pool.end();
+    await Promise.all(this.pools.map((pool) => pool.end()));
   }
 
   @Interval('expire-idempotency-keys', hourMs)
@@ -155,6 +155,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       reconcile: ReconcileJob,
       delivery: WebhookDelivery,
       idempotency: IdempotencyKeys,
+      requests: Pool,
     ) => {
       const deps = { pool, log: reader, appends: store, onError: warnOf(options.log) };
       const followers = [...followersOf(payments, deps), ...followersOf(fulfillment, deps)];
@@ -162,10 +163,18 @@ export const background = (options: BackgroundOptions): Provider[] => [
         [refundTask]: refund.task,
         [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, options.clock).task,
       };
-      return new Background([orders, ...followers], jobs, tasks, [reconcile, delivery], store, pool, idempotency);
+      return new Background(
+        [orders, ...followers],
+        jobs,
+        tasks,
+        [reconcile, delivery],
+        store,
+        [pool, requests],
+        idempotency,
+      );
     },
     inject: [
-      DatabasePool,
+      BackgroundPool,
       LogReader,
       EventStore,
       OrderFollower,
@@ -177,6 +186,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       ReconcileJob,
       WebhookDelivery,
       IdempotencyKeys,
+      DatabasePool,
     ],
   },
 ];

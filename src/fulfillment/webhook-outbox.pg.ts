@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { Clock, type Instant } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
 import { inTransaction } from '../platform/database/database.pg.js';
-import { DatabasePool } from '../platform/database/pool.pg.js';
+import { BackgroundPool } from '../platform/database/pool.pg.js';
 import {
   atOncePerEndpoint,
   wellEndpoint,
@@ -138,7 +138,7 @@ where due_at is null and id = (
 @Injectable()
 export class WebhookOutbox {
   constructor(
-    @Inject(DatabasePool) private readonly pool: Pool,
+    @Inject(BackgroundPool) private readonly pool: Pool,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}

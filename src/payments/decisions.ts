@@ -21,7 +21,7 @@ import { Decimal } from './decimal.js';
 import { judge, sufficiency, type Contradiction } from './policy.js';
 import { openReview, withdrawExcess, withdrawReview } from './open-review.js';
 import { confirmedIn, tellsOfLess, uniteTransfers } from './transfers.js';
-import { withPrices } from './worth.js';
+import { needsPrices, withPrices } from './worth.js';
 
 /** Who claims something, and when we heard it. */
 export interface Claim {
@@ -91,6 +91,8 @@ const vouch = (payment: Reportable, report: GatewayReport, claim: Claim): Paymen
  * has not told are compared by it.
  */
 function priced(payment: Reportable, prices: ReadonlyMap<string, string>, claim: Claim): PaymentEvent[] {
+  // A callback may have told the worth while the prices were asked for.
+  if (!needsPrices(payment.money.transfers, factsOf(payment))) return [];
   const wanted = new Set([payment.terms.currency, ...payment.money.transfers.map(({ currency }) => currency)]);
   const usd = Object.fromEntries([...prices].filter(([symbol]) => wanted.has(symbol)));
   const { transfers } = payment.money;

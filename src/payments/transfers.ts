@@ -1,6 +1,6 @@
 import { addMinutes, type Instant } from '../kernel/clock.js';
 import type { ReportedTransfer } from './payment-gateway.js';
-import { Decimal } from './decimal.js';
+import { Decimal, least } from './decimal.js';
 import type { Transfer } from './worth.js';
 
 /** When a payment was asked for, and when something is heard of it. */
@@ -43,8 +43,8 @@ const feeAtMost = '0.05';
 /** Whether a report tells of a transaction that is known, and of clearly less money in it. */
 export const tellsOfLess = (known: readonly Transfer[], reported: readonly ReportedTransfer[]): boolean =>
   pair(known, reported).pairs.some(([transfer, report]) => {
-    const least = new Decimal(transfer.receivedAmount ?? transfer.sentAmount);
-    return new Decimal(report.sentAmount).lt(least.minus(least.times(feeAtMost)));
+    const told = least(new Decimal(transfer.receivedAmount ?? transfer.sentAmount), new Decimal(transfer.sentAmount));
+    return new Decimal(report.sentAmount).lt(told.minus(told.times(feeAtMost)));
   });
 
 /** Which known transfer each reported one is; `others` are new. */

@@ -114,18 +114,17 @@ export async function kept(
   return rows;
 }
 
-/** The facts of one payment so far, by name. */
+/** The facts of one payment so far, by name; without what the gateway, asked meanwhile, may not confirm yet. */
 export async function story(pool: Pool, id: string): Promise<string[]> {
-  const { rows } = await pool.query<{ type: string }>('select type from event where stream_id = $1 order by version', [
-    id,
-  ]);
+  const text = `select type from event where stream_id = $1 and type <> 'CorroborationDelayed' order by version`;
+  const { rows } = await pool.query<{ type: string }>(text, [id]);
   return rows.map((row) => row.type);
 }
 
 /** How much is stored in all: callbacks that are to leave nothing behind are held against it. */
 export async function stored(pool: Pool): Promise<{ events: number; messages: number; keys: number }> {
   const { rows } = await pool.query<{ events: number; messages: number; keys: number }>(
-    `select (select count(*) from event) as events, (select count(*) from inbox where source like 'callback:%') as messages,
+    `select (select count(*) from event where type <> 'CorroborationDelayed') as events, (select count(*) from inbox where source like 'callback:%') as messages,
        (select count(*) from stream_key) as keys`,
   );
   return rows[0] ?? { events: 0, messages: 0, keys: 0 };

@@ -41,7 +41,7 @@ describe('A shop that wants to hear everything', () => {
     expect(told(id).map(({ type, data }) => [data.sequence, type, data.status, data.received])).toEqual([
       [1, 'payment.created', 'created', '0.00'],
       [2, 'payment.pending', 'pending', '0.00'],
-      [3, 'payment.detected', 'pending', '0.00'],
+      [3, 'payment.detected', 'pending', '20.00'],
       [4, 'payment.partially_paid', 'pending', '20.00'],
       [5, 'payment.paid', 'paid', '50.00'],
       [6, 'fulfillment.requested', 'paid', '50.00'],

@@ -126,6 +126,18 @@ describe('The command line, beside a running service', () => {
       return (await shop.database.pool.query<{ status: string }>(text, [ids])).rows.map(({ status }) => status);
     };
 
+    it('are a finding of the doctor where they were given up, which says how to send them again', async () => {
+      await shop.database.pool.query(`update webhook_delivery set ended_at = '2026-01-31T13:00:00Z'`);
+      const { out, code } = await finality('doctor');
+      expect(out).not.toContain('given up in the last');
+      await shop.database.pool.query('update webhook_delivery set ended_at = now() where id = any($1)', [dead]);
+      const ill = await finality('doctor');
+      await shop.database.pool.query(`update webhook_delivery set ended_at = '2026-01-31T13:00:00Z'`);
+      expect(ill.out).toContain('2 given up in the last 7 days');
+      expect(ill.out).toContain('finality webhooks redeliver --status dead --yes');
+      expect([code, ill.code]).toEqual([0, 0]);
+    });
+
     it('lists the deliveries of every application, newest first, and filters them', async () => {
       const { code, out } = await finality('webhooks', 'list', '--type', 'payment.credited');
       expect(code).toBe(0);

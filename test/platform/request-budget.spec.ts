@@ -171,7 +171,7 @@ describe('Two services on one database', () => {
         .findPayment('7')
         .catch((error: unknown) => error);
       expect(failure).toMatchObject({
-        name: 'GatewayUnavailable',
+        name: 'GatewayNotAsked',
         message: 'OxaPay was not asked: the budget of requests is used up',
       });
     }
