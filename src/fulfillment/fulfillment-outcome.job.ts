@@ -4,11 +4,12 @@ import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { fold } from '../payments/payment-stream.js';
 import { ReviewDesk } from '../payments/review-desk.js';
-import { isFulfillable } from '../payments/standing.js';
+import { isFulfillable, isHeld } from '../payments/standing.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
 import type { Jobs, TaskHandler } from '../platform/jobs/jobs.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import {
+  foldFulfillment,
   giveUpFulfillment,
   isFulfillmentEvent,
   paymentOfFulfillment,
@@ -45,13 +46,12 @@ export class FulfillmentOutcomeReactor implements Reactor {
     const why = { correlationId: event.correlationId, causationId: event.id };
     switch (read.type) {
       case 'FulfillmentAccepted':
-        await this.jobs.add(
-          tx,
-          fulfillmentDeadlineTask,
-          { paymentId, correlationId: event.correlationId, causationId: event.id },
-          { key: `fulfillment:${event.id}`, runAfterMs: promisedWithinMs },
-        );
+        await this.expectReport(tx, event, paymentId);
         return this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
+      case 'FulfillmentResumed':
+        // The time that ran while it was stopped does not count, and its end may have gone by unheard.
+        if (await this.isAccepted(event)) await this.expectReport(tx, event, paymentId);
+        return undefined;
       case 'FulfillmentUnanswered':
         return this.desk.ask(paymentId, 'fulfillment_unanswered', why);
       case 'FulfillmentReported':
@@ -62,22 +62,38 @@ export class FulfillmentOutcomeReactor implements Reactor {
     }
   }
 
+  private expectReport(tx: PoolClient, event: RecordedEvent, paymentId: string): Promise<void> {
+    return this.jobs.add(
+      tx,
+      fulfillmentDeadlineTask,
+      { paymentId, correlationId: event.correlationId, causationId: event.id },
+      { key: `fulfillment:${event.id}`, runAfterMs: promisedWithinMs },
+    );
+  }
+
+  /** Whether the application had promised a report before this event. */
+  private async isAccepted({ streamId, position }: RecordedEvent): Promise<boolean> {
+    const { events } = await this.store.read(streamId);
+    return foldFulfillment(events.filter((event) => event.position <= position))?.status === 'accepted';
+  }
+
   private async reported(
     event: RecordedEvent,
     paymentId: string,
     { outcome }: Extract<FulfillmentEvent, { type: 'FulfillmentReported' }>['data'],
   ): Promise<void> {
-    const good = await this.wasGood(paymentId, event.position);
+    const { good, held } = await this.standingAt(paymentId, event.position);
     const why = { correlationId: event.correlationId, causationId: event.id };
-    if (outcome === 'rejected' && good) await this.desk.ask(paymentId, 'fulfillment_rejected', why);
+    // What is only held may be good again, and the application will not be asked a second time.
+    if (outcome === 'rejected' && (good || held)) await this.desk.ask(paymentId, 'fulfillment_rejected', why);
     if (outcome === 'fulfilled' && !good) await this.desk.ask(paymentId, 'fulfilled_after_stop', why);
   }
 
-  /** Whether the payment was good for the goods when the application spoke; what came after that is another story. */
-  private async wasGood(paymentId: string, position: number): Promise<boolean> {
+  /** Whether the payment was good for the goods, or held, when the application spoke; what came after is another story. */
+  private async standingAt(paymentId: string, position: number): Promise<{ good: boolean; held: boolean }> {
     const { events } = await this.store.read(paymentId);
     const payment = fold(events.filter((event) => event.position < position));
-    return payment !== null && isFulfillable(payment);
+    return payment === null ? { good: false, held: false } : { good: isFulfillable(payment), held: isHeld(payment) };
   }
 }
 

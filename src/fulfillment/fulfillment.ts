@@ -41,7 +41,7 @@ interface Awaited {
 interface Stopped extends Omit<Awaited, 'status'> {
   status: 'stopped';
   /** Where it goes on when it is resumed. */
-  before: 'requested' | 'accepted';
+  before: Awaited['status'];
   /** Why the payment is not good for the goods any more, as the explanation's code (`blockedBy`). */
   reason: string;
 }
@@ -63,7 +63,8 @@ export function evolveFulfillment(fulfillment: Fulfillment | null, event: Fulfil
   if (fulfillment === null || isReported(fulfillment)) return fulfillment;
   switch (event.type) {
     case 'FulfillmentAccepted':
-      return isStopped(fulfillment) ? fulfillment : { ...fulfillment, status: 'accepted' };
+      // The request was under way when it was stopped: its answer counts when it is resumed.
+      return isStopped(fulfillment) ? { ...fulfillment, before: 'accepted' } : { ...fulfillment, status: 'accepted' };
     case 'FulfillmentUnanswered':
       return isStopped(fulfillment) ? fulfillment : { ...fulfillment, status: 'unanswered' };
     case 'FulfillmentStopped':
@@ -93,8 +94,9 @@ const isReported = (fulfillment: Fulfillment): fulfillment is Reported =>
 
 const isStopped = (fulfillment: Fulfillment): fulfillment is Stopped => fulfillment.status === 'stopped';
 
-const isStoppable = (fulfillment: Fulfillment | null): fulfillment is Awaited & { status: 'requested' | 'accepted' } =>
-  fulfillment?.status === 'requested' || fulfillment?.status === 'accepted';
+/** One that was given up too: its webhook could be sent again, and be answered with the goods. */
+const isStoppable = (fulfillment: Fulfillment | null): fulfillment is Awaited =>
+  fulfillment !== null && !isReported(fulfillment) && !isStopped(fulfillment);
 
 /** Asks the application for the goods. Asked already: nothing. */
 export function requestFulfillment(
@@ -119,7 +121,10 @@ export const resumeFulfillment = (fulfillment: Fulfillment | null, now: Instant)
 
 /** The application took note and will report later. Once it has, or has reported: nothing. */
 export function acceptFulfillment(fulfillment: Fulfillment | null, now: Instant): FulfillmentEvent[] {
-  const waiting = fulfillment?.status === 'requested' || fulfillment?.status === 'unanswered';
+  const waiting =
+    fulfillment?.status === 'requested' ||
+    fulfillment?.status === 'unanswered' ||
+    (fulfillment?.status === 'stopped' && fulfillment.before === 'requested');
   return waiting ? [{ type: 'FulfillmentAccepted', data: { at: now } }] : [];
 }
 

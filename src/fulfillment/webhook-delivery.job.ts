@@ -28,7 +28,7 @@ const keptAnswerBytes = 1024;
 
 /**
  * Sends what waits in the outbox. Safe with any number of replicas: each delivery is claimed. What an attempt means is
- * told to the fulfilment and to the endpoint's stream before the attempt is recorded, so that nothing recorded is
+ * told to the fulfilment and to the endpoint's stream before the attempt's record is committed, so that nothing recorded is
  * without its effect; an attempt that a crash cuts short is made again with the same `webhook-id`.
  */
 @Injectable()
@@ -116,10 +116,9 @@ export class WebhookDelivery {
     const health = healthAfter(delivery.health, response, now, Math.random());
     if (response.outcome === 'success')
       await this.acknowledged(delivery, readAnswer(response.status ?? 0, response.body));
-    await this.tellOwner(delivery, health, now);
     const { status, outcome, durationMs } = response;
     const record: AttemptRecord = { at, durationMs, status, outcome, answer: keptAnswer(response.body) };
-    const held = await this.finish(delivery, record, next, health);
+    const held = await this.finish(delivery, record, next, health, () => this.tellOwner(delivery, health, now));
     if (!held) this.log.warn({ msg: 'an attempt outlived its lease', messageId, endpointId: delivery.endpointId });
     else if (outcome !== 'success') this.tell(delivery, response, next);
   }
@@ -129,10 +128,14 @@ export class WebhookDelivery {
     attempt: AttemptRecord | null,
     next: DeliveryNext,
     health: EndpointHealth,
+    whenTended?: () => Promise<void>,
   ): Promise<boolean> {
     const giveUp = (): Promise<void> =>
       this.decide(delivery, 'service', (fulfillment) => giveUpFulfillment(fulfillment, this.clock.now()));
-    return this.outbox.finish(delivery, attempt, next, health, isRequest(delivery) ? giveUp : undefined);
+    return this.outbox.finish(delivery, attempt, next, health, {
+      ...(isRequest(delivery) ? { whenLast: giveUp } : {}),
+      ...(whenTended ? { whenTended } : {}),
+    });
   }
 
   private async acknowledged(delivery: ClaimedDelivery, answer: FulfillmentAnswer): Promise<void> {

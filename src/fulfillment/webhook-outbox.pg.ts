@@ -15,7 +15,7 @@ import {
 } from './delivery.js';
 import type { WebhookType } from './webhook-types.js';
 
-/** An endpoint in use, and what it wants. */
+/** An endpoint and what it wants. */
 export interface Subscriber {
   id: string;
   /** Null for everything. */
@@ -143,12 +143,15 @@ export class WebhookOutbox {
     @Inject(Ids) private readonly ids: Ids,
   ) {}
 
-  /** The endpoints in use, by application; an application without any is not in the map. */
+  /**
+   * The endpoints by application; an application without any is not in the map. One that is disabled is among them: what
+   * is for it dies when it comes due, so that goods nobody hears of open a review, and it can be sent again.
+   */
   async subscribers(tx: PoolClient, applicationIds: readonly string[]): Promise<Map<string, Subscriber[]>> {
     const { rows } = await tx.query<Subscriber & { application_id: string }>({
       name: 'webhook-subscribers',
       text: `select id, application_id, events from webhook_endpoint
-        where application_id = any($1::uuid[]) and disabled_at is null order by id`,
+        where application_id = any($1::uuid[]) order by id`,
       values: [applicationIds],
     });
     const found = new Map<string, Subscriber[]>();
@@ -209,14 +212,15 @@ export class WebhookOutbox {
   /**
    * Records an attempt (null where none was made) and what becomes of the delivery and its endpoint, and lets the next
    * one of the payment go. False where the lease has passed to somebody else: then nothing is written. `whenLast` runs
-   * before the commit where the delivery dies and no other of its webhook waits or arrived; what it throws undoes all.
+   * before the commit where the delivery dies and no other of its webhook waits or arrived, `whenTended` where the
+   * endpoint's health was written; what they throw undoes all.
    */
   async finish(
     delivery: ClaimedDelivery,
     attempt: AttemptRecord | null,
     next: DeliveryNext,
     health: EndpointHealth,
-    whenLast?: () => Promise<void>,
+    { whenLast, whenTended }: { whenLast?: () => Promise<void>; whenTended?: () => Promise<void> } = {},
   ): Promise<boolean> {
     return inTransaction(this.pool, async (tx) => {
       // Two endpoints that give up at once take turns, so that the second sees that it is the last.
@@ -227,16 +231,16 @@ export class WebhookOutbox {
       if (status === null) return false;
       if (mayBeLast && status === 'dead' && (await this.isLast(tx, delivery.webhookId))) await whenLast();
       await this.promote(tx, delivery.endpointId, delivery.paymentId, now);
-      if (attempt !== null) await this.tend(tx, delivery, health, now);
+      if (attempt !== null && (await this.tend(tx, delivery, health, now))) await whenTended?.();
       return true;
     });
   }
 
-  /** Ends what waits of a webhook that is no longer to be sent; what is under way cannot be called back. */
+  /** Ends what waits of a webhook that is no longer to be sent, and what is dead: it is not sent again either. What is under way cannot be called back. */
   async cancel(tx: PoolClient, webhookId: string, now: Instant): Promise<void> {
     const { rows } = await tx.query<Lane>(
       `update webhook_delivery set status = 'cancelled', due_at = null, ended_at = $2
-       where webhook_id = $1 and status = 'waiting' returning endpoint_id, payment_id`,
+       where webhook_id = $1 and status in ('waiting', 'dead') returning endpoint_id, payment_id`,
       [webhookId, now],
     );
     for (const lane of rows) await this.promote(tx, lane.endpoint_id, lane.payment_id, now);
@@ -352,10 +356,15 @@ export class WebhookOutbox {
   }
 
   /** The endpoint's row comes last: a claim holds deliveries while it waits for that. */
-  private async tend(tx: PoolClient, delivery: ClaimedDelivery, health: EndpointHealth, now: Instant): Promise<void> {
-    const { endpointId, health: before } = delivery;
+  private async tend(
+    tx: PoolClient,
+    delivery: ClaimedDelivery,
+    health: EndpointHealth,
+    now: Instant,
+  ): Promise<boolean> {
+    const { endpointId, target, health: before } = delivery;
     const { failingSince, failures, pausedUntil, warnedAt, disabled, recovered } = health;
-    if (failures === 0 && before.failures === 0) return;
+    if (failures === 0 && before.failures === 0) return false;
     if (recovered || disabled !== null) {
       await tx.query(
         `update webhook_delivery set due_at = $2 where endpoint_id = $1 and due_at > $2
@@ -363,13 +372,14 @@ export class WebhookOutbox {
         [endpointId, now],
       );
     }
-    // A success counts in any case; a failure only where nothing else was seen of the endpoint since the claim.
-    await tx.query({
+    // What was seen at another URL tells nothing. A success, and that it is gone, count in any case; another failure only
+    // where nothing else was seen of the endpoint since the claim.
+    const { rowCount } = await tx.query({
       name: 'webhook-health',
       text: `update webhook_endpoint set failing_since = $2, failures = $3, paused_until = $4, warned_at = $5,
           disabled_reason = coalesce($6, disabled_reason), disabled_at = case when $6 is null then disabled_at else $7 end
-        where id = $1 and disabled_at is null
-          and ($3 = 0 or failures = $8 and failing_since is not distinct from $9::timestamptz)`,
+        where id = $1 and disabled_at is null and url = $10
+          and ($3 = 0 or $6 = 'gone' or failures = $8 and failing_since is not distinct from $9::timestamptz)`,
       values: [
         endpointId,
         failingSince,
@@ -380,8 +390,10 @@ export class WebhookOutbox {
         now,
         before.failures,
         before.failingSince,
+        target?.url ?? null,
       ],
     });
+    return rowCount === 1;
   }
 }
 

@@ -4,6 +4,7 @@ import { AxiosError, type AxiosRequestConfig } from 'axios';
 
 import type { LosslessJson } from '../kernel/json.js';
 import {
+  GatewayDenies,
   GatewayNotAsked,
   GatewayOutcomeUnknown,
   GatewayRefused,
@@ -168,10 +169,11 @@ export class Exchange {
         return told.value;
       case 'refused':
         if (told.status === 404) return null;
-        throw new GatewayUnavailable(this.refusalText(told));
+        throw new GatewayDenies(this.refusalText(told));
       case 'busy':
         throw new GatewayUnavailable(`OxaPay is busy (${told.status})`, told.retryAfterSeconds);
       case 'held':
+        if (told.denied) throw new GatewayDenies(told.reason);
         throw new GatewayUnavailable(told.reason, told.retryAfterSeconds);
       case 'failed':
         throw new GatewayUnavailable(`OxaPay did not answer: ${told.reason}`);

@@ -21,8 +21,8 @@ export type Told<T> =
   | { kind: 'busy'; status: number; retryAfterSeconds: number | null }
   /** No answer, or none that tells what happened; `unreadable` where it has not the agreed shape. */
   | { kind: 'failed'; reason: string; unreadable: boolean }
-  /** It was not sent. */
-  | { kind: 'held'; reason: string; retryAfterSeconds: number };
+  /** It was not sent; `denied` where our key was refused before. */
+  | { kind: 'held'; reason: string; retryAfterSeconds: number; denied: boolean };
 
 /** A class, so that the policies know it when they see it. */
 export class Outcome<T> {
@@ -96,7 +96,8 @@ export class Breaker {
     if (this.state === 'closed' || (this.state === 'open' && leftMs <= 0)) return null;
     const why = this.failures.keyRefused ? `it does not accept our ${this.key} key` : 'too many requests failed';
     const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / 1000));
-    return new Outcome({ kind: 'held', reason: `OxaPay is not asked now: ${why}`, retryAfterSeconds });
+    const denied = this.failures.keyRefused;
+    return new Outcome({ kind: 'held', reason: `OxaPay is not asked now: ${why}`, retryAfterSeconds, denied });
   }
 
   /** Sends a request, unless it is held. */

@@ -13,13 +13,13 @@ import {
   type Reportable,
   type Witness,
 } from './payment.js';
-import { openReviewOf } from './money.js';
+import { hasNewMoney, openReviewOf } from './money.js';
 import { assessed } from './standing.js';
 import { allocate, excessReasons } from './allocation.js';
 import { releaseCredit } from './credit.js';
 import { Decimal } from './decimal.js';
 import { judge, sufficiency, type Contradiction } from './policy.js';
-import { openReview, withdrawExcess, withdrawReview } from './open-review.js';
+import { openReview, withdraw, withdrawExcess, withdrawReview } from './open-review.js';
 import { confirmedIn, tellsOfLess, uniteTransfers } from './transfers.js';
 import { needsPrices, withPrices } from './worth.js';
 
@@ -220,7 +220,10 @@ function conclude(payment: Reportable, claim: Claim): PaymentEvent[] {
 }
 
 /** What contradicts a payment once it is paid cannot take that back; it holds up what has not been delivered. */
-function doubtsAfterPaid(payment: Reportable & Paid, claim: Claim): PaymentEvent[] {
+const doubtsAfterPaid = (payment: Reportable & Paid, claim: Claim): PaymentEvent[] =>
+  isDoubtful(payment) ? openReview(payment, ['gateway_conflict'], claim) : [];
+
+function isDoubtful(payment: Reportable & Paid): boolean {
   // What was given back since does not make the payment any less paid; what a person accepted needs no amount.
   const facts = { ...factsOf(payment), returned: '0' };
   const final = payment.money.gatewayStatus !== null && finality[payment.money.gatewayStatus] >= finality.paid;
@@ -229,7 +232,7 @@ function doubtsAfterPaid(payment: Reportable & Paid, claim: Claim): PaymentEvent
   const closed = payment.money.gatewayStatus === 'underpaid' || payment.money.gatewayStatus === 'expired';
   const short = seen === 'none' || seen === 'short' || (seen === 'unknown' && closed);
   const gone = !final && payment.clause !== 'review' && short;
-  return gone || facts.contradictions.length > 0 ? openReview(payment, ['gateway_conflict'], claim) : [];
+  return gone || facts.contradictions.length > 0;
 }
 
 /** The gateway's own answer confirms a callback's claim, or, once it has had time to catch up, contradicts it. */
@@ -245,7 +248,9 @@ function corroborate(payment: Reportable, report: GatewayReport, claim: Claim): 
   const alone = judge(factsOf(evolveAlone(payment, report)));
   if (beyondAmounts || alone.conclusion === 'paid') {
     const transfers = confirmedIn(payment.money.transfers, report.transfers).map(({ key }) => key);
-    return [{ type: 'PaymentCorroborated', data: { transfers, at: claim.now } }];
+    // What a person was asked while the gateway lagged or was silent has settled itself.
+    const settled = isDoubtful(payment) ? [] : withdraw(payment, ['gateway_conflict', 'paid_short'], claim.now);
+    return [{ type: 'PaymentCorroborated', data: { transfers, at: claim.now } }, ...settled];
   }
   if (alone.reasons.includes('paid_short')) return openReview(payment, ['paid_short'], claim);
   // It calls it paid as well, and only the confirmations that our own rule wants are still on their way.
@@ -286,7 +291,8 @@ export function gatewaySilent(
   }
   const open = openReviewOf(payment.money) !== null || payment.money.contradictions.length > 0;
   // An answer that did not confirm it is no silence: whatever comes after it, the callback alone will not do.
-  const goes = delay.reason === 'silent' && delay.goAheadAt !== null && now >= delay.goAheadAt;
+  const goes =
+    goAheadMinutes !== null && delay.reason === 'silent' && delay.goAheadAt !== null && now >= delay.goAheadAt;
   if (goes && payment.waivedAt === null && !open)
     return [{ type: 'CorroborationWaived', data: { silentSince: delay.since, at: now } }];
   return payment.waivedAt === null ? doubtUncorroborated(payment, now, silencePatienceMinutes) : [];
@@ -374,7 +380,11 @@ export function retryInvoice(payment: Payment, now: Instant): PaymentEvent[] {
 
 /** Gives a payment to a person when nobody will look at it any more and it has no final word. */
 export function giveUp(payment: Reportable, now: Instant): PaymentEvent[] {
-  return (payment.status === 'pending' || payment.status === 'expired') && openReviewOf(payment.money) === null
+  // A person has decided about just that, and no money has come since.
+  const known = payment.money.decided?.reasons.includes('no_final_word') && !hasNewMoney(payment.money);
+  return (payment.status === 'pending' || payment.status === 'expired') &&
+    openReviewOf(payment.money) === null &&
+    !known
     ? openReview(payment, ['no_final_word'], { now })
     : [];
 }

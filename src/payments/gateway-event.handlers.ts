@@ -84,7 +84,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       { message, loaded },
     );
     // A paid payment that is said to have ended otherwise: the gateway itself is asked what is true.
-    if (decided.fresh && decided.payment.status === 'paid' && endedOtherwise.has(report.status))
+    if (decided.payment.status === 'paid' && endedOtherwise.has(report.status))
       await this.looks.dueNow(decided.payment.terms.id, this.clock.now());
     return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
   }

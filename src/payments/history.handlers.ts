@@ -7,7 +7,7 @@ import { trackKeyScope } from './gateway-event.handlers.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable } from './payment.js';
+import { isReportable, isWithoutInvoice } from './payment.js';
 import { Poll } from './poll.handlers.js';
 
 /** Reads one page of the gateway's history; each payment of ours on it is told what the gateway says of it. */
@@ -70,8 +70,9 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
     const loaded = await this.find(report);
     if (loaded === null) return null;
     const { payment } = loaded;
-    if (!isReportable(payment)) return this.opener.adopt(loaded, report, cause);
-    if (payment.invoice.trackId === report.trackId) return this.poll.hear(loaded, report, cause);
+    if (payment.status === 'created' || isWithoutInvoice(payment)) return this.opener.adopt(loaded, report, cause);
+    if (isReportable(payment) && payment.invoice.trackId === report.trackId)
+      return this.poll.hear(loaded, report, cause);
     await this.poll.keepUnknown(report, 'identity_mismatch');
     return null;
   }

@@ -200,6 +200,14 @@ export class GatewayUnavailable extends Error {
   }
 }
 
+/** It answered that it does not serve us, or not this: that is no silence, and bears nothing out. */
+export class GatewayDenies extends GatewayUnavailable {
+  constructor(message: string) {
+    super(message);
+    this.name = 'GatewayDenies';
+  }
+}
+
 /** It was not even asked, for reasons of our own: that says nothing of the gateway. */
 export class GatewayNotAsked extends GatewayUnavailable {
   constructor(message: string) {

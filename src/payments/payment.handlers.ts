@@ -3,9 +3,9 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
-import { cancel, gatewaySilent, giveUp } from './decisions.js';
+import { cancel, gatewaySilent, giveUp, silencePatienceMinutes, unconfirmed } from './decisions.js';
 import { ApplyUnmatched } from './gateway-event.handlers.js';
-import { GatewayNotAsked, GatewayUnavailable } from './payment-gateway.js';
+import { GatewayDenies, GatewayNotAsked, GatewayUnavailable } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import { Poll } from './poll.handlers.js';
 import { isReportable, isWithoutInvoice } from './payment.js';
@@ -84,14 +84,17 @@ export class ReconcileHandler implements ICommandHandler<Reconcile, Reconciled> 
       return await this.poll.poll(matched > 0 ? await this.streams.load(payment.terms.id) : before, cause);
     } catch (error) {
       if (error instanceof GatewayUnavailable && !(error instanceof GatewayNotAsked))
-        await this.silent(payment.terms.id, error.message, cause);
+        await this.unanswered(payment.terms.id, error, cause);
       throw error;
     }
   }
 
-  private silent(id: string, detail: string, cause: Cause): Promise<LoadedPayment> {
+  private unanswered(id: string, error: GatewayUnavailable, cause: Cause): Promise<LoadedPayment> {
+    const { goAheadMinutes } = this.settings;
     return this.streams.decide(id, cause, (payment) =>
-      gatewaySilent(payment, detail, this.settings.goAheadMinutes, this.clock.now()),
+      error instanceof GatewayDenies
+        ? unconfirmed(payment, error.message, silencePatienceMinutes, this.clock.now())
+        : gatewaySilent(payment, error.message, goAheadMinutes, this.clock.now()),
     );
   }
 }

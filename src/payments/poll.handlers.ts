@@ -51,7 +51,9 @@ export class Poll {
   async hear(loaded: LoadedPayment, report: GatewayReport, cause: Cause): Promise<LoadedPayment> {
     const { payment } = loaded;
     if (!isReportable(payment)) return loaded;
-    const quiet = applyReport(payment, report, { witness: 'poll', now: this.clock.now() }).length === 0;
+    const told = applyReport(payment, report, { witness: 'poll', now: this.clock.now() });
+    // A worth that nobody could say when it was first looked at may be known now.
+    const quiet = told.length === 0 && !needsPrices(payment.money.transfers, factsOf(payment));
     return quiet ? loaded : this.apply(loaded, payment, report, cause);
   }
 

@@ -21,7 +21,11 @@ export class StreamReviewDesk implements ReviewDesk {
 
   async ask(paymentId: string, reason: ReviewReason, why: Why): Promise<void> {
     const loaded = await this.streams.load(paymentId);
-    if (loaded.events.some(({ causationId }) => causationId === why.causationId)) return;
+    // One cause may withdraw one reason and ask for another.
+    const asked = loaded.events.some(
+      ({ type, causationId }) => type === 'ReviewOpened' && causationId === why.causationId,
+    );
+    if (asked) return;
     await this.streams.decide(
       paymentId,
       { actor: 'service', ...why },

@@ -31,10 +31,13 @@ export function uniteTransfers(
   return [...changed, ...others.map((report) => firstSight(report, taken, life))];
 }
 
-/** Which of the known transfers a report calls confirmed. */
+/** Which of the known transfers a report calls confirmed, for what is known of their amounts. */
 export const confirmedIn = (known: readonly Transfer[], reported: readonly ReportedTransfer[]): Transfer[] =>
   pair(known, reported)
-    .pairs.filter(([transfer, report]) => report.status === 'confirmed' && transfer.status === 'confirmed')
+    .pairs.filter(
+      ([transfer, report]) =>
+        report.status === 'confirmed' && transfer.status === 'confirmed' && !isLess(transfer, report),
+    )
     .map(([transfer]) => transfer);
 
 /** What an answer calls a transfer's amount may be what was sent, or what is left after a fee of some percent. */
@@ -42,10 +45,12 @@ const feeAtMost = '0.05';
 
 /** Whether a report tells of a transaction that is known, and of clearly less money in it. */
 export const tellsOfLess = (known: readonly Transfer[], reported: readonly ReportedTransfer[]): boolean =>
-  pair(known, reported).pairs.some(([transfer, report]) => {
-    const told = least(new Decimal(transfer.receivedAmount ?? transfer.sentAmount), new Decimal(transfer.sentAmount));
-    return new Decimal(report.sentAmount).lt(told.minus(told.times(feeAtMost)));
-  });
+  pair(known, reported).pairs.some(([transfer, report]) => isLess(transfer, report));
+
+function isLess(transfer: Transfer, report: ReportedTransfer): boolean {
+  const told = least(new Decimal(transfer.receivedAmount ?? transfer.sentAmount), new Decimal(transfer.sentAmount));
+  return new Decimal(report.sentAmount).lt(told.minus(told.times(feeAtMost)));
+}
 
 /** Which known transfer each reported one is; `others` are new. */
 function pair(
@@ -122,7 +127,11 @@ const vouchedFor = ({ status }: ReportedTransfer, answered = false): { vouched?:
 
 function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer, life: Life): void {
   const date = transfer.dated ? {} : datedBy(report, life);
-  const next: Transfer = { ...progressed(transfer, report), ...date, ...vouchedFor(report, life.answered) };
+  const next: Transfer = {
+    ...progressed(transfer, report),
+    ...date,
+    ...vouchedFor(report, life.answered && !isLess(transfer, report)),
+  };
   const same =
     next.txHash === transfer.txHash &&
     next.sentAmount === transfer.sentAmount &&

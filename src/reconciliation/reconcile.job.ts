@@ -53,7 +53,7 @@ const againSeconds = 20;
 const manyLooks = 50;
 const sweptAtMost = 20_000;
 const pagesAtMost = 1000;
-/** Between the beginnings of two sweeps the looks that the first could not help with have their turn. */
+/** Between two sweeps the looks that the first could not help with have their turn. */
 const sweepEverySeconds = 30;
 
 /** A gateway that does not answer so often in a row is left alone for a moment: what is due stays due. */
@@ -134,7 +134,9 @@ export class ReconcileJob {
         error: String(error),
       });
       const gone = error instanceof Refusal && error.code === 'not_found';
-      await this.looks.done(new Map([[id, gone ? null : addSeconds(now, againSeconds)]]), lease);
+      // Goods that wait go on waiting: what was urgent stays so.
+      if (gone) await this.looks.done(new Map([[id, null]]), lease);
+      else await this.looks.extend([id], lease, addSeconds(now, againSeconds));
     }
   }
 
@@ -161,8 +163,9 @@ export class ReconcileJob {
     if ((await this.looks.countDue(now, manyLooks)) < manyLooks) return;
     const claimed = await this.looks.claim(now, lease, sweptAtMost);
     const sweep = new Sweep(this.looks, claimed, lease, now);
-    this.sweepAgainAt = addSeconds(now, sweepEverySeconds);
     this.sweeping = this.sweep(sweep, claimed).finally(() => {
+      // From its end: a slow one must not take what it has just given back.
+      this.sweepAgainAt = addSeconds(this.clock.now(), sweepEverySeconds);
       this.sweeping = null;
     });
   }
@@ -170,7 +173,9 @@ export class ReconcileJob {
   /** What the pages do not tell of, because they shifted or because it is too little for a page, is asked for one by one. */
   private async sweep(sweep: Sweep, claimed: readonly ClaimedLook[]): Promise<void> {
     try {
-      for (const span of spansOf(claimed)) await this.read(span, sweep);
+      const spans = spansOf(claimed).filter(({ ids }) => ids.length >= manyLooks);
+      await sweep.keepOnly(new Set(spans.flatMap(({ ids }) => ids)), this.clock.now());
+      for (const span of spans) await this.read(span, sweep);
       await sweep.release(this.clock.now());
     } catch (error) {
       const now = this.clock.now();
@@ -181,7 +186,6 @@ export class ReconcileJob {
   }
 
   private async read({ from, to, ids }: Span, sweep: Sweep): Promise<void> {
-    if (ids.length < manyLooks) return;
     const cause = this.cause();
     for (let page = 1; page <= pagesAtMost && !this.stopped; page++) {
       const now = this.clock.now();
@@ -211,6 +215,13 @@ class Sweep {
     this.open = new Set(claimed.map(({ id }) => id));
     this.began = now;
     this.extendAt = addSeconds(now, extendAfterSeconds);
+  }
+
+  /** Gives back at once what no page will be read for. */
+  async keepOnly(ids: ReadonlySet<string>, now: Instant): Promise<void> {
+    const others = [...this.open].filter((id) => !ids.has(id));
+    for (const id of others) this.open.delete(id);
+    if (others.length > 0) await this.looks.extend(others, this.lease, now);
   }
 
   openOf(ids: readonly string[]): number {

@@ -12,7 +12,8 @@ export function nextLook(payment: Payment, now: Instant): Instant | null {
   if (payment.status === 'created') return addSeconds(now, 15);
   if (!isReportable(payment)) return null;
   if (payment.status === 'paid') {
-    if (payment.corroboratedAt === null) return addSeconds(now, corroborationPause(payment.paidAt, now));
+    if (payment.corroboratedAt === null && !payment.denied)
+      return addSeconds(now, corroborationPause(payment.paidAt, now));
     return isUnsettled(payment) && now < lastLookAt(payment)
       ? addSeconds(now, settlingPause(payment.paidAt, now))
       : null;
@@ -44,7 +45,7 @@ function lastLookAt(payment: Reportable): Instant {
 
 function corroborationPause(paidAt: Instant, now: Instant): number {
   const age = (msOf(now) - msOf(paidAt)) / 1000;
-  return age < 10 ? 2 : age < 60 ? 5 : age < 900 ? 30 : 600;
+  return age < 10 ? 2 : age < 60 ? 5 : age < 900 ? 30 : age < 259_200 ? 600 : 21_600;
 }
 
 /** Money that was seen, and that the gateway has not called confirmed when it was asked: nothing of it can be given back yet. */

@@ -43,6 +43,7 @@ describe('A fulfilment that is asked for while the payment ceases to be good for
   it.each([
     ['asked for', [asked]],
     ['promised for later', [asked, accepted]],
+    ['given up', [asked, unanswered]],
   ] as const)('is stopped once when it was %s, and goes on where it was', (_, before) => {
     const events = stopped(...before);
     expect(events.at(-1)).toEqual({
@@ -60,15 +61,16 @@ describe('A fulfilment that is asked for while the payment ceases to be good for
     ['was not asked for', []],
     ['was delivered', [asked, fulfilled]],
     ['was rejected', [asked, rejected]],
-    ['was given up', [asked, unanswered]],
   ] as const)('is not stopped when it %s', (_, before) => {
     expect(stopFulfillment(given(...before), 'refunded', now)).toEqual([]);
     expect(resumeFulfillment(given(...before), now)).toEqual([]);
   });
 
-  it('is neither accepted nor given up while it is stopped, and a report of what was done counts all the same', () => {
+  it('is not given up while it is stopped, and what the application answers to a request under way counts', () => {
     const state = given(...stopped(asked));
-    expect(acceptFulfillment(state, now)).toEqual([]);
+    expect(acceptFulfillment(state, now)).toEqual([accepted]);
+    expect(given(...stopped(asked), accepted)).toMatchObject({ status: 'stopped', before: 'accepted' });
+    expect(acceptFulfillment(given(...stopped(asked), accepted), now)).toEqual([]);
     expect(giveUpFulfillment(state, now)).toEqual([]);
     expect(given(...stopped(asked), unanswered)).toMatchObject({ status: 'stopped' });
     expect(reportFulfillment(state, report, now)).toEqual([fulfilled]);

@@ -181,9 +181,36 @@ describe('The answer of an application', () => {
     });
     expect(await world.health(id)).toMatchObject({ disabled_reason: 'gone' });
     const second = await world.paidPayment();
-    await eventually('it is asked for', async () => (await world.status(second)) === 'requested');
+    await settled(second, 'unanswered');
     await eventually('the queue is empty', async () => (await world.waiting()) === 0);
     expect(receiver.requests).toHaveLength(1);
+  });
+
+  it('410s that come together are told of once, also beside another failure', async () => {
+    let gone = 0;
+    receiver.answer = (response) => {
+      const first = gone++ === 0;
+      setTimeout(() => response.writeHead(first ? 500 : 410).end(), first ? 50 : 200);
+    };
+    const { id } = await world.endpoint(receiver.url);
+    begin();
+    await Promise.all(Array.from({ length: 4 }, () => world.paidPayment()));
+    await eventually('it is disabled', async () => (await world.health(id)).disabled_at);
+    await eventually('the queue is empty', async () => (await world.waiting()) === 0);
+    expect((await world.store.read(id)).events.map(({ type }) => type)).toEqual(['WebhookEndpointDisabled']);
+  });
+
+  it('a 410 of the URL that it had does not disable an endpoint that has moved', async () => {
+    receiver.answer = (response, { url }) =>
+      void setTimeout(() => response.writeHead(url === '/hooks' ? 410 : 200).end(), 200);
+    const { id } = await world.endpoint(receiver.url);
+    begin();
+    const paymentId = await world.paidPayment();
+    await eventually('it is under way', () => receiver.requests.length === 1);
+    await world.endpoints.update(world.applicationId, id, { url: `${receiver.url}/new` });
+    await settled(paymentId, 'unanswered');
+    expect(await world.health(id)).toMatchObject({ disabled_at: null, failures: 0 });
+    expect((await world.store.read(id)).events).toEqual([]);
   });
 
   it.each([301, 302, 307, 308])('O02: %i is a failure, and its target is never visited', async (status) => {

@@ -10,6 +10,7 @@ import {
   type DeliveryNext,
   type NewWebhook,
 } from '../../src/fulfillment/delivery.js';
+import { WebhookDeliveries } from '../../src/fulfillment/webhook-deliveries.pg.js';
 import { fulfillmentStreamOf } from '../../src/fulfillment/fulfillment.js';
 import type { JsonObject } from '../../src/kernel/json.js';
 import { inTransaction } from '../../src/platform/database/database.pg.js';
@@ -146,14 +147,45 @@ describe("A payment's webhooks", () => {
     }
   });
 
-  it('cost nothing for an application without an endpoint in use', async () => {
-    await world.endpoint(receiver.url, null);
-    await world.database.pool.query('update webhook_endpoint set disabled_at = now()');
+  it('cost nothing for an application without an endpoint', async () => {
     await world.paidPayment();
     const reads = jest.spyOn(world.store, 'readMany');
     await react();
     expect(reads).not.toHaveBeenCalled();
     expect(await count('select 1 from webhook')).toBe(0);
+  });
+
+  it('that happen while the only endpoint is disabled are dead, ask a person for the goods, and can be sent again', async () => {
+    const { id } = await world.endpoint(receiver.url, null);
+    world.follow(world.fulfillment, world.webhooks);
+    world.startDelivery();
+    await world.endpoints.update(world.applicationId, id, { enabled: false });
+    const paymentId = await world.paidPayment();
+    await eventually('nobody heard of it', async () => (await world.status(paymentId)) === 'unanswered');
+    await world.endpoints.update(world.applicationId, id, { enabled: true });
+    const deliveries = new WebhookDeliveries(world.database.pool, world.clock);
+    expect(await deliveries.redeliver(world.applicationId, { status: 'dead' })).toEqual({ matched: 4, queued: 4 });
+    await eventually('it is delivered', async () => (await world.status(paymentId)) === 'fulfilled');
+    expect(bodies().map(({ data }) => data.sequence)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('ask for no goods of a payment that was refunded after the giving up, though they are sent again', async () => {
+    receiver.answer = (response) => response.writeHead(410).end();
+    const { id } = await world.endpoint(receiver.url);
+    world.follow(world.fulfillment, world.webhooks);
+    world.startDelivery();
+    const paymentId = await world.paidPayment();
+    await eventually('it is given up', async () => (await world.status(paymentId)) === 'unanswered');
+    await world.append(paymentId, [
+      { type: 'GatewayReported', data: { status: 'refunded', valueUsd: null, witness: 'poll', at: world.clock.now() } },
+    ]);
+    await eventually('it is cancelled', async () => only(await world.deliveries(paymentId)).status === 'cancelled');
+    receiver.answer = (response) => response.end();
+    await world.endpoints.update(world.applicationId, id, { enabled: true });
+    const deliveries = new WebhookDeliveries(world.database.pool, world.clock);
+    expect(await deliveries.redeliver(world.applicationId, { endpointId: id })).toEqual({ matched: 1, queued: 0 });
+    await world.quiet();
+    expect(receiver.requests).toHaveLength(1);
   });
 
   it('O28: arrive in order: a refund is not told before it was told that it is paid', async () => {
@@ -509,9 +541,11 @@ describe('One endpoint', () => {
       const [one, other] = await claim();
       if (!one || !other) throw new Error('two were due');
       const dying = (delivery: ClaimedDelivery, last: string[]) =>
-        world.outbox.finish(delivery, attempt(), { status: 'dead' }, wellEndpoint, () => {
-          last.push(delivery.id);
-          return Promise.resolve();
+        world.outbox.finish(delivery, attempt(), { status: 'dead' }, wellEndpoint, {
+          whenLast: () => {
+            last.push(delivery.id);
+            return Promise.resolve();
+          },
         });
       const last: string[] = [];
       await Promise.all([dying(one, last), dying(other, last)]);

@@ -460,7 +460,8 @@ describe('A key that the gateway does not accept', () => {
     await failTimes(gateway, 1);
     expect(gateway.breakers()).toEqual({ merchant: 'open', payout: 'closed', none: 'closed' });
     const held = 'OxaPay is not asked now: it does not accept our merchant key';
-    expect(await failureOf(gateway.findPayment('7'))).toMatchObject({ name: 'GatewayUnavailable', message: held });
+    // A no is no silence: fulfilment does not go ahead without a word because our key was refused.
+    expect(await failureOf(gateway.findPayment('7'))).toMatchObject({ name: 'GatewayDenies', message: held });
     expect(await failureOf(gateway.openInvoice(invoice))).toMatchObject({ name: 'GatewayUnavailable', message: held });
     expect(server.received).toHaveLength(1);
     await delay(120);
