@@ -172,10 +172,10 @@ export class Checker {
     if (event.type === 'FulfillmentRequested') {
       if (known.fulfillment !== null) throw new Violation('I1', 'fulfilment is asked for twice', id);
       this.mustBeTrue(known, event.type);
-      const { orderId, applicationId } = known.payment.terms;
-      const other = this.orderFulfilled.get(`${applicationId} ${orderId}`);
+      const { orderId } = known.payment.terms;
+      const other = this.orderFulfilled.get(orderId);
       if (other !== undefined) throw new Violation('I1', `order ${orderId} is fulfilled by ${other} already`, id);
-      this.orderFulfilled.set(`${applicationId} ${orderId}`, id);
+      this.orderFulfilled.set(orderId, id);
     }
     if (event.type === 'FulfillmentStopped') this.shared.merchant.stopped.add(event.data.messageId);
     known.fulfillment = evolveFulfillment(known.fulfillment, event);
@@ -209,6 +209,11 @@ export class Checker {
     const invoice = this.invoiceOf(payment);
     const accepted = invoice?.plan.acceptedAt ?? Infinity;
     return invoice?.mistake === null && (accepted <= at || covers(payment.terms, confirmedAt(invoice, at, true)));
+  }
+
+  /** Whether the goods of its order were asked for by another payment of it: then this one's money is for a person. */
+  isOrderTaken({ id, payment }: Known): boolean {
+    return (this.orderFulfilled.get(payment.terms.orderId) ?? id) !== id;
   }
 
   invoiceOf(payment: Payment): Invoice | undefined {
