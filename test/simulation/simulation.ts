@@ -78,7 +78,7 @@ export class Simulation {
     const endpoints = rng.pick([1, 1, 2]);
     for (let n = 1; n <= endpoints; n++)
       this.shared.outbox.addEndpoint(endpointId(n), applicationId, `https://shop.example/${String(n)}`);
-    const many = rng.int(3, 5);
+    const many = rng.int(2, 5);
     this.orders = Array.from({ length: many }, (_, n) =>
       drawOrder(world.rng('orders'), n + 1, world.profile.faultsFor * 0.5),
     );
