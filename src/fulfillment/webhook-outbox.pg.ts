@@ -238,12 +238,14 @@ export class WebhookOutbox {
 
   /** Ends what waits of a webhook that is no longer to be sent, and what is dead: it is not sent again either. What is under way cannot be called back. */
   async cancel(tx: PoolClient, webhookId: string, now: Instant): Promise<void> {
-    const { rows } = await tx.query<Lane>(
+    const { rows } = await tx.query<Lane & { leased_until: Instant | null }>(
       `update webhook_delivery set status = 'cancelled', due_at = null, ended_at = $2
-       where webhook_id = $1 and status in ('waiting', 'dead') returning endpoint_id, payment_id`,
+       where webhook_id = $1 and status in ('waiting', 'dead') returning endpoint_id, payment_id, leased_until`,
       [webhookId, now],
     );
-    for (const lane of rows) await this.promote(tx, lane.endpoint_id, lane.payment_id, now);
+    // What follows one that may be under way does not overtake it.
+    for (const { endpoint_id, payment_id, leased_until: held } of rows)
+      await this.promote(tx, endpoint_id, payment_id, held !== null && held > now ? held : now);
   }
 
   /** Queues again what was cancelled of a webhook, ahead of what came later. */

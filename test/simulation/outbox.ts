@@ -138,8 +138,8 @@ export class OutboxClient implements Public {
 
   async subscribers(_tx: PoolClient, applicationIds: readonly string[]): Promise<Map<string, Subscriber[]>> {
     const found = new Map<string, Subscriber[]>();
-    for (const { id, applicationId, health } of this.tables.endpoints.values())
-      if (applicationIds.includes(applicationId) && health.disabled === null)
+    for (const { id, applicationId } of this.tables.endpoints.values())
+      if (applicationIds.includes(applicationId))
         found.set(applicationId, [...(found.get(applicationId) ?? []), { id, events: null }]);
     return Promise.resolve(found);
   }
@@ -169,7 +169,7 @@ export class OutboxClient implements Public {
     attempt: AttemptRecord | null,
     next: DeliveryNext,
     health: EndpointHealth,
-    whenLast?: () => Promise<void>,
+    { whenLast, whenTended }: { whenLast?: () => Promise<void>; whenTended?: () => Promise<void> } = {},
   ): Promise<boolean> {
     await this.world.io(this.life, 'outbox.finish.before');
     this.reach();
@@ -179,6 +179,7 @@ export class OutboxClient implements Public {
     row.lock = this.life;
     try {
       if (next.status === 'dead' && this.isLast(row)) await whenLast?.();
+      if (attempt !== null && (health.failures > 0 || delivery.health.failures > 0)) await whenTended?.();
       this.record(row, delivery, attempt, next, health);
     } finally {
       row.lock = null;
@@ -190,10 +191,11 @@ export class OutboxClient implements Public {
 
   async cancel(tx: PoolClient, webhookId: string, now: Instant): Promise<void> {
     txOf(tx).write(() => {
-      for (const each of this.tables.waiting()) {
+      for (const each of this.tables.deliveries.filter(({ status }) => status === 'waiting' || status === 'dead')) {
         if (each.webhook.id !== webhookId) continue;
+        const { leasedUntil: held } = each;
         Object.assign(each, { status: 'cancelled', dueAt: null });
-        this.tables.promote(each.endpointId, each.webhook.paymentId, now);
+        this.tables.promote(each.endpointId, each.webhook.paymentId, held !== null && held > now ? held : now);
       }
       this.tables.changed();
     });
