@@ -20,8 +20,19 @@ import { FulfillmentStreams } from './fulfillment-streams.pg.js';
 
 export const fulfillmentDeadlineTask = 'fulfillment_deadline';
 
+const dayMs = 24 * 3_600_000;
 /** How long an application that answered "later" may take before a person is asked: as long as webhooks are tried. */
-const promisedWithinMs = 3 * 24 * 3_600_000;
+const promisedWithinMs = 3 * dayMs;
+/** How long one may say nothing at all: longer than webhooks are tried, for who has no endpoint reports by the API. */
+const answeredWithinMs = 4 * dayMs;
+
+/** What the job of a deadline carries: how far the fulfilment was when it was set. */
+interface Deadline {
+  paymentId: string;
+  status: 'requested' | 'accepted';
+  correlationId: string;
+  causationId: string;
+}
 
 /** Asks for a person where an application did not deliver, did not answer, or delivered what it should not have. */
 @Injectable()
@@ -45,13 +56,14 @@ export class FulfillmentOutcomeReactor implements Reactor {
     const paymentId = paymentOfFulfillment(event.streamId);
     const why = { correlationId: event.correlationId, causationId: event.id };
     switch (read.type) {
+      case 'FulfillmentRequested':
+        return this.expect(tx, event, paymentId, 'requested');
       case 'FulfillmentAccepted':
-        await this.expectReport(tx, event, paymentId);
+        await this.expect(tx, event, paymentId, 'accepted');
         return this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
       case 'FulfillmentResumed':
         // The time that ran while it was stopped does not count, and its end may have gone by unheard.
-        if (await this.isAccepted(event)) await this.expectReport(tx, event, paymentId);
-        return undefined;
+        return this.expectAgain(tx, event, paymentId);
       case 'FulfillmentUnanswered':
         return this.desk.ask(paymentId, 'fulfillment_unanswered', why);
       case 'FulfillmentReported':
@@ -62,19 +74,17 @@ export class FulfillmentOutcomeReactor implements Reactor {
     }
   }
 
-  private expectReport(tx: PoolClient, event: RecordedEvent, paymentId: string): Promise<void> {
-    return this.jobs.add(
-      tx,
-      fulfillmentDeadlineTask,
-      { paymentId, correlationId: event.correlationId, causationId: event.id },
-      { key: `fulfillment:${event.id}`, runAfterMs: promisedWithinMs },
-    );
+  /** A person is asked where the fulfilment has not come further than this in its time. */
+  private expect(tx: PoolClient, event: RecordedEvent, paymentId: string, status: Deadline['status']): Promise<void> {
+    const deadline: Deadline = { paymentId, status, correlationId: event.correlationId, causationId: event.id };
+    const runAfterMs = status === 'accepted' ? promisedWithinMs : answeredWithinMs;
+    return this.jobs.add(tx, fulfillmentDeadlineTask, deadline, { key: `fulfillment:${event.id}`, runAfterMs });
   }
 
-  /** Whether the application had promised a report before this event. */
-  private async isAccepted({ streamId, position }: RecordedEvent): Promise<boolean> {
-    const { events } = await this.store.read(streamId);
-    return foldFulfillment(events.filter((event) => event.position <= position))?.status === 'accepted';
+  private async expectAgain(tx: PoolClient, event: RecordedEvent, paymentId: string): Promise<void> {
+    const { events } = await this.store.read(event.streamId);
+    const status = foldFulfillment(events.filter(({ position }) => position <= event.position))?.status;
+    if (status === 'requested' || status === 'accepted') await this.expect(tx, event, paymentId, status);
   }
 
   private async reported(
@@ -97,7 +107,7 @@ export class FulfillmentOutcomeReactor implements Reactor {
   }
 }
 
-/** The task `fulfillment_deadline`: the report that an application promised has not come in time. */
+/** The task `fulfillment_deadline`: an answer, or the report that was promised, has not come in time. */
 @Injectable()
 export class FulfillmentDeadline {
   constructor(
@@ -106,17 +116,18 @@ export class FulfillmentDeadline {
   ) {}
 
   readonly task: TaskHandler = async (payload) => {
-    const { paymentId, correlationId, causationId } = readDeadline(payload);
+    const { paymentId, status, correlationId, causationId } = readDeadline(payload);
     const cause = { actor: 'service', correlationId, causationId };
     await this.streams.decide(paymentId, null, cause, (fulfillment) =>
-      giveUpFulfillment(fulfillment, this.clock.now(), 'accepted'),
+      giveUpFulfillment(fulfillment, this.clock.now(), status),
     );
   };
 }
 
-function readDeadline(value: unknown): { paymentId: string; correlationId: string; causationId: string } {
-  const { paymentId, correlationId, causationId } = (value ?? {}) as Record<string, unknown>;
-  if (typeof paymentId !== 'string' || typeof correlationId !== 'string' || typeof causationId !== 'string')
+function readDeadline(value: unknown): Deadline {
+  const { paymentId, status, correlationId, causationId } = (value ?? {}) as Record<string, unknown>;
+  const known = status === 'requested' || status === 'accepted';
+  if (typeof paymentId !== 'string' || !known || typeof correlationId !== 'string' || typeof causationId !== 'string')
     throw new TypeError('the payload of a fulfilment deadline cannot be read');
-  return { paymentId, correlationId, causationId };
+  return { paymentId, status, correlationId, causationId };
 }

@@ -219,8 +219,10 @@ export class WebhookDeliveries {
       order by d.endpoint_id, d.payment_id, d.sequence for update of d`;
     await tx.query(rows, [ids]);
     const now = this.clock.now();
-    const again = `update webhook_delivery set status = 'waiting', due_at = null, round_attempts = 0, round_began_at = $3,
-        lease = lease + 1, ended_at = null
+    // What is under way is not sent a second time beside it: its attempt counts, and the schedule begins anew after it.
+    const again = `update webhook_delivery set status = 'waiting', round_attempts = 0, round_began_at = $3, ended_at = null,
+        due_at = case when status = 'waiting' and leased_until > $3 then due_at end,
+        lease = lease + case when status = 'waiting' and leased_until > $3 then 0 else 1 end
       where id = any($1::uuid[]) and endpoint_id = any($2::uuid[]) and status <> 'cancelled'`;
     const { rowCount } = await tx.query(again, [ids, endpoints, now]);
     await this.order(tx, ids, now);
@@ -240,7 +242,7 @@ export class WebhookDeliveries {
       update webhook_delivery d set due_at = case when d.id = first.head then $2::timestamptz end
       from first
       where d.endpoint_id = first.endpoint_id and d.payment_id = first.payment_id and d.status = 'waiting'
-        and (d.id = first.head or d.due_at is not null)`;
+        and (d.id = first.head or d.due_at is not null) and (d.leased_until is null or d.leased_until <= $2)`;
     await tx.query(text, [ids, now]);
   }
 

@@ -20,6 +20,8 @@ import { WebhookClient, type WebhookResponse } from './webhook.client.js';
 
 /** Attempts that one process has under way at a time. */
 const atOnce = 32;
+/** Of these to endpoints that fail, and may let each take all its time. */
+const atOnceToFailing = 16;
 /** What was claimed by a process that then died is attempted again after this time; an attempt is cut off long before. */
 const leaseSeconds = 45;
 /** Stopping waits so long for attempts under way; the rest are cut off and made again after their lease. */
@@ -36,6 +38,7 @@ export class WebhookDelivery {
   private readonly log = new Logger(WebhookDelivery.name);
   private readonly inHand = new Set<Promise<void>>();
   private readonly cut = new AbortController();
+  private toFailing = 0;
   private claiming: Promise<void> | null = null;
   private again = false;
   private stopped = false;
@@ -74,7 +77,8 @@ export class WebhookDelivery {
         const room = atOnce - this.inHand.size;
         if (room < 1) return;
         const now = this.clock.now();
-        const claimed = await this.outbox.claim(now, addSeconds(now, leaseSeconds), room);
+        const roomForFailing = Math.max(0, atOnceToFailing - this.toFailing);
+        const claimed = await this.outbox.claim(now, addSeconds(now, leaseSeconds), room, roomForFailing);
         for (const delivery of claimed) this.begin(delivery);
         this.again ||= claimed.length > 0;
       }
@@ -84,6 +88,8 @@ export class WebhookDelivery {
   }
 
   private begin(delivery: ClaimedDelivery): void {
+    const failing = delivery.health.failingSince === null ? 0 : 1;
+    this.toFailing += failing;
     const work = this.deliver(delivery)
       .catch((error: unknown) => {
         const { webhookId: messageId, endpointId } = delivery;
@@ -96,6 +102,7 @@ export class WebhookDelivery {
       })
       .finally(() => {
         this.inHand.delete(work);
+        this.toFailing -= failing;
         void this.tick();
       });
     this.inHand.add(work);

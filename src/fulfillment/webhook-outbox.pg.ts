@@ -53,7 +53,7 @@ interface ClaimedRow {
 /*
  * Endpoints that something waits for are found by skipping through the index from one to the next, so that a claim costs
  * a few probes for each of them and nothing for what waits there. Those with the fewest attempts under way come first,
- * and all get the same share. A failing endpoint is paused for as long as the one attempt on it may take: the update of
+ * well ones and failing ones by turns, and all get the same share; the failing ones together get no more than `$5`. A failing endpoint is paused for as long as the one attempt on it may take: the update of
  * its row decides between two workers.
  */
 const claimText = `
@@ -64,7 +64,8 @@ with recursive queued (endpoint_id) as (
     order by d.endpoint_id limit 1)
   from queued q where q.endpoint_id is not null
 ), ready as materialized (
-  select q.endpoint_id, at_most.failing, at_most.attempts - busy.attempts as room
+  select * from (select q.endpoint_id, at_most.failing, at_most.attempts - busy.attempts as room, busy.attempts as under_way,
+    row_number() over (partition by at_most.failing order by busy.attempts, first.due_at) as place
   from queued q
   left join webhook_endpoint e on e.id = q.endpoint_id and e.disabled_at is null
   cross join lateral (select e.failing_since is not null as failing,
@@ -74,7 +75,7 @@ with recursive queued (endpoint_id) as (
   cross join lateral (select d.due_at from webhook_delivery d where d.endpoint_id = q.endpoint_id and d.due_at <= $1
     order by d.due_at limit 1) first
   where q.endpoint_id is not null and (e.paused_until is null or e.paused_until <= $1) and busy.attempts < at_most.attempts
-  order by busy.attempts, first.due_at limit $3
+  ) r where not failing or place <= $5 order by under_way, place, failing limit $3
 ), picked as materialized (
   select d.id, r.endpoint_id, r.failing
   from (select *, ceil($3::numeric / count(*) over ())::integer as share from ready) r
@@ -201,10 +202,10 @@ export class WebhookOutbox {
   /**
    * Takes what is due for this process alone, `room` at most, oldest first, until `leaseUntil`. One endpoint gets a few
    * at a time, a failing one a single one, a paused one none. What waits for an endpoint that is gone comes without a
-   * target.
+   * target. Of the room, failing endpoints get `roomForFailing` at most, so that many of them delay no well one.
    */
-  async claim(now: Instant, leaseUntil: Instant, room: number): Promise<ClaimedDelivery[]> {
-    const values = [now, leaseUntil, room, atOncePerEndpoint];
+  async claim(now: Instant, leaseUntil: Instant, room: number, roomForFailing = room): Promise<ClaimedDelivery[]> {
+    const values = [now, leaseUntil, room, atOncePerEndpoint, roomForFailing];
     const { rows } = await this.pool.query<ClaimedRow>({ name: 'webhook-claim', text: claimText, values });
     return rows.map(claimedOf);
   }

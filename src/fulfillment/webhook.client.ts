@@ -1,4 +1,4 @@
-import { lookup as systemLookup } from 'node:dns';
+import { promises as dns, type LookupAddress } from 'node:dns';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
@@ -16,7 +16,7 @@ export interface WebhookClientOptions extends WebhookUrlRules {
   userAgent: string;
   /** For one attempt in all: looking up, connecting, sending, reading. Default 15 000 ms. */
   timeoutMs?: number;
-  /** How names become addresses; the system's way unless given. Its answers are checked all the same. */
+  /** How names become addresses; by DNS unless given (in the sandbox the system's way). Its answers are checked all the same. */
   lookup?: LookupFunction;
 }
 
@@ -156,9 +156,29 @@ function agentsFor(options: WebhookClientOptions): { httpAgent: HttpAgent; https
   const resolve: { lookup?: LookupFunction } = options.lookup ? { lookup: options.lookup } : {};
   const httpAgent = new HttpAgent({ ...settings, ...resolve });
   if (options.sandbox) return { httpAgent, httpsAgent: new HttpsAgent({ ...settings, ...resolve }) };
-  const lookup = publicOnly(options.lookup ?? systemLookup);
+  const lookup = publicOnly(options.lookup ?? lookupByDns);
   return { httpAgent, httpsAgent: new RequestFilteringHttpsAgent({ ...settings, lookup }) };
 }
+
+/**
+ * Asks DNS itself. The system's way keeps one of very few threads of the process until it gives up, so that one name whose
+ * server is silent holds up the lookups of all others, the gateway's too.
+ */
+const lookupByDns: LookupFunction = (hostname, options, callback) => {
+  const resolver = new dns.Resolver({ timeout: 2000, tries: 2 });
+  const ask = async (family: 4 | 6): Promise<LookupAddress[]> => {
+    const found = await (family === 4 ? resolver.resolve4(hostname) : resolver.resolve6(hostname));
+    return found.map((address) => ({ address, family }));
+  };
+  const wanted = ([4, 6] as const).filter((family) => (options.family || family) === family);
+  void Promise.allSettled(wanted.map(ask)).then((answers) => {
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    const [first] = found;
+    if (!first) callback(Object.assign(new Error('the name was not found'), { code: 'ENOTFOUND' }), '');
+    else if (options.all) callback(null, found);
+    else callback(null, first.address, first.family);
+  });
+};
 
 /** Refuses a name when any of its addresses is not public. The filtering agent alone lets `::7f00:1` and others pass. */
 const publicOnly =

@@ -9,7 +9,7 @@ import { EventStore, type Stream } from '../platform/event-store/event-store.pg.
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { announcementsIn, mayAnnounce } from './announcements.js';
 import type { NewWebhook } from './delivery.js';
-import { paymentOfFulfillment, readFulfillmentEvent } from './fulfillment.js';
+import { foldFulfillment, isFulfillmentEvent, paymentOfFulfillment, readFulfillmentEvent } from './fulfillment.js';
 import { webhookIdOf } from './webhook-id.js';
 import { WebhookOutbox, type Subscriber } from './webhook-outbox.pg.js';
 import type { WebhookType } from './webhook-types.js';
@@ -44,10 +44,20 @@ export class WebhookReactor implements Reactor {
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const telling = events.filter((event) => event.type === 'FulfillmentRequested' || mayAnnounce(event));
     if (telling.length > 0) await this.tell(tx, telling);
-    for (const event of events) {
-      const [stopped, resumed] = [readMessage(event, 'FulfillmentStopped'), readMessage(event, 'FulfillmentResumed')];
-      if (stopped !== null) await this.outbox.cancel(tx, stopped, this.clock.now());
-      if (resumed !== null) await this.outbox.resume(tx, resumed, this.clock.now());
+    for (const event of events) if (isFulfillmentEvent(event)) await this.steer(tx, event);
+  }
+
+  /** Keeps the request for the goods in step with whether it is still to be made. */
+  private async steer(tx: PoolClient, event: RecordedEvent): Promise<void> {
+    const read = readFulfillmentEvent(event);
+    const now = this.clock.now();
+    if (read.type === 'FulfillmentStopped') await this.outbox.cancel(tx, read.data.messageId, now);
+    if (read.type === 'FulfillmentResumed') await this.outbox.resume(tx, read.data.messageId, now);
+    // Who has reported by the API is not asked again by a webhook that is late.
+    if (read.type === 'FulfillmentReported' && read.data.via === 'api') {
+      const { events } = await this.store.read(event.streamId);
+      const request = foldFulfillment(events)?.request;
+      if (request) await this.outbox.cancel(tx, request.messageId, now);
     }
   }
 
@@ -107,13 +117,4 @@ function toldBy(streams: ReadonlyMap<string, Stream>, events: readonly RecordedE
     return [{ id, type: 'fulfillment.requested', event, payment: foldPayment(before), version }];
   });
   return [...told, ...asked];
-}
-
-/** The webhook that an event of the fulfilment is about, where it is of this type. */
-function readMessage(
-  { type, data }: RecordedEvent,
-  wanted: 'FulfillmentStopped' | 'FulfillmentResumed',
-): string | null {
-  const { messageId } = data;
-  return type === wanted && typeof messageId === 'string' ? messageId : null;
 }

@@ -101,7 +101,8 @@ describe('What an application makes of a paid order', () => {
     const { rows } = await world.database.pool.query<{ payload: unknown; hours: string }>(
       `select j.payload, round(extract(epoch from jobs.run_at - now()) / 3600)::text as hours
        from graphile_worker._private_jobs j join graphile_worker.jobs jobs using (id)
-       where jobs.task_identifier = 'fulfillment_deadline' and j.payload->>'paymentId' = $1`,
+       where jobs.task_identifier = 'fulfillment_deadline' and j.payload->>'paymentId' = $1
+         and j.payload->>'status' = 'accepted'`,
       [paymentId],
     );
     expect(rows.map(({ hours }) => hours)).toEqual(['72']);
@@ -109,6 +110,18 @@ describe('What an application makes of a paid order', () => {
     await new FulfillmentDeadline(world.streams, world.clock).task(rows[0]?.payload, run);
     await react(world.fulfillment, outcome);
     expect(await reasons(paymentId)).toEqual(['fulfillment_unanswered']);
+  });
+
+  it('needs a person where nobody said anything for four days: an application without endpoints reports by the API', async () => {
+    const paymentId = await asked();
+    await react(world.fulfillment, outcome);
+    const payload = { paymentId, status: 'requested', correlationId: world.ids.next(), causationId: world.ids.next() };
+    const run = { id: '1', attempt: 1, maxAttempts: 25, signal: new AbortController().signal };
+    await new FulfillmentDeadline(world.streams, world.clock).task(payload, run);
+    await react(world.fulfillment, outcome);
+    expect(await reasons(paymentId)).toEqual(['fulfillment_unanswered']);
+    await reported(paymentId, 'fulfilled');
+    expect(await reasons(paymentId)).toEqual([]);
   });
 
   it('is asked for no more once the money went back, and a person is told where it was delivered all the same', async () => {
