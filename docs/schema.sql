@@ -212,6 +212,7 @@ create table webhook_delivery (
   constraint webhook_delivery_webhook_id_endpoint_id_key UNIQUE (webhook_id, endpoint_id)
 ) with (fillfactor=80);
 CREATE INDEX webhook_delivery_application ON public.webhook_delivery USING btree (application_id, id);
+CREATE INDEX webhook_delivery_dead ON public.webhook_delivery USING btree (ended_at) WHERE (status = 'dead'::text);
 CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (endpoint_id, due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX webhook_delivery_leased ON public.webhook_delivery USING btree (endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
 CREATE INDEX webhook_delivery_payment ON public.webhook_delivery USING btree (payment_id);

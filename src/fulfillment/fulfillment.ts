@@ -124,7 +124,7 @@ export function acceptFulfillment(fulfillment: Fulfillment | null, now: Instant)
   const waiting =
     fulfillment?.status === 'requested' ||
     fulfillment?.status === 'unanswered' ||
-    (fulfillment?.status === 'stopped' && fulfillment.before === 'requested');
+    (fulfillment?.status === 'stopped' && fulfillment.before !== 'accepted');
   return waiting ? [{ type: 'FulfillmentAccepted', data: { at: now } }] : [];
 }
 

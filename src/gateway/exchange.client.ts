@@ -171,6 +171,8 @@ export class Exchange {
         if (told.status === 404) return null;
         throw new GatewayDenies(this.refusalText(told));
       case 'busy':
+        // Being told to slow down is an answer, and no sign that it is away.
+        if (told.status === 429) throw new GatewayDenies('OxaPay is busy (429)', told.retryAfterSeconds);
         throw new GatewayUnavailable(`OxaPay is busy (${told.status})`, told.retryAfterSeconds);
       case 'held':
         if (told.denied) throw new GatewayDenies(told.reason);

@@ -293,7 +293,9 @@ export function gatewaySilent(
   // An answer that did not confirm it is no silence: whatever comes after it, the callback alone will not do.
   const goes =
     goAheadMinutes !== null && delay.reason === 'silent' && delay.goAheadAt !== null && now >= delay.goAheadAt;
-  if (goes && payment.waivedAt === null && !open)
+  // Its callbacks alone will do only where they tell of the money.
+  const seen = sufficiency(payment.money.transfers, { ...factsOf(payment), returned: '0' });
+  if (goes && payment.waivedAt === null && !open && seen !== 'none' && seen !== 'short')
     return [{ type: 'CorroborationWaived', data: { silentSince: delay.since, at: now } }];
   return payment.waivedAt === null ? doubtUncorroborated(payment, now, silencePatienceMinutes) : [];
 }

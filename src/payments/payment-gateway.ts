@@ -202,8 +202,8 @@ export class GatewayUnavailable extends Error {
 
 /** It answered that it does not serve us, or not this: that is no silence, and bears nothing out. */
 export class GatewayDenies extends GatewayUnavailable {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, retryAfterSeconds: number | null = null) {
+    super(message, retryAfterSeconds);
     this.name = 'GatewayDenies';
   }
 }
