@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
@@ -49,7 +50,10 @@ export class WebhookDelivery {
     @Inject(FulfillmentStreams) private readonly streams: FulfillmentStreams,
     @Inject(EndpointStreams) private readonly endpoints: EndpointStreams,
     @Inject(Clock) private readonly clock: Clock,
-  ) {}
+  ) {
+    // Every attempt under way listens.
+    setMaxListeners(2 * atOnce, this.cut.signal);
+  }
 
   /** Takes as much of what is due as there is room for, and goes on while there is more; a slow one holds up no other. */
   @Interval('webhooks', 250)

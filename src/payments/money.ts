@@ -122,13 +122,8 @@ export function evolveMoney(money: Money, event: PaymentEvent, { terms, invoice 
     }
     case 'ReviewOpened':
     case 'ReviewWithdrawn':
-      return { ...money, review: evolveReview(money, event) };
-    case 'ReviewResolved': {
-      const refunds = money.refunds.map((refund) =>
-        refund.status === 'failed' ? { ...refund, decided: true } : refund,
-      );
-      return { ...money, refunds, review: evolveReview(money, event), decided: decidedBy(money, event.data) };
-    }
+    case 'ReviewResolved':
+      return evolveReviewed(money, event);
     case 'ExcessKept':
       return { ...money, kept: [...money.kept, { amount: event.data.amount, clause: event.data.clause }] };
     case 'CreditGranted': {
@@ -165,7 +160,18 @@ function settleRest(
   return { ...money, decided, remainders: [...others, { paymentId, amount, until, outcome }] };
 }
 
-type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
+export type ReviewEvent = Extract<PaymentEvent, { type: 'ReviewOpened' | 'ReviewWithdrawn' | 'ReviewResolved' }>;
+
+export const isReviewEvent = (event: PaymentEvent): event is ReviewEvent =>
+  event.type === 'ReviewOpened' || event.type === 'ReviewWithdrawn' || event.type === 'ReviewResolved';
+
+/** What is asked of a person, and what they decided. */
+export function evolveReviewed(money: Money, event: ReviewEvent): Money {
+  const review = evolveReview(money, event);
+  if (event.type !== 'ReviewResolved') return { ...money, review };
+  const refunds = money.refunds.map((refund) => (refund.status === 'failed' ? { ...refund, decided: true } : refund));
+  return { ...money, refunds, review, decided: decidedBy(money, event.data) };
+}
 
 /** Reasons gather in the review that is open; after a decision new ones begin a new review. */
 function evolveReview({ review }: Money, event: ReviewEvent): Review | null {

@@ -1,6 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
 import { hasNewMoney, isContradicted, openReviewOf } from './money.js';
-import type { PaymentEvent, Reportable } from './payment.js';
+import type { Paid, PaymentEvent, Reportable } from './payment.js';
 import type { ReviewReason } from './review-reasons.js';
 
 /*
@@ -29,9 +29,12 @@ const single: ReadonlySet<ReviewReason> = new Set([
   'fulfilled_after_stop',
 ]);
 
+/** One that credit paid in full has no invoice, and may still need a person. */
+type Reviewable = Pick<Reportable | Paid, 'status' | 'money'>;
+
 /** Asks for a person, unless they are asked already or have decided about the same money or the same contradiction. */
 export function openReview(
-  payment: Reportable,
+  payment: Reviewable,
   reasons: readonly ReviewReason[],
   claim: { now: Instant },
 ): PaymentEvent[] {
@@ -40,7 +43,7 @@ export function openReview(
   return added.length > 0 ? [{ type: 'ReviewOpened', data: { reasons: added, at: claim.now } }] : [];
 }
 
-function isDecided({ status, money }: Reportable, reason: ReviewReason): boolean {
+function isDecided({ status, money }: Reviewable, reason: ReviewReason): boolean {
   const { decided } = money;
   if (decided === null || single.has(reason)) return false;
   if (!contradicting.has(reason)) return !hasNewMoney(money);
@@ -52,7 +55,7 @@ function isDecided({ status, money }: Reportable, reason: ReviewReason): boolean
 }
 
 /** Takes back these of the reasons for which a person is asked. */
-export function withdraw(payment: Reportable, reasons: readonly ReviewReason[], now: Instant): PaymentEvent[] {
+export function withdraw(payment: Reviewable, reasons: readonly ReviewReason[], now: Instant): PaymentEvent[] {
   const asked = (openReviewOf(payment.money)?.reasons ?? []).filter((reason) => reasons.includes(reason));
   return asked.length > 0 ? [{ type: 'ReviewWithdrawn', data: { reasons: asked, at: now } }] : [];
 }

@@ -151,7 +151,10 @@ const nothingYet: Omit<MoneyView, 'received'> = {
 
 function viewMoney(payment: Payment): MoneyView {
   const { currency } = payment.terms;
-  if (!isReportable(payment)) return { ...nothingYet, received: showAmount('0', currency) };
+  if (!isReportable(payment)) {
+    const review = 'money' in payment && payment.money.review ? viewReview(payment.money.review) : null;
+    return { ...nothingYet, review, received: showAmount('0', currency) };
+  }
   const { money } = payment;
   return {
     received: money.received === null ? null : showAmount(money.received, currency),

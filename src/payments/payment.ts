@@ -1,6 +1,16 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, plain, sum } from './decimal.js';
-import { evolveMoney, noMoney, returnedFromPrice, returnedOf, type Money, type Resolution } from './money.js';
+import {
+  evolveMoney,
+  evolveReviewed,
+  isReviewEvent,
+  noMoney,
+  returnedFromPrice,
+  returnedOf,
+  type Money,
+  type Resolution,
+  type ReviewEvent,
+} from './money.js';
 import type { GatewayStatus } from './payment-gateway.js';
 import type { Contradiction, Facts, PinnedPolicy } from './policy.js';
 import { isAboutPrice, type ReviewReason } from './review-reasons.js';
@@ -181,6 +191,7 @@ export function evolve(payment: Payment | null, event: PaymentEvent): Payment | 
   if (payment.status === 'created') return evolveCreated(payment, event);
   if (event.type === 'InvoiceOpened' && isWithoutInvoice(payment))
     return { ...payment, invoice: invoiceOf(event.data) };
+  if (isPaidByCredit(payment)) return evolvePaidByCredit(payment, event);
   return isReportable(payment) ? evolveOpened(payment, event) : payment;
 }
 
@@ -222,6 +233,20 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
 }
 
 const invoiceOf = ({ trackId, paymentUrl, expiresAt }: Invoice): Invoice => ({ trackId, paymentUrl, expiresAt });
+
+/** Credit paid all of it: there is no invoice, and nothing that a gateway could say about it. */
+export const isPaidByCredit = (payment: Payment): payment is Paid & { invoice: null } =>
+  payment.status === 'paid' && payment.invoice === null;
+
+/** All that can still happen to it is that a person is asked about its delivery. */
+const evolvePaidByCredit = (payment: Paid, event: PaymentEvent): Paid =>
+  isReviewEvent(event)
+    ? { ...payment, money: evolveReviewed(payment.money, event), denied: payment.denied || isAgainst(event) }
+    : payment;
+
+/** Whether a person decided against the goods. */
+const isAgainst = (event: ReviewEvent): boolean =>
+  event.type === 'ReviewResolved' && event.data.decision !== 'accept' && event.data.reasons.some(isAboutPrice);
 
 /** It was cancelled before anybody knew of an invoice; one may still turn up at the gateway. */
 export const isWithoutInvoice = (payment: Payment): payment is Cancelled =>
@@ -291,8 +316,7 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
     }
     case 'ReviewResolved': {
       const resolved = { ...payment, money: evolveMoney(money, event, payment) };
-      const against = event.data.decision !== 'accept' && event.data.reasons.some(isAboutPrice);
-      return resolved.status === 'paid' ? { ...resolved, denied: resolved.denied || against } : resolved;
+      return resolved.status === 'paid' ? { ...resolved, denied: resolved.denied || isAgainst(event) } : resolved;
     }
     default:
       return { ...payment, money: evolveMoney(money, event, payment) };

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { openReview, withdraw } from './open-review.js';
 import { PaymentStreams } from './payment-streams.pg.js';
-import { isReportable } from './payment.js';
+import { isPaidByCredit, isReportable, type Paid, type Payment, type Reportable } from './payment.js';
 import type { ReviewDesk } from './review-desk.js';
 import type { ReviewReason } from './review-reasons.js';
 
@@ -11,7 +11,9 @@ interface Why {
   causationId: string;
 }
 
-/** Asks for a person in the stream of the payment itself. One that credit paid in full has no money to decide about. */
+const mayAsk = (payment: Payment): payment is Reportable | Paid => isReportable(payment) || isPaidByCredit(payment);
+
+/** Asks for a person in the stream of the payment itself. */
 @Injectable()
 export class StreamReviewDesk implements ReviewDesk {
   constructor(
@@ -29,14 +31,14 @@ export class StreamReviewDesk implements ReviewDesk {
     await this.streams.decide(
       paymentId,
       { actor: 'service', ...why },
-      (payment) => (isReportable(payment) ? openReview(payment, [reason], { now: this.clock.now() }) : []),
+      (payment) => (mayAsk(payment) ? openReview(payment, [reason], { now: this.clock.now() }) : []),
       { loaded },
     );
   }
 
   async withdraw(paymentId: string, reason: ReviewReason, why: Why): Promise<void> {
     await this.streams.decide(paymentId, { actor: 'service', ...why }, (payment) =>
-      isReportable(payment) ? withdraw(payment, [reason], this.clock.now()) : [],
+      mayAsk(payment) ? withdraw(payment, [reason], this.clock.now()) : [],
     );
   }
 }

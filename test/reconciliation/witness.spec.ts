@@ -95,6 +95,19 @@ describe('A payment of which no callback tells', () => {
     expect((await view(short)).labels).toContain('underpaid');
   });
 
+  it('G01: is right through a whole day of silence, whenever it was asked for', async () => {
+    const minutesToPaid: number[] = [];
+    for (let hour = 0; hour < 24; hour += 6) {
+      const payment = await opened();
+      const began = msOf(shop.clock.now());
+      pay(payment);
+      await forward(20, async () => (await view(payment)).fulfillable);
+      minutesToPaid.push((msOf(shop.clock.now()) - began) / 60_000);
+      shop.clock.advance(6 * 3600);
+    }
+    expect(Math.max(...minutesToPaid)).toBeLessThan(5);
+  });
+
   it('G21: is heard of for 72 hours after its deadline', async () => {
     const late = await opened();
     late.row.status = 'expired';

@@ -30,6 +30,10 @@ const append = () => store.append({ streamId: newId(), head: noEvents, events: [
 const positionOf = (outcome: Awaited<ReturnType<typeof append>>): number =>
   outcome.outcome === 'appended' ? outcome.position : 0;
 
+/** Who writes to the log here; other databases are copies of the same template, with the same numbers for their tables. */
+const heldLocks = `select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'
+  and database = (select oid from pg_database where datname = current_database())`;
+
 describe('The reader of the log', () => {
   it('gives events in the order of the log, page by page', async () => {
     const log = new LogReader(database.pool);
@@ -48,9 +52,7 @@ describe('The reader of the log', () => {
     await client.query('begin');
     await rawInsert(client, held, 1);
     const later = positionOf(await append());
-    const { rows } = await database.pool.query(
-      `select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`,
-    );
+    const { rows } = await database.pool.query(heldLocks);
     expect(rows).toHaveLength(1);
     expect(await log.read(start, 10)).toEqual([]);
     await client.query('commit');
@@ -165,15 +167,7 @@ describe('Under many writers, open transactions, rollbacks and conflicts', () =>
     const [one, two, three] = readers as [pg.Pool, pg.Pool, pg.Pool];
     const following = Promise.all([follow(one), follow(two), followNaively(three)]);
     await Promise.all([...Array.from({ length: 24 }, throughTheStore), ...Array.from({ length: 12 }, inTransactions)]);
-    await until(
-      async () =>
-        (
-          await database.pool.query(
-            `select from pg_locks where relation = 'event'::regclass and mode = 'RowExclusiveLock'`,
-          )
-        ).rowCount === 0,
-      'writers end',
-    );
+    await until(async () => (await database.pool.query(heldLocks)).rowCount === 0, 'writers end');
     writing = false;
     const [first, second, naive] = await following;
 
