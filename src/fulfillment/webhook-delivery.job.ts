@@ -23,8 +23,11 @@ import { WebhookClient, type WebhookResponse } from './webhook.client.js';
 const atOnce = 32;
 /** Of these to endpoints that fail, and may let each take all its time. */
 const atOnceToFailing = 16;
-/** What was claimed by a process that then died is attempted again after this time; an attempt is cut off long before. */
-const leaseSeconds = 45;
+/**
+ * What was claimed by a process that then died is attempted again after this time, and until then takes room from its
+ * endpoint. An attempt is cut off after 15 seconds.
+ */
+const leaseSeconds = 20;
 /** Stopping waits so long for attempts under way; the rest are cut off and made again after their lease. */
 const patienceMs = 5000;
 const keptAnswerBytes = 1024;

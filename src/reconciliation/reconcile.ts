@@ -62,8 +62,8 @@ const isMoving = (payment: Reportable): boolean =>
 
 function pendingPause(payment: Extract<Payment, { status: 'pending' }>, now: Instant): number {
   const left = (msOf(payment.invoice.expiresAt) - msOf(now)) / 1000;
-  // Money that is on its way for longer than an hour after the deadline is in no hurry any more.
-  if (isMoving(payment) && left > -3600) return 20;
+  // Money that is on its way for longer than an hour after the deadline is in no great hurry any more.
+  if (isMoving(payment)) return left > -3600 ? 20 : 240;
   if (left > 0) return Math.min(60, Math.max(5, left + 2));
   return left > -600 ? 20 : left > -7200 ? 300 : 3600;
 }
