@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { addMinutes, addSeconds } from '../../src/kernel/clock.js';
+import { Looks, type Look } from '../../src/payments/looks.pg.js';
+import { inTransaction } from '../../src/platform/database/database.pg.js';
+import { testDatabase, type TestDatabase } from '../support/database.js';
+
+const now = '2026-01-31T12:00:00.000Z';
+const lease = addSeconds(now, 45);
+
+describe('The looks at payments', () => {
+  let database: TestDatabase;
+  let looks: Looks;
+  beforeAll(async () => {
+    database = await testDatabase();
+    looks = new Looks(database.pool);
+  });
+  afterAll(() => database.drop());
+  beforeEach(() => database.pool.query('truncate look'));
+
+  const schedule = async (look: Partial<Look>): Promise<string> => {
+    const id = randomUUID();
+    await inTransaction(database.pool, (tx) =>
+      looks.schedule(tx, new Map([[id, { at: now, urgent: false, ...look }]])),
+    );
+    return id;
+  };
+  const dueAt = async (id: string): Promise<string | null> =>
+    (await database.pool.query<{ due_at: string }>('select due_at from look where stream_id = $1', [id])).rows[0]
+      ?.due_at ?? null;
+
+  it('are taken urgent ones first, then those nearest to their deadline, on either side of it', async () => {
+    const far = await schedule({ deadline: addMinutes(now, 600) });
+    const longOver = await schedule({ deadline: addMinutes(now, -3000) });
+    const near = await schedule({ deadline: addMinutes(now, 2) });
+    const justOver = await schedule({ deadline: addMinutes(now, -5) });
+    const urgent = await schedule({ urgent: true, deadline: addMinutes(now, 900) });
+    const order: string[] = [];
+    for (let n = 0; n < 5; n++) order.push(...(await looks.claim(now, lease, 1)).map(({ id }) => id));
+    expect(order).toEqual([urgent, near, justOver, far, longOver]);
+    expect(await looks.claim(now, lease, 10)).toEqual([]);
+  });
+
+  it('stand where one was asked for while another was under way', async () => {
+    const id = await schedule({});
+    await looks.claim(now, lease, 1);
+    await looks.dueNow(id, now);
+    await looks.done(new Map([[id, addMinutes(now, 60)]]), lease);
+    expect(await dueAt(id)).toBe(now);
+  });
+
+  it('are put off by an answer that told of them only where nobody waits for them', async () => {
+    const [later, due, urgent] = [
+      await schedule({ at: addMinutes(now, 1) }),
+      await schedule({}),
+      await schedule({ at: addMinutes(now, 1), urgent: true }),
+    ];
+    const next = addMinutes(now, 60);
+    await looks.seen(new Map([later, due, urgent].map((id) => [id, next])), now);
+    expect([await dueAt(later), await dueAt(due), await dueAt(urgent)]).toEqual([next, now, addMinutes(now, 1)]);
+  });
+
+  it('keep the age and the deadline of their payment, whatever is scheduled after it', async () => {
+    const id = await schedule({ createdAt: addMinutes(now, -10), deadline: addMinutes(now, 50) });
+    await inTransaction(database.pool, (tx) => looks.schedule(tx, new Map([[id, { at: now, urgent: false }]])));
+    expect(await looks.claim(now, lease, 1)).toEqual([{ id, createdAt: addMinutes(now, -10) }]);
+    const { rows } = await database.pool.query<{ deadline: string }>('select deadline from look');
+    expect(rows).toEqual([{ deadline: addMinutes(now, 50) }]);
+  });
+});
