@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
@@ -34,13 +34,6 @@ export interface EndpointChange {
   events?: readonly string[] | null;
   /** True puts a disabled endpoint to use again and forgets its failures; false sends nothing there any more. */
   enabled?: boolean;
-}
-
-/** What a delivery needs. */
-export interface WebhookTarget {
-  url: string;
-  /** Each of them signs; the newest first. */
-  secrets: string[];
 }
 
 interface Row {
@@ -179,46 +172,15 @@ export class WebhookEndpoints {
     return rowCount === 1;
   }
 
-  /** The endpoints in use that want webhooks of this type. */
-  async endpointsFor(tx: PoolClient, applicationId: string, type: WebhookType): Promise<string[]> {
-    const text = `select id from webhook_endpoint where application_id = $1 and disabled_at is null
-      and (events is null or cardinality(events) = 0 or $2 = any(events)) order by id`;
-    const { rows } = await tx.query<{ id: string }>({
-      name: 'webhook-endpoints-for',
-      text,
-      values: [applicationId, type],
-    });
-    return rows.map((row) => row.id);
-  }
-
-  /** Where and how to deliver; null for an endpoint that is gone or disabled. */
-  async target(id: string): Promise<WebhookTarget | null> {
-    const text = `select url, secret, case when previous_secret_until > $2 then previous_secret end as previous
-      from webhook_endpoint where id = $1 and disabled_at is null`;
-    const { rows } = await this.pool.query<{ url: string; secret: string; previous: string | null }>(text, [
-      id,
-      this.clock.now(),
-    ]);
-    const [row] = rows;
-    return row ? { url: row.url, secrets: [row.secret, ...(row.previous === null ? [] : [row.previous])] } : null;
-  }
-
-  /** Sends nothing there any more. */
-  async disable(tx: PoolClient, id: string): Promise<void> {
-    await tx.query('update webhook_endpoint set disabled_at = $2 where id = $1 and disabled_at is null', [
-      id,
-      this.clock.now(),
-    ]);
-  }
-
   private checkUrl(url: string): void {
     const fault = webhookUrlFault(url, this.rules);
     if (fault !== null) throw new Refusal('invalid_request', `The URL ${fault}.`, [{ pointer: '/url', detail: fault }]);
   }
 }
 
+/** Null for everything; a list without any says the same. */
 function checkedEvents(events: readonly string[] | null): WebhookType[] | null {
-  if (events === null) return null;
+  if (events === null || events.length === 0) return null;
   const known = events.filter(isWebhookType);
   if (known.length === events.length) return [...new Set(known)];
   const errors = events.flatMap((event, at) =>

@@ -358,8 +358,6 @@ describe('An endpoint', () => {
     for (const key of [secret, rotated?.secret ?? '']) {
       expect(() => new Webhook(key).verify(request?.body ?? '', request?.headers ?? {})).not.toThrow();
     }
-    world.clock.advance(24 * 3600 + 1);
-    expect((await world.endpoints.target(id))?.secrets).toEqual([rotated?.secret]);
   });
 });
 
