@@ -17,7 +17,7 @@ const fail = (check: string, detail: string, advice: string): Finding => ({ chec
 
 /** Checks configuration, database, gateway, clocks and backlog. It changes nothing. */
 export async function doctor(workspace: Workspace): Promise<Report> {
-  const checks = [configuration, server, clocks, gateway, log, followers, jobs, webhooks, evidence, looks];
+  const checks = [configuration, server, clocks, gateway, log, followers, jobs, deliveries, evidence, looks];
   const findings: Finding[] = [];
   for (const check of checks) {
     try {
@@ -169,7 +169,7 @@ async function jobs({ pool }: Workspace): Promise<Finding[]> {
 const deadDays = 7;
 const webhooksLateSeconds = 900;
 
-async function webhooks({ pool }: Workspace): Promise<Finding[]> {
+async function deliveries({ pool }: Workspace): Promise<Finding[]> {
   const { rows } = await pool.query<{ dead: number; late: number; failing: string[] }>(
     `select (select count(*)::int from (select from webhook_delivery
          where status = 'dead' and ended_at > now() - make_interval(days => $1) limit 10000) d) as dead,
@@ -181,16 +181,16 @@ async function webhooks({ pool }: Workspace): Promise<Finding[]> {
   const { dead = 0, late = 0, failing = [] } = rows[0] ?? {};
   const found: Finding[] = [];
   for (const id of failing.slice(0, 10))
-    found.push(warn('webhooks', `endpoint ${id} fails`, `See its answers: finality webhooks list --endpoint ${id}`));
+    found.push(warn('deliveries', `endpoint ${id} fails`, `See its answers: finality webhooks list --endpoint ${id}`));
   if (dead > 0) {
     const text = `${String(dead)} given up in the last ${String(deadDays)} days`;
-    found.push(warn('webhooks', text, 'Once the receiver is well: finality webhooks redeliver --status dead --yes'));
+    found.push(warn('deliveries', text, 'Once the receiver is well: finality webhooks redeliver --status dead --yes'));
   }
   if (late > 0)
     found.push(
-      warn('webhooks', `${String(late)} endpoints wait for late ones`, 'Is the service running? It sends them.'),
+      warn('deliveries', `${String(late)} endpoints wait for late ones`, 'Is the service running? It sends them.'),
     );
-  return found.length > 0 ? found : [ok('webhooks', 'none is late or given up')];
+  return found.length > 0 ? found : [ok('deliveries', 'none is late or given up')];
 }
 
 async function evidence({ pool }: Workspace): Promise<Finding[]> {

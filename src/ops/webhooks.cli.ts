@@ -73,9 +73,10 @@ async function list(workspace: Workspace, options: FilterOptions & { limit: stri
 /** One line. What the endpoint answered is for `--json`, where it cannot speak to the terminal. */
 function lineOf({ id, createdAt, status, type, sequence, paymentId, attemptCount, attempts, dueAt }: Delivery): string {
   const last = attempts.at(-1);
+  const tries = attemptCount === 1 ? '1 attempt' : `${String(attemptCount)} attempts`;
   const came = last ? `${last.outcome}${last.status === null ? '' : ` (${String(last.status)})`}` : 'not tried yet';
   const next = dueAt === null ? '' : `, due ${dueAt}`;
-  return `${createdAt}  ${id}  ${status.padEnd(9)}  ${type.padEnd(23)}  ${paymentId} #${String(sequence)}  ${String(attemptCount)} attempts: ${came}${next}`;
+  return `${createdAt}  ${id}  ${status.padEnd(9)}  ${type.padEnd(23)}  ${paymentId} #${String(sequence)}  ${tries}: ${came}${next}`;
 }
 
 async function redeliver(workspace: Workspace, filter: DeliveryFilter, yes: boolean): Promise<Report> {
