@@ -1,6 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
-import { Decimal } from '../payments/decimal.js';
+import { Decimal, plain } from '../payments/decimal.js';
 import { openReviewOf, type Money } from '../payments/money.js';
 import { isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
 import { evolve, type Payment, type PaymentEvent } from '../payments/payment.js';
@@ -86,7 +86,7 @@ function partOf(payment: Payment | null): string | null {
   const received = moneyOf(payment)?.received ?? null;
   if (payment === null || received === null || progressOf(payment) !== 'partially_paid') return null;
   const amount = new Decimal(received);
-  return amount.gt('0') ? amount.toFixed() : null;
+  return amount.gt('0') ? plain(amount) : null;
 }
 
 const labelTold = (before: Payment | null, after: Payment, label: Label & ('late' | 'overpaid')): PaymentWebhook[] =>
