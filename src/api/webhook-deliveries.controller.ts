@@ -18,6 +18,7 @@ import {
   ApiProperty,
   ApiPropertyOptional,
   ApiTags,
+  OmitType,
 } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayNotEmpty, ArrayUnique, IsArray, IsIn, IsOptional } from 'class-validator';
 import { deliveryOutcomes } from '../fulfillment/webhook-answer.js';
@@ -56,52 +57,6 @@ class DeliveriesQuery extends PageQuery {
   @IsIn(webhookTypes)
   type?: string;
 
-  @ApiPropertyOptional({ enum: deliveryStatuses })
-  @IsOptional()
-  @IsIn(deliveryStatuses)
-  status?: string;
-
-  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z', description: 'Created then or later' })
-  @IsOptional()
-  @IsInstant()
-  from?: string;
-
-  @ApiPropertyOptional({ description: 'Created before' })
-  @IsOptional()
-  @IsInstant()
-  to?: string;
-}
-
-class RedeliverRequest {
-  @ApiPropertyOptional({
-    type: [String],
-    format: 'uuid',
-    maxItems: idsAtMost,
-    description: 'These deliveries; no other member may be given with it.',
-  })
-  @IsOptional()
-  @IsArray()
-  @ArrayNotEmpty()
-  @ArrayMaxSize(idsAtMost)
-  @ArrayUnique()
-  @IsId({ each: true })
-  deliveryIds?: string[];
-
-  @ApiPropertyOptional({ format: 'uuid' })
-  @IsOptional()
-  @IsId()
-  paymentId?: string;
-
-  @ApiPropertyOptional({ format: 'uuid' })
-  @IsOptional()
-  @IsId()
-  endpointId?: string;
-
-  @ApiPropertyOptional({ enum: webhookTypes })
-  @IsOptional()
-  @IsIn(webhookTypes)
-  type?: string;
-
   @ApiPropertyOptional({ enum: deliveryStatuses, example: 'dead' })
   @IsOptional()
   @IsIn(deliveryStatuses)
@@ -116,6 +71,23 @@ class RedeliverRequest {
   @IsOptional()
   @IsInstant()
   to?: string;
+}
+
+/** The filters of the list, or ids. */
+class RedeliverRequest extends OmitType(DeliveriesQuery, ['limit', 'cursor']) {
+  @ApiPropertyOptional({
+    type: [String],
+    format: 'uuid',
+    maxItems: idsAtMost,
+    description: 'These deliveries; no other member may be given with it.',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayMaxSize(idsAtMost)
+  @ArrayUnique()
+  @IsId({ each: true })
+  deliveryIds?: string[];
 }
 
 class AttemptAnswer {
