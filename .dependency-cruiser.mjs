@@ -12,7 +12,7 @@ export const ranks = [
 ];
 
 /** Put the parts together or start them, and are imported by nobody but each other. */
-const tops = '^src/(app|background|process)\\.module\\.ts$|^src/(main|worker|cli)\\.ts$';
+const tops = '^src/(app|background|commands|core|process)\\.module\\.ts$|^src/(main|worker|cli)\\.ts$';
 const starts = '^src/(main|worker|cli)\\.ts$';
 
 /** A file with a role suffix touches the world; the others are pure. */

@@ -65,10 +65,14 @@ create table inbox (
   received_at timestamp with time zone not null,
   last_received_at timestamp with time zone not null,
   receipts integer default 1 not null,
+  headers json,
+  hash bytea,
   constraint inbox_digest_check CHECK ((octet_length(digest) = 32)),
+  constraint inbox_hash_check CHECK ((octet_length(hash) = 32)),
   constraint inbox_status_check CHECK ((status = ANY (ARRAY['applied'::text, 'unmatched'::text, 'matched'::text, 'quarantined'::text]))),
   constraint inbox_pkey PRIMARY KEY (stream_id, digest)
 ) with (fillfactor=90);
+CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16');
 CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
 
 create table look (

@@ -5,7 +5,7 @@ import type { Logger as Pino } from 'pino';
 import { createService, type Service } from './app.module.js';
 import { SystemClock } from './platform/clock.js';
 import { ConfigError, readConfig, type Config } from './platform/config.js';
-import { sandboxCredentials } from './platform/credentials.module.js';
+import { sandboxCredentials, withCredentials } from './platform/credentials.module.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open.pg.js';
 import { DatabaseIsNewer } from './platform/database/migrate.pg.js';
 import { isUnreachable } from './platform/database/unreachable.js';
@@ -171,19 +171,6 @@ const explain =
       });
     throw error;
   };
-
-function withCredentials(
-  config: Config,
-  made: { apiKey: string; opsPassword: string; merchantKey: string; payoutKey: string },
-): Config {
-  return {
-    ...config,
-    apiKey: config.apiKey ?? made.apiKey,
-    opsPassword: config.opsPassword ?? made.opsPassword,
-    merchantKeys: config.merchantKeys.length > 0 ? config.merchantKeys : [made.merchantKey],
-    payoutKeys: config.payoutKeys.length > 0 ? config.payoutKeys : [made.payoutKey],
-  };
-}
 
 const openSandbox = (
   config: Config,

@@ -3,6 +3,8 @@ import type { RecordedEvent } from '../kernel/event.js';
 import type { JsonObject } from '../kernel/json.js';
 import { showAmount, viewPayment, type PaymentView } from '../payments/payment-view.js';
 import type { Payment } from '../payments/payment.js';
+import { isPaymentEvent } from '../payments/payment-stream.js';
+import { happenedAt } from '../payments/time-travel.js';
 import type { OrderEntry, PaymentEntry } from '../read-models/orders.pg.js';
 
 const statuses = ['created', 'pending', 'paid', 'expired', 'failed'];
@@ -58,6 +60,25 @@ export class RemainderAnswer {
   @ApiProperty({ example: '20.00' }) amount!: string;
   @ApiProperty({ format: 'date-time' }) until!: string;
   @ApiProperty({ enum: ['open', 'paid', 'ended'] }) outcome!: string;
+}
+
+export class LearnedLaterAnswer {
+  @ApiProperty({ format: 'uuid' }) eventId!: string;
+  @ApiProperty({ example: 4 }) version!: number;
+  @ApiProperty({ example: 'TransferDetected' }) type!: string;
+  @ApiProperty({ format: 'date-time', description: "When it happened, by the gateway's clock." }) happenedAt!: string;
+  @ApiProperty({ format: 'date-time', description: 'When it was recorded here.' }) recordedAt!: string;
+}
+
+export class AsOfAnswer {
+  @ApiProperty({ format: 'date-time' }) time!: string;
+  @ApiProperty({ example: 3, description: 'The events that were known then.' }) version!: number;
+  @ApiProperty({ example: 7, description: 'The events that are known now.' }) newestVersion!: number;
+  @ApiProperty({
+    type: [LearnedLaterAnswer],
+    description: 'What had happened by then, by the clock of the gateway, and was not known here yet.',
+  })
+  learnedLater!: LearnedLaterAnswer[];
 }
 
 /** A payment as the REST API answers it; documented for OpenAPI. */
@@ -122,6 +143,7 @@ export class PaymentAnswer {
     description: 'The position of its newest event in the log; pass it as `minPosition` to a list.',
   })
   position?: number;
+  @ApiPropertyOptional({ type: AsOfAnswer, description: 'Where `asOf` was asked for.' }) asOf?: AsOfAnswer;
 }
 
 export class PaymentListAnswer {
@@ -169,6 +191,13 @@ export class EventAnswer {
   @ApiProperty({ example: 42 }) position!: number;
   @ApiProperty({ example: 1 }) schemaVersion!: number;
   @ApiProperty({ format: 'date-time' }) recordedAt!: string;
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: "When it happened by the gateway's clock; null for what has no such time.",
+  })
+  happenedAt!: string | null;
   @ApiProperty({ example: 'gateway' }) actor!: string;
   @ApiProperty({ format: 'uuid' }) correlationId!: string;
   @ApiProperty({ format: 'uuid' }) causationId!: string;
@@ -192,6 +221,7 @@ export class ExplanationAnswer {
   review!: string[];
   @ApiProperty({ type: [String], description: 'Ids of the events that prove it.' }) evidence!: string[];
   @ApiProperty() sentence!: string;
+  @ApiPropertyOptional({ type: AsOfAnswer, description: 'Where `asOf` was asked for.' }) asOf?: AsOfAnswer;
 }
 
 export class ProblemAnswer {
@@ -237,5 +267,19 @@ export function answerOrder<T>(order: OrderEntry, payments: T[]) {
 
 export function answerEvent(event: RecordedEvent, paymentId: string | null): EventAnswer {
   const { id, type, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data } = event;
-  return { id, type, paymentId, version, position, schemaVersion, recordedAt, actor, correlationId, causationId, data };
+  const happened = isPaymentEvent(event) ? happenedAt(event) : null;
+  return {
+    id,
+    type,
+    paymentId,
+    version,
+    position,
+    schemaVersion,
+    recordedAt,
+    happenedAt: happened,
+    actor,
+    correlationId,
+    causationId,
+    data,
+  };
 }

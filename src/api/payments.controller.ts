@@ -33,7 +33,7 @@ import { explain, type Explanation } from '../payments/explanation.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
 import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { PaymentView } from '../payments/payment-view.js';
-import { foldPayment } from '../payments/payment-stream.js';
+import { asItWas, momentOf, type AsOf } from '../payments/time-travel.js';
 import { isFulfillable } from '../payments/standing.js';
 import { CancelPayment, Reconcile, ResolveReview } from '../payments/payment.handlers.js';
 import { RequestRefund } from '../payments/refund.handlers.js';
@@ -111,11 +111,16 @@ export class PaymentsController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'One payment, always current, or as it was' })
+  @ApiOperation({
+    summary: 'One payment, always current, or as it was',
+    description:
+      'With `asOf` the answer is what was known here then, by the time of recording; `asOf.learnedLater` lists what had happened by then, by the time of the gateway, and was recorded only later.',
+  })
   @ApiOkResponse({ type: PaymentAnswer })
   @Refuses('not_found', 'malformed_request')
   async get(@Caller() caller: Application, @Param('id') id: string, @Query(queryPipe) query: AsOfQuery) {
-    return this.answer(asOf(await this.own(caller, id), query.asOf));
+    const { asOf: past, ...then } = asOf(await this.own(caller, id), query.asOf);
+    return { ...this.answer(then), ...(past && { asOf: past }) };
   }
 
   @Get(':id/events')
@@ -145,9 +150,9 @@ export class PaymentsController {
     @Caller() caller: Application,
     @Param('id') id: string,
     @Query(queryPipe) query: AsOfQuery,
-  ): Promise<Explanation> {
-    const { payment, events } = asOf(await this.own(caller, id), query.asOf);
-    return explain(payment, events);
+  ): Promise<Explanation & { asOf?: AsOf }> {
+    const { payment, events, asOf: past } = asOf(await this.own(caller, id), query.asOf);
+    return { ...explain(payment, events), ...(past && { asOf: past }) };
   }
 
   @Post(':id/cancel')
@@ -282,14 +287,11 @@ export class PaymentsController {
   }
 }
 
-/** The payment after its first n events, or as it was recorded at a time. */
-function asOf(loaded: LoadedPayment, asked: string | undefined): Pick<LoadedPayment, 'payment' | 'events'> {
-  if (asked === undefined) return loaded;
-  const version = /^\d+$/.test(asked) ? parseInt(asked, 10) : null;
-  const at = version === null ? new Date(asked).toISOString() : null;
-  const events = loaded.events.filter((event) =>
-    version === null ? at !== null && event.recordedAt <= at : event.version <= version,
-  );
-  if (events.length === 0) throw new Refusal('not_found', 'The payment did not exist yet then.');
-  return { payment: foldPayment(events), events };
+/** The payment as it was at the moment that is asked for; as it is now where none is. */
+function asOf(
+  loaded: LoadedPayment,
+  asked: string | undefined,
+): Pick<LoadedPayment, 'payment' | 'events'> & { asOf?: AsOf } {
+  const moment = asked === undefined ? null : momentOf(asked);
+  return moment === null ? loaded : asItWas(loaded.events, moment);
 }

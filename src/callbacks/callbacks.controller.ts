@@ -61,7 +61,7 @@ export class CallbacksController implements OnModuleInit {
   ): Promise<void> {
     if (account !== 'default') throw new Refusal('not_found', 'There is no gateway account of this name.');
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const { result, reason } = await this.take(body, this.authentic(body, request));
+    const { result, reason } = await this.take(body, this.authentic(body, request), keptHeaders(request));
     this.counts.count(result, reason);
     if (result === 'quarantined') this.log.warn({ msg: 'a callback was set aside', reason });
     void reply.header('content-type', 'text/plain').send('ok');
@@ -78,10 +78,10 @@ export class CallbacksController implements OnModuleInit {
     throw new Refusal('unauthorized', 'The signature is not valid.');
   }
 
-  private async take(body: Buffer, reading: CallbackReading): Promise<Intake> {
+  private async take(body: Buffer, reading: CallbackReading, headers: Record<string, string>): Promise<Intake> {
     try {
       return await withinTime(
-        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading))),
+        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading), headers)),
       );
     } catch (error) {
       this.counts.count('unavailable', null);
@@ -90,6 +90,24 @@ export class CallbacksController implements OnModuleInit {
       throw error;
     }
   }
+}
+
+/** The headers that are kept as evidence: a closed list, so that no secret of a proxy or a caller gets in among them. */
+const kept = ['hmac', 'content-type', 'content-length', 'user-agent', 'date'];
+
+function keptHeaders({ headers, raw }: FastifyRequest): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of kept) {
+    // The type that the sender gave; what the body is read as was set by the server.
+    const value = name === 'content-type' ? rawHeader(raw.rawHeaders, name) : headers[name];
+    if (typeof value === 'string') found[name] = value.slice(0, 256);
+  }
+  return found;
+}
+
+function rawHeader(raw: readonly string[], name: string): string | undefined {
+  const at = raw.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
+  return at < 0 ? undefined : raw[at + 1];
 }
 
 /** A payout's callback is signed with the payout key, every other with the merchant's: neither key speaks for the other. */

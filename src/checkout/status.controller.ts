@@ -1,10 +1,11 @@
-import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
 import { PaymentStreams } from '../payments/payment-streams.pg.js';
 import { statusScope } from '../payments/create-invoice.handlers.js';
+import { asItWas, momentOf } from '../payments/time-travel.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { statusPage, statusStyle } from './status.page.js';
@@ -31,6 +32,7 @@ export class StatusController {
   @Get(':token')
   async page(
     @Param('token') given: string,
+    @Query('asOf') asked: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
@@ -39,7 +41,11 @@ export class StatusController {
       this.limit.spend('refused', request.ip);
       throw new Refusal('not_found', 'There is no such payment.');
     }
-    const { payment } = await this.streams.load(id);
+    const loaded = await this.streams.load(id);
+    const moment = asked === undefined ? null : momentOf(String(asked));
+    if (asked !== undefined && moment === null)
+      throw new Refusal('malformed_request', 'asOf takes an event version or an RFC 3339 time.');
+    const past = moment === null ? null : asItWas(loaded.events, moment);
     void reply
       .header('content-type', 'text/html; charset=utf-8')
       .header('cache-control', 'no-store')
@@ -49,6 +55,6 @@ export class StatusController {
         'content-security-policy',
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
       );
-    return statusPage(payment, this.clock.now());
+    return past ? statusPage(past.payment, past.asOf.time, past.asOf) : statusPage(loaded.payment, this.clock.now());
   }
 }

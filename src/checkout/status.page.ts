@@ -4,6 +4,7 @@ import { isReportable, type Payment } from '../payments/payment.js';
 import { progressOf, secondsLeft, type Progress } from '../payments/standing.js';
 import { allocationOf } from '../payments/allocation.js';
 import { Decimal } from '../payments/decimal.js';
+import type { AsOf } from '../payments/time-travel.js';
 import { verdictOf } from '../payments/verdict.js';
 
 const escapes: Readonly<Record<string, string>> = {
@@ -44,11 +45,14 @@ const headings: Readonly<Record<Progress, [string, string]>> = {
   ],
 };
 
-/** The payer's page for one payment: what was seen, what is missing, what to do. It tells nothing private. */
-export function statusPage(payment: Payment, now: Instant): string {
+/**
+ * The payer's page for one payment: what was seen, what is missing, what to do. It tells nothing private. With `past` it
+ * is the page as it was then: it leads nowhere, and says what had happened and was not known.
+ */
+export function statusPage(payment: Payment, now: Instant, past: AsOf | null = null): string {
   const progress = progressOf(payment);
   const [heading, advice] = headings[progress];
-  const live = progress !== 'settled' && progress !== 'closed';
+  const live = past === null && progress !== 'settled' && progress !== 'closed';
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -61,19 +65,29 @@ ${live ? '<meta http-equiv="refresh" content="5">' : ''}
 </head>
 <body class="${progress}">
 <main>
+${past ? hindsight(past) : ''}
 <h1>${heading}</h1>
 <p class="amount">${escape(showAmount(payment.terms.amount, payment.terms.currency))} ${escape(payment.terms.currency)}</p>
 ${payment.terms.description ? `<p class="what">${escape(payment.terms.description)}</p>` : ''}
 <p role="status">${isCollectedElsewhere(payment) ? elsewhere : advice}</p>
 ${details(payment, progress, now)}
-${pay(payment, progress)}
-${back(payment, progress)}
+${past ? '' : pay(payment, progress)}
+${past ? '' : back(payment, progress)}
 ${payment.terms.sandbox ? '<p class="note">Sandbox: no real money moves.</p>' : ''}
 </main>
 </body>
 </html>
 `;
 }
+
+/** What was known then and what was true then are told apart: the one by our time, the other by the gateway's. */
+const hindsight = ({ time, learnedLater }: AsOf): string =>
+  `<p class="note">As it was known at ${escape(time)}.${learnedLater
+    .map(
+      ({ happenedAt, recordedAt }) =>
+        ` A transaction had been seen by the network at ${escape(happenedAt)}; it became known here at ${escape(recordedAt)}.`,
+    )
+    .join('')}</p>`;
 
 function details(payment: Payment, progress: Progress, now: Instant): string {
   if (!isReportable(payment)) return '';

@@ -1,59 +1,87 @@
 import { Command, CommanderError } from 'commander';
 import { Refusal } from '../kernel/refusal.js';
 import { ConfigError, readConfig } from '../platform/config.js';
+import { Busy } from '../platform/database/operator-lock.pg.js';
+import { DatabaseIsNewer, NotOurDatabase } from '../platform/database/migrate.pg.js';
 import { version } from '../version.js';
+import { exitCodes, Interrupted, printable, printableJson, Terminal, withExamples, type Run } from './command.cli.js';
 import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
-import { replayPayment, replayProjections } from './replay.cli.js';
+import { replayCommand } from './replay.cli.js';
 import { timeline } from './timeline.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
-import { openWorkspace, type Workspace } from './workspace.pg.js';
-
-/** What a command tells: lines for people, or one JSON value, and whether all is well. */
-export interface Report {
-  text: string;
-  json: unknown;
-  ok: boolean;
-}
+import { openWorkspace, type OpenCommands } from './workspace.pg.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const usageError = 64;
-const wrongConfiguration = 78;
-
-/** Runs one command and returns its exit code: 0 well, 1 not, 64 wrong usage, 78 wrong configuration. */
-export async function runCli(argv: readonly string[], env: Env): Promise<number> {
+/** Runs one command and returns its exit code: 0 all is well, 1 it is not, and those of `exitCodes`. */
+export async function runCli(argv: readonly string[], env: Env, openCommands: OpenCommands): Promise<number> {
   let code = 0;
-  const run = async (
-    options: { json?: boolean },
-    command: (workspace: Workspace) => Promise<Report>,
-  ): Promise<void> => {
-    const workspace = await openWorkspace(readConfig(env), env);
+  const terminal = new Terminal(process.stdout, process.stderr);
+  const run: Run = async (options, command) => {
+    const workspace = await openWorkspace(readConfig(env), env, openCommands);
     try {
-      const report = await command(workspace);
-      process.stdout.write(options.json ? `${JSON.stringify(report.json, null, 2)}\n` : `${report.text}\n`);
-      if (!report.ok) code = 1;
+      const report = await command(workspace, terminal);
+      if (!('streamed' in report))
+        await terminal.write(`${options.json ? printableJson(report.json, 2) : printable(report.text)}\n`);
+      if (!report.ok) code = exitCodes.failed;
     } finally {
       await workspace.close();
     }
   };
+  const release = stopOnSignals(terminal);
   try {
+    refuseSecrets(argv.slice(2));
     await program(run).parseAsync([...argv]);
     return code;
   } catch (error) {
-    return failed(error);
+    return failed(terminal.signal.aborted ? terminal.signal.reason : error);
+  } finally {
+    release();
   }
 }
 
-function failed(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
-  const message = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
-  process.stderr.write(`finality: ${message}\n`);
-  return error instanceof ConfigError ? wrongConfiguration : 1;
+/** The first signal ends the command at its next safe point, the second at once. */
+function stopOnSignals(terminal: Terminal): () => void {
+  const onSignal = (): void => {
+    if (terminal.signal.aborted) process.exit(exitCodes.interrupted);
+    terminal.note('Stopping at the next safe point; once more stops at once.');
+    terminal.stop(exitCodes.interrupted);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+  };
 }
 
-/** Runs a command with the workspace that it needs, prints its report, and closes the workspace. */
-export type Run = (options: { json?: boolean }, command: (workspace: Workspace) => Promise<Report>) => Promise<void>;
+class SecretInArgument extends Error {}
+
+// Our own keys and webhook secrets, URLs with a password, and options that ask for one.
+const secret =
+  /^(?:fin|whsec)_[\w+/=-]{16,}$|^\w+:\/\/[^/\s:@]*:[^/\s@]+@|^--?(?:api-?key|key|secret|password|token)(?:=|$)/i;
+
+/** Arguments can be seen by every user of the machine, and stay in the shell's history. */
+function refuseSecrets(args: readonly string[]): void {
+  if (args.some((arg) => secret.test(arg)))
+    throw new SecretInArgument(
+      'a secret does not belong in an argument, where every user of this machine can read it: set it in the environment (API_KEY, DATABASE_URL, …), and replace this one.',
+    );
+}
+
+function failed(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (error instanceof Interrupted) {
+    if (error.exitCode === exitCodes.interrupted) process.stderr.write('finality: stopped; what was done is whole.\n');
+    return error.exitCode;
+  }
+  const message = error instanceof Refusal ? error.detail : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`finality: ${printable(message)}\n`);
+  if (error instanceof ConfigError) return exitCodes.wrongConfiguration;
+  if (error instanceof DatabaseIsNewer || error instanceof NotOurDatabase) return exitCodes.wrongData;
+  if (error instanceof SecretInArgument) return exitCodes.usage;
+  if (error instanceof Refusal && error.code === 'malformed_request') return exitCodes.usage;
+  return error instanceof Busy ? exitCodes.busy : exitCodes.failed;
+}
 
 function program(run: Run): Command {
   const cli = new Command('finality')
@@ -61,53 +89,37 @@ function program(run: Run): Command {
       'Operate Finality. It runs beside a running service; with the embedded database it finds the server under DATA_DIR, or starts it for itself.',
     )
     .version(version)
+    .showHelpAfterError('(--help shows the options and examples)')
     .exitOverride();
   replayCommand(cli, run);
-  cli
-    .command('explain <payment>')
-    .description('why a payment is, or is not, complete')
-    .option('--json', 'one JSON value')
-    .action((id: string, options: { json?: boolean }) => run(options, (workspace) => explainPayment(workspace, id)));
-  cli
-    .command('timeline <payment>')
-    .description('its events, evidence and deliveries side by side, oldest first')
-    .option('--json', 'one JSON value')
-    .action((id: string, options: { json?: boolean }) => run(options, (workspace) => timeline(workspace, id)));
+  withExamples(
+    cli
+      .command('explain <payment>')
+      .description('why a payment is, or is not, complete')
+      .option('--as-of <when>', 'as it was known after this version, or at this RFC 3339 time')
+      .option('--json', 'one JSON value')
+      .action((id: string, options: { asOf?: string; json?: boolean }) =>
+        run(options, (workspace) => explainPayment(workspace, id, options.asOf)),
+      ),
+    'explain 0198c0de-…',
+    'explain 0198c0de-… --as-of 2026-01-31T12:00:00Z --json',
+  );
+  withExamples(
+    cli
+      .command('timeline <payment>')
+      .description('its events, evidence and deliveries side by side, oldest first')
+      .option('--json', 'one JSON value')
+      .action((id: string, options: { json?: boolean }) => run(options, (workspace) => timeline(workspace, id))),
+    'timeline 0198c0de-…',
+  );
   webhooksCommand(cli, run);
-  cli
-    .command('doctor')
-    .description('checks configuration, database, gateway, clocks and backlog, and says what to do')
-    .option('--json', 'one JSON value')
-    .action((options: { json?: boolean }) => run(options, doctor));
+  withExamples(
+    cli
+      .command('doctor')
+      .description('checks configuration, database, gateway, clocks and backlog, and says what to do')
+      .option('--json', 'one JSON value')
+      .action((options: { json?: boolean }) => run(options, doctor)),
+    'doctor',
+  );
   return cli;
-}
-
-function replayCommand(cli: Command, run: Run): void {
-  cli
-    .command('replay')
-    .description(
-      'rebuilds read models from the events beside the live ones and swaps them, or folds one payment; emits no outside effect',
-    )
-    .option('--projection <name>', 'the read model, or "all"')
-    .option('--payment <id>', 'one payment, event by event')
-    .option('--as-of <when>', 'with --payment: up to this version or RFC 3339 time')
-    .option('--dry-run', 'with --projection: compare with the live tables, and swap nothing')
-    .option('--json', 'one JSON value')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  finality replay --projection orders --dry-run\n  finality replay --payment 0198… --as-of 3',
-    )
-    .action(
-      async (
-        options: { projection?: string; payment?: string; asOf?: string; dryRun?: boolean; json?: boolean },
-        command: Command,
-      ) => {
-        const { projection, payment, asOf } = options;
-        if ((projection === undefined) === (payment === undefined))
-          command.error('error: give either --projection or --payment');
-        if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
-        else
-          await run(options, (workspace) => replayProjections(workspace, projection ?? 'all', options.dryRun ?? false));
-      },
-    );
 }

@@ -1,6 +1,6 @@
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
 import { openWriters } from '../platform/event-store/open-writers.pg.js';
-import type { Report } from './cli.module.js';
+import type { Report } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** What the doctor found about one thing, and what to do where it is not well. */

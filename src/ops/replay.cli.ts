@@ -1,18 +1,58 @@
+import type { Command } from 'commander';
 import { Refusal } from '../kernel/refusal.js';
 import { evolve, type Payment } from '../payments/payment.js';
 import { readPaymentEvent } from '../payments/payment-stream.js';
+import { asItWas } from '../payments/time-travel.js';
 import { isFulfillable, labelsOf, progressOf } from '../payments/standing.js';
-import { rebuild, type RebuildProgress, type RebuildResult } from '../platform/subscriptions/rebuild.pg.js';
+import { rebuild, type RebuildResult } from '../platform/subscriptions/rebuild.pg.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { OrderProjection } from '../read-models/order-projection.pg.js';
-import type { Report } from './cli.module.js';
+import { withExamples, type Report, type Run, type Terminal } from './command.cli.js';
+import { momentIn } from './explain.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** Every read model that can be rebuilt. A reactor (fulfilment, webhooks) is no projection and cannot be listed here. */
 const projections: readonly Projection[] = [new OrderProjection()];
 
+interface ReplayOptions {
+  projection?: string;
+  payment?: string;
+  asOf?: string;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export function replayCommand(cli: Command, run: Run): void {
+  const replay = cli
+    .command('replay')
+    .description(
+      'rebuilds read models from the events beside the live ones and swaps them, or folds one payment; emits no outside effect',
+    )
+    .option('--projection <name>', 'the read model, or "all"')
+    .option('--payment <id>', 'one payment, event by event')
+    .option('--as-of <when>', 'with --payment: up to this version or RFC 3339 time')
+    .option('--dry-run', 'with --projection: compare with the live tables, and swap nothing')
+    .option('--json', 'one JSON value')
+    .action(async (options: ReplayOptions, command: Command) => {
+      const { projection, payment, asOf, dryRun = false } = options;
+      if ((projection === undefined) === (payment === undefined))
+        command.error('error: give either --projection or --payment');
+      if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
+      else
+        await run(options, (workspace, terminal) =>
+          replayProjections(workspace, terminal, projection ?? 'all', dryRun),
+        );
+    });
+  withExamples(replay, 'replay --projection orders --dry-run', 'replay --payment 0198c0de-… --as-of 3');
+}
+
 /** Rebuilds read models beside the live ones and swaps them. */
-export async function replayProjections(workspace: Workspace, name: string, dryRun: boolean): Promise<Report> {
+async function replayProjections(
+  workspace: Workspace,
+  terminal: Terminal,
+  name: string,
+  dryRun: boolean,
+): Promise<Report> {
   const chosen = projections.filter((projection) => name === 'all' || projection.name === name);
   if (chosen.length === 0) {
     throw new Refusal(
@@ -22,10 +62,14 @@ export async function replayProjections(workspace: Workspace, name: string, dryR
   }
   const results: (RebuildResult & { projection: string })[] = [];
   for (const projection of chosen) {
+    const progress = terminal.progress(projection.name, 'events');
     const result = await rebuild(workspace.databaseUrl, projection, {
       dryRun,
-      onProgress: showProgress(projection.name),
+      onProgress: ({ position, total }) => {
+        progress.update(position, total);
+      },
     });
+    progress.end();
     results.push({ projection: projection.name, ...result });
   }
   const ok = results.every((result) => result.tables.every((table) => table.same));
@@ -45,19 +89,6 @@ function describe(
   return [head, ...lines].join('\n');
 }
 
-/** Progress goes to standard error, at most twice a second, so that standard output stays the result. */
-function showProgress(name: string): (progress: RebuildProgress) => void {
-  let shown = performance.now();
-  return ({ position, total, perSecond }) => {
-    if (performance.now() - shown < 500) return;
-    shown = performance.now();
-    const left = perSecond > 0 ? Math.ceil((total - position) / perSecond) : 0;
-    process.stderr.write(
-      `${name}: ${String(position)} of ${String(total)}, ${String(Math.round(perSecond))} events/s, ${String(left)} s left\n`,
-    );
-  };
-}
-
 interface Step {
   version: number;
   at: string;
@@ -69,9 +100,9 @@ interface Step {
 }
 
 /** Folds one stream and prints each step. */
-export async function replayPayment(workspace: Workspace, id: string, asOf: string | undefined): Promise<Report> {
+async function replayPayment(workspace: Workspace, id: string, asOf: string | undefined): Promise<Report> {
   const { events } = await workspace.payment(id);
-  const wanted = events.filter((event) => isWithin(event, asOf));
+  const wanted = asOf === undefined ? events : asItWas(events, momentIn(asOf)).events;
   let payment: Payment | null = null;
   const steps: Step[] = [];
   for (const event of wanted) {
@@ -92,14 +123,5 @@ export async function replayPayment(workspace: Workspace, id: string, asOf: stri
         `${String(step.version).padStart(3)}  ${step.at}  ${step.event.padEnd(20)} → ${step.status ?? '-'} / ${step.progress ?? '-'} [${step.labels.join(', ')}]${step.fulfillable ? ' fulfillable' : ''}`,
     )
     .join('\n');
-  return { ok: true, json: { steps, payment }, text: text === '' ? 'The payment did not exist yet then.' : text };
-}
-
-function isWithin(event: { version: number; recordedAt: string }, asOf: string | undefined): boolean {
-  if (asOf === undefined) return true;
-  if (/^\d{1,9}$/.test(asOf)) return event.version <= parseInt(asOf, 10);
-  const time = new Date(asOf);
-  if (Number.isNaN(time.getTime()))
-    throw new Refusal('malformed_request', '--as-of takes an event version or an RFC 3339 time.');
-  return event.recordedAt <= time.toISOString();
+  return { ok: true, json: { steps, payment }, text };
 }

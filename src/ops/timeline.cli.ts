@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { fulfillmentStreamOf } from '../fulfillment/fulfillment.js';
-import type { Report } from './cli.module.js';
+import type { Report } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** One line of a payment's history. */

@@ -10,7 +10,7 @@ import { webhookTypes } from '../fulfillment/webhook-types.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { SystemClock } from '../platform/clock.js';
-import type { Report, Run } from './cli.module.js';
+import type { Report, Run } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface FilterOptions {

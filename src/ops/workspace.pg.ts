@@ -5,10 +5,22 @@ import { SystemClock } from '../platform/clock.js';
 import type { Config } from '../platform/config.js';
 import { createPool } from '../platform/database/database.pg.js';
 import { findRunningEmbeddedPostgres } from '../platform/database/embedded-postgres.pg.js';
+import { assertMigrated } from '../platform/database/migrate.pg.js';
 import { openDatabase } from '../platform/database/open.pg.js';
+import { operatorName } from '../platform/database/operator-lock.pg.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
 import { PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import { RandomIds } from '../platform/ids.js';
+
+/** The commands of the service, run by this process: what they append, the running service follows. */
+export interface Commands {
+  execute<T>(command: object): Promise<T>;
+  /** One of the service's own parts, by its class. */
+  get<T>(part: abstract new (...args: never[]) => T): T;
+  close(): Promise<void>;
+}
+
+export type OpenCommands = (config: Config, databaseUrl: string) => Promise<Commands>;
 
 /** What a command works with. */
 export interface Workspace {
@@ -20,17 +32,34 @@ export interface Workspace {
   store: EventStore;
   /** Throws `Refusal` where there is no such payment. */
   payment(id: string): Promise<LoadedPayment>;
+  /** Opened when it is first asked for. */
+  commands(): Promise<Commands>;
   close(): Promise<void>;
 }
 
-/** Opens the database that the service uses: the one given, the embedded one that runs, or the embedded one started for this command. */
-export async function openWorkspace(config: Config, env: Workspace['env']): Promise<Workspace> {
+/**
+ * Opens the database that the service uses: the one given, the embedded one that runs, or the embedded one started for
+ * this command. Throws `DatabaseIsNewer` or `NotOurDatabase` where it is not one of this release, and touches nothing.
+ */
+export async function openWorkspace(
+  config: Config,
+  env: Workspace['env'],
+  openCommands: OpenCommands,
+): Promise<Workspace> {
   const running = config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
   const database =
     running === null ? await openDatabase(config, () => undefined) : { url: running, close: () => Promise.resolve() };
-  const pool = createPool(database.url, { max: 3, applicationName: 'finality cli' });
+  const pool = createPool(database.url, { max: 3, applicationName: operatorName() });
+  try {
+    await assertMigrated(pool);
+  } catch (error) {
+    await pool.end();
+    await database.close();
+    throw error;
+  }
   const store = new EventStore({ url: database.url, maxConnections: 2 });
   const streams = new PaymentStreams(store, new SystemClock(), new RandomIds());
+  let commands: Promise<Commands> | null = null;
   return {
     config,
     env,
@@ -41,7 +70,9 @@ export async function openWorkspace(config: Config, env: Workspace['env']): Prom
       if (!isUuid(id)) throw new Refusal('not_found', `"${id.slice(0, 64)}" is not a payment id (a UUID).`);
       return streams.load(id);
     },
+    commands: () => (commands ??= openCommands(config, database.url)),
     close: async () => {
+      await (await commands)?.close();
       await store.close();
       await pool.end();
       await database.close();

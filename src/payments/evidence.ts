@@ -15,6 +15,8 @@ export interface Evidence {
   subject: string | null;
   content: string | Buffer;
   body: Buffer;
+  /** What came with it and tells where it is from: the signature, and what its sender calls itself. */
+  headers?: Readonly<Record<string, string>> | null;
   receivedAt: Instant;
 }
 

@@ -21,8 +21,13 @@ export class ApplyGatewayEvent {
       | { kind: 'payment'; report: GatewayReport; content: string }
       | { kind: 'payout'; report: PayoutReport; content: string }
       | { kind: 'unreadable'; reason: string; trackId: string | null },
+    /** What came with it, as it is to be kept. */
+    readonly headers: Readonly<Record<string, string>> | null = null,
   ) {}
 }
+
+/** What arrived, before anything is made of it. */
+type Came = Pick<InboxMessage, 'body' | 'headers'>;
 
 /** Stores evidence and its effect in one commit; resolves only when both are durable. Throws `StoreUnavailable`. */
 @CommandHandler(ApplyGatewayEvent)
@@ -40,10 +45,11 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(Ids) private readonly ids: Ids,
   ) {}
 
-  async execute({ body, reading }: ApplyGatewayEvent): Promise<Intake> {
-    if (reading.kind === 'unreadable') return this.quarantine(body, reading.reason, reading.trackId);
+  async execute({ body, reading, headers }: ApplyGatewayEvent): Promise<Intake> {
+    const came = { body, headers };
+    if (reading.kind === 'unreadable') return this.quarantine(came, reading.reason, reading.trackId);
     const { report, content } = reading;
-    const message = this.message(body, content, report.trackId, 'applied', null);
+    const message = this.message(came, content, report.trackId, 'applied', null);
     try {
       return reading.kind === 'payout'
         ? await this.payouts.receive(reading.report, message)
@@ -51,13 +57,13 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof Conflict) throw error;
       this.log.error({ msg: 'a callback could not be decided upon', trackId: report.trackId, error: String(error) });
-      return this.quarantine(body, 'decision_failed', report.trackId);
+      return this.quarantine(came, 'decision_failed', report.trackId);
     }
   }
 
   private async apply(report: GatewayReport, message: InboxMessage): Promise<Intake> {
     const found = await this.find(report);
-    if (found === 'identity_mismatch') return this.quarantine(message.body, found, report.trackId);
+    if (found === 'identity_mismatch') return this.quarantine(message, found, report.trackId);
     if (found === null) {
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
@@ -106,8 +112,8 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     return isAbout(payment, report) ? { ...rest, payment } : null;
   }
 
-  private async quarantine(body: Buffer, reason: string, trackId: string | null): Promise<Intake> {
-    await this.keep(this.message(body, body, trackId, 'quarantined', reason));
+  private async quarantine(came: Came, reason: string, trackId: string | null): Promise<Intake> {
+    await this.keep(this.message(came, came.body, trackId, 'quarantined', reason));
     const holder = trackId === null ? null : await this.store.streamOf(trackKeyScope, trackId);
     if (holder !== null) await this.looks.dueNow(holder, this.clock.now());
     if (trackId === null) await this.lookAround();
@@ -129,7 +135,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   }
 
   private message(
-    body: Buffer,
+    { body, headers = null }: Came,
     content: string | Buffer,
     subject: string | null,
     status: InboxMessage['status'],
@@ -137,7 +143,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   ): InboxMessage {
     const receivedAt = this.clock.now();
     return messageOf(
-      { id: this.ids.next(), source: callbackSource, subject, content, body, receivedAt },
+      { id: this.ids.next(), source: callbackSource, subject, content, body, headers, receivedAt },
       status,
       reason,
     );
@@ -174,7 +180,7 @@ export class ApplyUnmatched {
     const open = kept.filter((message) => message.status === 'unmatched');
     const holder = open.length > 0 ? await this.store.streamOf(trackKeyScope, trackId) : null;
     if (holder === null) return 0;
-    for (const { body, digest, receivedAt } of open) {
+    for (const { body, headers, digest, receivedAt } of open) {
       const report = this.gateway.readCallback(body);
       // Who names another order was sent to a track id that has since become ours, and speaks of something else.
       if (!report || (report.orderId !== null && report.orderId !== holder)) continue;
@@ -186,6 +192,7 @@ export class ApplyUnmatched {
         status: 'applied',
         reason: null,
         body,
+        headers,
         receivedAt,
       };
       const { correlationId } = cause;

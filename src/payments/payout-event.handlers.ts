@@ -52,7 +52,7 @@ export class PayoutEvents {
     const kept = await this.store.openMessages(callbackSource, trackId);
     // What is in quarantine was not believed when it came, and is not now.
     const open = kept.filter(({ status }) => status === 'unmatched');
-    for (const { body, digest, receivedAt } of open) {
+    for (const { body, headers, digest, receivedAt } of open) {
       const report = this.gateway.readPayoutCallback(body);
       if (report?.trackId !== trackId) continue;
       const evidence = {
@@ -61,6 +61,7 @@ export class PayoutEvents {
         subject: trackId,
         content: body,
         body,
+        headers,
         receivedAt,
       };
       if (await this.match(report, { ...messageOf(evidence), digest })) await this.store.markMatched(null, digest);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from './config.js';
 import { newApiKey } from './http/applications.pg.js';
 
 /** Secrets that a sandbox makes up for itself. */
@@ -34,4 +35,15 @@ export async function sandboxCredentials(dataDir: string): Promise<Credentials> 
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     return JSON.parse(await readFile(path, 'utf8')) as Credentials;
   }
+}
+
+/** The configuration with what was made up in the places of what is not set. */
+export function withCredentials(config: Config, made: Credentials): Config {
+  return {
+    ...config,
+    apiKey: config.apiKey ?? made.apiKey,
+    opsPassword: config.opsPassword ?? made.opsPassword,
+    merchantKeys: config.merchantKeys.length > 0 ? config.merchantKeys : [made.merchantKey],
+    payoutKeys: config.payoutKeys.length > 0 ? config.payoutKeys : [made.payoutKey],
+  };
 }

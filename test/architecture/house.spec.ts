@@ -12,6 +12,8 @@ const roles = ['pg', 'client', 'controller', 'handlers', 'job', 'cli', 'module',
 const tops = [
   'app.module.ts',
   'background.module.ts',
+  'commands.module.ts',
+  'core.module.ts',
   'process.module.ts',
   'main.ts',
   'worker.ts',

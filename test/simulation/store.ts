@@ -151,7 +151,13 @@ export class StoreServer {
     const key = message && inboxKey(streamId, message.digest);
     const isKnown = key !== null && this.inbox.has(key);
     if (message && key !== null)
-      this.inbox.set(key, { ...message, streamId, receipts: 1, lastReceivedAt: message.receivedAt });
+      this.inbox.set(key, {
+        ...message,
+        headers: message.headers ?? null,
+        streamId,
+        receipts: 1,
+        lastReceivedAt: message.receivedAt,
+      });
     this.committed(events, message, isKnown);
     return outcome;
   }

@@ -14,6 +14,14 @@ export class DatabaseIsNewer extends Error {
   }
 }
 
+/** The database does not hold what this release works on: it is another service's, empty, or not migrated yet. */
+export class NotOurDatabase extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NotOurDatabase';
+  }
+}
+
 /** `<root>/migrations`, seen from `<root>/src/platform/database` and from `<root>/dist/platform/database` alike. */
 const defaultDirectory = fileURLToPath(new URL('../../../migrations/', import.meta.url));
 
@@ -45,6 +53,33 @@ export const migrate = async (url: string, directory: string = defaultDirectory)
     // Ending the session gives the lock back.
     await client.end();
   }
+};
+
+/**
+ * Looks whether the database is one that exactly this release has migrated, and touches nothing.
+ * @throws DatabaseIsNewer, NotOurDatabase
+ */
+export const assertMigrated = async (pool: pg.Pool, directory: string = defaultDirectory): Promise<void> => {
+  const { rows: tables } = await pool.query<{ tablename: string }>(
+    'select tablename from pg_tables where schemaname = current_schema() limit 1000',
+  );
+  if (tables.length === 0)
+    throw new NotOurDatabase('The database is empty. Start the service once: it makes the tables.');
+  const known = (await readMigrations(directory)).map((migration) => migration.name);
+  if (
+    !tables.some(({ tablename }) => tablename === 'event') ||
+    !tables.some(({ tablename }) => tablename === 'migration')
+  )
+    throw new NotOurDatabase("This is another service's database: it holds no events of Finality. Check DATABASE_URL.");
+  const { rows } = await pool.query<{ name: string }>('select name from migration order by id');
+  const ran = new Set(rows.map((row) => row.name));
+  const unknown = [...ran].filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new DatabaseIsNewer(unknown);
+  const missing = known.filter((name) => !ran.has(name));
+  if (missing.length > 0)
+    throw new NotOurDatabase(
+      `The database is older than this release: ${missing.join(', ')} did not run yet. Start the service of this release once: it brings the database up to date.`,
+    );
 };
 
 type MigrationClass = (new () => MigrationInterface) & { name: string };

@@ -3,6 +3,7 @@ import type { EventMetadata, NewEvent } from '../../kernel/event.js';
 import type { Append, InboxMessage, KeyClaim, MessageStatus, StreamHead } from './append.js';
 import { storedTypes } from './event-row.pg.js';
 import { eventHash } from './hash-chain.js';
+import { headersText, messageHash } from './message-hash.js';
 
 /** An event as it goes into its row. */
 export interface PreparedEvent extends NewEvent {
@@ -62,7 +63,8 @@ const countReceipt = `on conflict (stream_id, digest) do update set
     last_received_at = greatest(i.last_received_at, excluded.received_at)
   returning i.stream_id, i.digest, i.id, i.receipts, i.status`;
 
-const inboxColumns = 'stream_id, digest, id, source, subject, status, reason, body, received_at, last_received_at';
+const inboxColumns =
+  'stream_id, digest, id, source, subject, status, reason, body, received_at, last_received_at, headers, hash';
 const eventColumns =
   'stream_id, version, event_id, type, schema_version, recorded_at, tenant, actor, correlation_id, causation_id, data, hash';
 const answer = `
@@ -83,7 +85,7 @@ with gate as materialized (
 ),
 received as (
   insert into inbox as i (${inboxColumns})
-  select $1::uuid, $14::bytea, $15::uuid, $16::text, $17::text, $18::text, $19::text, $20::bytea, $21::timestamptz, $21::timestamptz
+  select $1::uuid, $14::bytea, $15::uuid, $16::text, $17::text, $18::text, $19::text, $20::bytea, $21::timestamptz, $21::timestamptz, $22::json, $23::bytea
   from gate where current or known
   ${countReceipt}
 ),
@@ -99,14 +101,14 @@ function manyMembers(keys: 'no keys' | 'keys' | 'takeover'): string {
   const claim = `,
 claim as materialized (
   select k.*, (select s.stream_id from stream_key s where s.scope = k.scope and s.key = k.key) as holder
-  from unnest($27::integer[], $28::uuid[], $29::text[], $30::text[], $31::uuid[]) as k (n, stream_id, scope, key, replaces)
+  from unnest($29::integer[], $30::uuid[], $31::text[], $32::text[], $33::uuid[]) as k (n, stream_id, scope, key, replaces)
 )`;
   const notTaken = `and not exists (
     select from claim c where c.n = m.n and c.holder is not null and c.holder <> c.stream_id and c.holder is distinct from c.replaces)`;
   const released = `,
 released as (
   delete from stream_key s where (s.scope, s.key) in (select c.scope, c.key from claim c join fresh using (n))
-    and s.stream_id = any($31::uuid[]) returning 1
+    and s.stream_id = any($33::uuid[]) returning 1
 )`;
   // A key that another transaction is claiming right now is a unique violation and fails the statement: its members
   // are then tried alone, and see who holds it.
@@ -121,16 +123,16 @@ with member as materialized (
   select m.*, m.events = 0 or (${headIsCurrent('m.stream_id', 'm.version', 'm.hash')}) as current,
     m.digest is not null and (select 1 from inbox i where i.stream_id = m.stream_id and i.digest = m.digest) is not null as known
   from unnest($1::integer[], $2::uuid[], $3::integer[], $4::bytea[], $5::integer[], $6::timestamptz[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[],
-    $11::bytea[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::timestamptz[])
+    $11::bytea[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::timestamptz[], $19::json[], $20::bytea[])
     as m (n, stream_id, version, hash, events, recorded_at, tenant, actor, correlation_id, causation_id,
-      digest, message_id, source, subject, status, reason, body, received_at)
+      digest, message_id, source, subject, status, reason, body, received_at, headers, message_hash)
 )${keys === 'no keys' ? '' : claim},
 admitted as materialized (
   select * from member m where m.current and not m.known ${keys === 'no keys' ? '' : notTaken}
 ),
 received as (
   insert into inbox as i (${inboxColumns})
-  select stream_id, digest, message_id, source, subject, status, reason, body, received_at, received_at
+  select stream_id, digest, message_id, source, subject, status, reason, body, received_at, received_at, headers, message_hash
   from member where digest is not null and (known or n in (select n from admitted)) order by stream_id, digest
   ${countReceipt}
 ),
@@ -141,7 +143,7 @@ fresh as materialized (
 written as (
   insert into event (${eventColumns})
   select f.stream_id, e.version, e.event_id, e.type, e.schema_version, f.recorded_at, f.tenant, f.actor, f.correlation_id, f.causation_id, e.data, e.hash
-  from unnest($19::integer[], $20::integer[], $21::uuid[], $22::text[], $23::smallint[], $24::json[], $25::bytea[], $26::uuid[])
+  from unnest($21::integer[], $22::integer[], $23::uuid[], $24::text[], $25::smallint[], $26::json[], $27::bytea[], $28::uuid[])
     as e (n, version, event_id, type, schema_version, data, hash, stream_id)
   join fresh f on f.n = e.n order by e.stream_id, e.version
   returning stream_id, position
@@ -182,7 +184,8 @@ function plainStatement({ streamId, head, events, metadata: m, message, keys }: 
   values.push(m.actor, m.correlationId, m.causationId, event.json, event.hash);
   if (message === null) return { ...statements.oneEvent, values };
   const { digest, id, source, subject, status, reason, body, receivedAt } = message;
-  values.push(digest, id, source, subject, status, reason, body, receivedAt);
+  const headers = headersText(message.headers);
+  values.push(digest, id, source, subject, status, reason, body, receivedAt, headers, hashOf(streamId, message));
   return { ...statements.oneEventWithMessage, values };
 }
 
@@ -199,6 +202,9 @@ function arrayStatement(members: readonly Member[]): Statement {
   );
   return { ...(keys.some((k) => k.replaces !== undefined) ? statements.takeover : statements.keys), values };
 }
+
+const hashOf = (streamId: string, message: InboxMessage): Buffer =>
+  messageHash({ ...message, streamId, headers: headersText(message.headers) });
 
 function memberArrays(members: readonly Member[]): unknown[][] {
   const column = (read: (member: Member, n: number) => unknown): unknown[] => members.map(read);
@@ -221,6 +227,8 @@ function memberArrays(members: readonly Member[]): unknown[][] {
     column((m) => m.message?.reason ?? null),
     column((m) => m.message?.body ?? null),
     column((m) => m.message?.receivedAt ?? null),
+    column((m) => headersText(m.message?.headers)),
+    column((m) => (m.message ? hashOf(m.streamId, m.message) : null)),
   ];
 }
 

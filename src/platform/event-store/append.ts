@@ -31,6 +31,8 @@ export interface InboxMessage {
   reason: string | null;
   /** The bytes as they came. */
   body: Buffer;
+  /** What came with them, as far as it tells where they are from. */
+  headers?: Readonly<Record<string, string>> | null;
   receivedAt: Instant;
 }
 

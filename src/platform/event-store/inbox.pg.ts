@@ -13,12 +13,13 @@ export interface StoredMessage {
   status: MessageStatus | 'matched';
   reason: string | null;
   body: Buffer;
+  headers: Readonly<Record<string, string>> | null;
   receivedAt: Instant;
   lastReceivedAt: Instant;
   receipts: number;
 }
 
-const columns = `id, stream_id as "streamId", digest, source, subject, status, reason, body, received_at as "receivedAt",
+const columns = `id, stream_id as "streamId", digest, source, subject, status, reason, body, headers::jsonb as headers, received_at as "receivedAt",
   last_received_at as "lastReceivedAt", receipts`;
 
 const open = {

@@ -179,7 +179,8 @@ describe('An append with values that the database refuses', () => {
 describe('A message', () => {
   it('is kept with the events it caused, byte for byte', async () => {
     const streamId = newId();
-    const message = aMessage('{"status": "Paid",\n "ü": 1}', { reason: 'seen' });
+    const headers = { hmac: 'ab"c', 'user-agent': 'Ünknown/1' };
+    const message = aMessage('{"status": "Paid",\n "ü": 1}', { reason: 'seen', headers });
     await append(streamId, noEvents, { message });
     const kept = await store.messagesOf(streamId);
     expect(kept).toEqual([{ ...message, streamId, lastReceivedAt: message.receivedAt, receipts: 1 }]);
