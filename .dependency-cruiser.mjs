@@ -38,7 +38,7 @@ const database = '(^|/)node_modules/(pg|typeorm|graphile-worker|@nestjs/typeorm)
 
 /** The pure heart of the payments: the rule, the states, the decisions. */
 const heart =
-  '^src/payments/(allocation|credit|decimal|decisions|money|open-review|payment|policy|refund|refund-schedule|refunds|remainder|review|review-reasons|standing|transfers|verdict|worth)\\.ts$';
+  '^src/payments/(allocation|credit|decimal|decisions|money|open-review|outcome|payment|policy|redecide|refund|refund-schedule|refunds|remainder|review|review-reasons|standing|transfers|verdict|worth)\\.ts$';
 
 export default {
   forbidden: [

@@ -1,11 +1,12 @@
 // `npm run bench`: measures the built service beside its floors, prints a table and writes bench/results.json.
-// Arguments name cases (callbacks, creates, replay, idle); without any, all of them run.
+// Arguments name cases (callbacks, creates, replay, what-if, idle); without any, all of them run.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { measureCallbacks } from './cases/callbacks.mjs';
 import { measureCreates } from './cases/creates.mjs';
 import { measureIdle } from './cases/idle.mjs';
 import { measureReplay } from './cases/replay.mjs';
+import { measureWhatIf } from './cases/what-if.mjs';
 import { shown, table } from './support/numbers.mjs';
 import { ask, cleanUp, dataDirectory, startDatabase } from './support/processes.mjs';
 
@@ -51,6 +52,7 @@ const measure = async () => {
     results.callbacks = await measureCallbacks({ dataDir, rounds: 5, perRound: 3000, connections, say });
   }
   if (runs('replay')) results.replay = await measureReplay({ dataDir, rounds: 3, say });
+  if (runs('what-if')) results.whatIf = await measureWhatIf({ dataDir: await dataDirectory(), events: 1_000_000, say });
   results.machine = await machine(dataDir);
   if (runs('creates')) {
     results.creates = await measureCreates({
@@ -92,6 +94,7 @@ const rowsOf = ({ callbacks, creates, replay }) => [
 const factsOf = ({
   callbacks,
   replay,
+  whatIf,
   idle,
   loadBefore,
   loadAfter,
@@ -105,6 +108,11 @@ const factsOf = ({
       ]
     : []),
   ...(replay ? [`Replay: ${replay.events} events.`] : []),
+  ...(whatIf
+    ? [
+        `What-if: ${whatIf.payments} payments of ${whatIf.events} events decided anew by \`policy simulate\` in ${whatIf.seconds.map((s) => s.toFixed(1)).join(' s and ')} s, ${shown(whatIf.product.perSecond)} events/s, the same numbers twice; ${whatIf.differing} would stand differently.`,
+      ]
+    : []),
   ...(idle
     ? [
         `Idle: ${shown(idle.rssMb)} MB resident (service and sandbox gateway, without PostgreSQL); ready after ${shown(idle.firstReadyMs)} ms on an empty directory, ${shown(idle.readyMs)} ms with data.`,

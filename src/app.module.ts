@@ -15,6 +15,7 @@ import { OrdersController } from './api/orders.controller.js';
 import { PaymentTerms } from './api/payment-terms.js';
 import { PaymentsController } from './api/payments.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
+import { SimulationsController } from './api/simulations.controller.js';
 import { ApiSettings } from './api/settings.js';
 import { WebhookDeliveriesController } from './api/webhook-deliveries.controller.js';
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
@@ -78,6 +79,7 @@ export class AppModule {
         OrdersController,
         EventsController,
         PoliciesController,
+        SimulationsController,
         CustomersController,
         WebhookEndpointsController,
         WebhookDeliveriesController,

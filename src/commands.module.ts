@@ -17,13 +17,17 @@ import { readClockOffset } from './sandbox/journal.job.js';
 @Module({})
 class CommandsModule {}
 
+/** The service's clock: in the sandbox it may have been moved. */
+export const openClock = ({ gateway, dataDir }: Config): SystemClock =>
+  new SystemClock(gateway === 'sandbox' ? readClockOffset(`${dataDir}/sandbox.json`) : 0);
+
 /** The service's commands for the command line: nothing listens, and nothing works in the background. */
 export async function openCommands(given: Config, databaseUrl: string): Promise<Commands> {
   const sandbox = given.gateway === 'sandbox';
   const config = sandbox ? withCredentials(given, await sandboxCredentials(given.dataDir)) : given;
   // Standard output is the command's result, so that nothing but what goes wrong is logged, on standard error.
   const log = createLog('silent');
-  const clock = new SystemClock(sandbox ? readClockOffset(`${config.dataDir}/sandbox.json`) : 0);
+  const clock = openClock(config);
   Logger.overrideLogger(new NestLog(log));
   const context = await NestFactory.createApplicationContext(
     { module: CommandsModule, imports: [CoreModule.of({ config, databaseUrl, clock, log })] },

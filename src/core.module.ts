@@ -42,6 +42,7 @@ import { RefundJob } from './payments/refund.job.js';
 import { RefundLooks } from './payments/refund-looks.job.js';
 import { RefundSender } from './payments/refund-sender.handlers.js';
 import { Policies } from './payments/policies.pg.js';
+import { Simulations } from './payments/simulations.pg.js';
 import type { SystemClock } from './platform/clock.js';
 import type { Config } from './platform/config.js';
 import { createPool, type PoolSettings } from './platform/database/database.pg.js';
@@ -159,6 +160,7 @@ function payments({ config }: CoreOptions): Provider[] {
     },
     PaymentStreams,
     Policies,
+    Simulations,
     { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
     ApplyUnmatched,
     InvoiceOpener,

@@ -2,8 +2,9 @@
 import { sendAll } from './http-load.mjs';
 import { runTasks, scan } from './sql-load.mjs';
 import { rebuildOrders } from './replay.mjs';
+import { writeHistory } from './history.mjs';
 
-const jobs = { sendAll, runTasks, scan, rebuildOrders };
+const jobs = { sendAll, runTasks, scan, rebuildOrders, writeHistory };
 
 process.on('message', ({ job, input }) => {
   jobs[job](input).then(

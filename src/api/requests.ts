@@ -24,6 +24,7 @@ import {
   IsCount,
   IsCurrency,
   IsDuration,
+  IsInstant,
   IsMetadata,
   IsNetwork,
   IsPercent,
@@ -111,6 +112,37 @@ export class PolicyRequest {
   @ValidateNested()
   @Type(() => LatePayment)
   latePayment?: LatePayment;
+}
+
+/** Under which policy the past is decided anew, and which part of it. */
+export class SimulationRequest {
+  @ApiProperty({
+    oneOf: [{ type: 'string' }, { $ref: '#/components/schemas/PolicyRequest' }],
+    description:
+      'The name of one of your policies, or rules: clauses that are left out are those of the policy as it is now.',
+  })
+  // The name of a policy has nothing inside to validate.
+  @ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy))
+  @IsPolicy()
+  @ValidateNested()
+  @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
+  policy!: string | PolicyRequest;
+
+  @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z', description: 'Payments created then or later.' })
+  @IsOptional()
+  @IsInstant()
+  from?: string;
+
+  @ApiPropertyOptional({ example: '2026-02-01T00:00:00Z', description: 'Payments created before then.' })
+  @IsOptional()
+  @IsInstant()
+  to?: string;
+
+  @ApiPropertyOptional({ description: '`nextCursor` of the answer before.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  cursor?: string;
 }
 
 /** Where money is sent back to. */

@@ -1,9 +1,8 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
 import { isUuid } from '../kernel/ids.js';
 import { isCurrencySymbol, isFiat, isPlainDecimal } from '../kernel/money.js';
-import { isPolicyName, policyNameRule } from '../payments/policies.js';
+import { isConfirmationCount, isLateWindow, isPolicyName, isTolerance, policyNameRule } from '../payments/policies.js';
 import { Decimal } from '../payments/decimal.js';
-import { durationSeconds } from '../payments/policy.js';
 
 /** `object` is what the value is a member of. */
 type Check = (value: unknown, object: object) => boolean;
@@ -34,8 +33,6 @@ export const IsCurrency = rule(
   (value) => typeof value === 'string' && isCurrencySymbol(value),
 );
 
-const percent = /^(?:0|[1-9]\d?)(?:\.\d{1,2})?$/;
-
 /** An address on some chain: every known form is of letters, digits and a few signs. Whether it exists is the gateway's to say. */
 export const IsAddress = rule(
   'isAddress',
@@ -60,18 +57,13 @@ export const IsPercent = (why: string): PropertyDecorator =>
   rule(
     'isPercent',
     `must be a percentage as a string, from "0" to "60", with two decimals at most, no sign and no exponent: ${why}`,
-    (value) => typeof value === 'string' && percent.test(value) && new Decimal(value).lte('60'),
+    isTolerance,
   )();
-
-const longestWindow = 30 * 24 * 3600;
 
 export const IsDuration = rule(
   'isDuration',
   'must be an ISO 8601 duration of whole days, hours and minutes, such as "PT72H", of 30 days at most: there has to be an end to it',
-  (value) => {
-    const seconds = typeof value === 'string' ? durationSeconds(value) : null;
-    return seconds !== null && seconds <= longestWindow;
-  },
+  isLateWindow,
 );
 
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
@@ -163,8 +155,7 @@ const isCountless = (paidWhen: object): boolean =>
 export const IsCount = rule(
   'isCount',
   'must be a whole number from 1 to 1000: the confirmations that every transfer needs',
-  (value, paidWhen) =>
-    isCountless(paidWhen) || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000),
+  (value, paidWhen) => isCountless(paidWhen) || isConfirmationCount(value),
 );
 
 export const OnlyWithConfirmations = rule(

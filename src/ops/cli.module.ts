@@ -7,19 +7,20 @@ import { version } from '../version.js';
 import { exitCodes, Interrupted, printable, printableJson, Terminal, withExamples, type Run } from './command.cli.js';
 import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
+import { policyCommand } from './policy.cli.js';
 import { replayCommand } from './replay.cli.js';
 import { timeline } from './timeline.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
-import { openWorkspace, type OpenCommands } from './workspace.pg.js';
+import { openWorkspace, type Parts } from './workspace.pg.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Runs one command and returns its exit code: 0 all is well, 1 it is not, and those of `exitCodes`. */
-export async function runCli(argv: readonly string[], env: Env, openCommands: OpenCommands): Promise<number> {
+export async function runCli(argv: readonly string[], env: Env, parts: Parts): Promise<number> {
   let code = 0;
   const terminal = new Terminal(process.stdout, process.stderr);
   const run: Run = async (options, command) => {
-    const workspace = await openWorkspace(readConfig(env), env, openCommands);
+    const workspace = await openWorkspace(readConfig(env), env, parts);
     try {
       const report = await command(workspace, terminal);
       if (!('streamed' in report))
@@ -79,7 +80,8 @@ function failed(error: unknown): number {
   if (error instanceof ConfigError) return exitCodes.wrongConfiguration;
   if (error instanceof DatabaseIsNewer || error instanceof NotOurDatabase) return exitCodes.wrongData;
   if (error instanceof SecretInArgument) return exitCodes.usage;
-  if (error instanceof Refusal && error.code === 'malformed_request') return exitCodes.usage;
+  if (error instanceof Refusal && (error.code === 'malformed_request' || error.code === 'invalid_request'))
+    return exitCodes.usage;
   return error instanceof Busy ? exitCodes.busy : exitCodes.failed;
 }
 
@@ -113,6 +115,7 @@ function program(run: Run): Command {
     'timeline 0198c0de-…',
   );
   webhooksCommand(cli, run);
+  policyCommand(cli, run);
   withExamples(
     cli
       .command('doctor')

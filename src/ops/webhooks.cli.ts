@@ -9,7 +9,6 @@ import {
 import { webhookTypes } from '../fulfillment/webhook-types.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { SystemClock } from '../platform/clock.js';
 import type { Report, Run } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
@@ -109,7 +108,7 @@ const counted = (n: number): string => (n === 1 ? '1 delivery' : `${String(n)} d
 /** Nothing that a terminal would obey. */
 const printable = (text: string): string => text.replace(/[^\u0020-\u007e]/g, '?');
 
-const deliveriesOf = ({ pool }: Workspace): WebhookDeliveries => new WebhookDeliveries(pool, new SystemClock());
+const deliveriesOf = ({ pool, clock }: Workspace): WebhookDeliveries => new WebhookDeliveries(pool, clock);
 
 function filterOf({ payment, endpoint, type, status, from, to }: FilterOptions): DeliveryFilter {
   return {

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { Refusal } from '../kernel/refusal.js';
+import type { Clock } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
-import { SystemClock } from '../platform/clock.js';
+import type { SystemClock } from '../platform/clock.js';
 import type { Config } from '../platform/config.js';
 import { createPool } from '../platform/database/database.pg.js';
 import { findRunningEmbeddedPostgres } from '../platform/database/embedded-postgres.pg.js';
@@ -20,7 +21,12 @@ export interface Commands {
   close(): Promise<void>;
 }
 
-export type OpenCommands = (config: Config, databaseUrl: string) => Promise<Commands>;
+/** What only the composition of the service can make. */
+export interface Parts {
+  openCommands: (config: Config, databaseUrl: string) => Promise<Commands>;
+  /** The service's own clock, which the sandbox can move. */
+  openClock: (config: Config) => SystemClock;
+}
 
 /** What a command works with. */
 export interface Workspace {
@@ -30,6 +36,7 @@ export interface Workspace {
   databaseUrl: string;
   pool: Pool;
   store: EventStore;
+  clock: Clock;
   /** Throws `Refusal` where there is no such payment. */
   payment(id: string): Promise<LoadedPayment>;
   /** Opened when it is first asked for. */
@@ -44,7 +51,7 @@ export interface Workspace {
 export async function openWorkspace(
   config: Config,
   env: Workspace['env'],
-  openCommands: OpenCommands,
+  { openCommands, openClock }: Parts,
 ): Promise<Workspace> {
   const running = config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
   const database =
@@ -58,7 +65,8 @@ export async function openWorkspace(
     throw error;
   }
   const store = new EventStore({ url: database.url, maxConnections: 2 });
-  const streams = new PaymentStreams(store, new SystemClock(), new RandomIds());
+  const clock = openClock(config);
+  const streams = new PaymentStreams(store, clock, new RandomIds());
   let commands: Promise<Commands> | null = null;
   return {
     config,
@@ -66,6 +74,7 @@ export async function openWorkspace(
     databaseUrl: database.url,
     pool,
     store,
+    clock,
     payment: (id) => {
       if (!isUuid(id)) throw new Refusal('not_found', `"${id.slice(0, 64)}" is not a payment id (a UUID).`);
       return streams.load(id);

@@ -29,6 +29,23 @@ export const isPolicyName = (name: string): boolean => namePattern.test(name) &&
 
 export const policyNameRule = `1 to 64 lower-case letters, digits, hyphens and underscores, beginning with a letter, and not "${inlinePolicy}"`;
 
+const percent = /^(?:0|[1-9]\d?)(?:\.\d{1,2})?$/;
+const longestWindowSeconds = 30 * 24 * 3600;
+
+/** A tolerance: a percentage from 0 to 60, which is the most that the gateway takes for a shortage. */
+export const isTolerance = (value: unknown): value is string =>
+  typeof value === 'string' && percent.test(value) && new Decimal(value).lte('60');
+
+/** For how long late money is still judged: there has to be an end to it. */
+export function isLateWindow(value: unknown): value is string {
+  const seconds = typeof value === 'string' ? durationSeconds(value) : null;
+  return seconds !== null && seconds <= longestWindowSeconds;
+}
+
+/** How many confirmations a policy may ask for: with none, money that may still vanish would count. */
+export const isConfirmationCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000;
+
 /** The scope of the keys by which an application's policy is found by its name. */
 export const policyScope = (applicationId: string): string => `policy:${applicationId}`;
 

@@ -61,6 +61,12 @@ const routes: Record<string, Row> = {
   'GET /v1/customers/{customerId}/ledger': { path: '/v1/customers/access-c/ledger', own: 200, other: 200 },
   // Whoever puts a policy has one of their own by that name.
   'PUT /v1/policies/{name}': { path: '/v1/policies/access-put', body: {}, own: 201, other: 201 },
+  'POST /v1/policies/{name}/simulations': {
+    path: '/v1/policies/default/simulations',
+    body: { policy: {} },
+    own: 200,
+    other: 200,
+  },
   'GET /v1/policies': { path: '/v1/policies', own: 200, other: 200 },
   'GET /v1/policies/{name}': { path: '/v1/policies/{policy}', own: 200, other: 404 },
   'POST /v1/webhook-endpoints': {

@@ -205,6 +205,8 @@ describe('The OpenAPI document', () => {
       ['GET', '/v1/policies/{name}', '/v1/policies/documented'],
       ['GET', '/v1/policies/{name}', '/v1/policies/default'],
       ['GET', '/v1/policies/{name}', '/v1/policies/nothing'],
+      ['POST', '/v1/policies/{name}/simulations', '/v1/policies/default/simulations', { policy: {} }],
+      ['POST', '/v1/policies/{name}/simulations', '/v1/policies/none/simulations', { policy: {} }],
       ['GET', '/v1/policies', '/v1/policies'],
       ['GET', '/v1/policies', '/v1/policies?cursor=x'],
       ['GET', '/v1/customers/{customerId}/balance', '/v1/customers/documented/balance'],
