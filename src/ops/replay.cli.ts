@@ -7,6 +7,7 @@ import { isFulfillable, labelsOf, progressOf } from '../payments/standing.js';
 import { rebuild, type RebuildResult } from '../platform/subscriptions/rebuild.pg.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { OrderProjection } from '../read-models/order-projection.pg.js';
+import { blastRadius } from './blast-radius.cli.js';
 import { withExamples, type Report, type Run, type Terminal } from './command.cli.js';
 import { momentIn } from './explain.cli.js';
 import type { Workspace } from './workspace.pg.js';
@@ -19,6 +20,7 @@ interface ReplayOptions {
   payment?: string;
   asOf?: string;
   dryRun?: boolean;
+  diff?: boolean;
   json?: boolean;
 }
 
@@ -32,18 +34,33 @@ export function replayCommand(cli: Command, run: Run): void {
     .option('--payment <id>', 'one payment, event by event')
     .option('--as-of <when>', 'with --payment: up to this version or RFC 3339 time')
     .option('--dry-run', 'with --projection: compare with the live tables, and swap nothing')
+    .option(
+      '--diff',
+      'every payment whose state would be another by this code than the one that is stored; writes nothing',
+    )
     .option('--json', 'one JSON value')
     .action(async (options: ReplayOptions, command: Command) => {
-      const { projection, payment, asOf, dryRun = false } = options;
+      const { projection, payment, asOf, dryRun = false, diff = false } = options;
+      if (diff) {
+        if (projection !== undefined || payment !== undefined)
+          command.error('error: --diff looks at all payments: it goes without --projection and --payment');
+        await run(options, (workspace, terminal) => blastRadius(workspace, terminal, options));
+        return;
+      }
       if ((projection === undefined) === (payment === undefined))
-        command.error('error: give either --projection or --payment');
+        command.error('error: give one of --projection, --payment and --diff');
       if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
       else
         await run(options, (workspace, terminal) =>
           replayProjections(workspace, terminal, projection ?? 'all', dryRun),
         );
     });
-  withExamples(replay, 'replay --projection orders --dry-run', 'replay --payment 0198c0de-… --as-of 3');
+  withExamples(
+    replay,
+    'replay --projection orders --dry-run',
+    'replay --diff --json',
+    'replay --payment 0198c0de-… --as-of 3',
+  );
 }
 
 /** Rebuilds read models beside the live ones and swaps them. */

@@ -16,7 +16,7 @@ export function foldPayment(events: readonly RecordedEvent[]): Payment {
   return payment;
 }
 
-export const paymentEventTypes: readonly PaymentEvent['type'][] = [
+const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'PaymentRequested',
   'InvoiceDelayed',
   'InvoiceRetried',
@@ -51,13 +51,15 @@ export const paymentEventTypes: readonly PaymentEvent['type'][] = [
   'RefundSubmitted',
   'RefundConfirmed',
   'RefundFailed',
-];
-const known: ReadonlySet<string> = new Set(paymentEventTypes);
+]);
+
+/** The event that every payment's stream begins with, and no other. */
+export const firstPaymentEvent = 'PaymentRequested' satisfies PaymentEvent['type'];
 
 /** The schema version that this code writes; a later one refuses the stream rather than guess at it. */
 export const paymentSchemaVersion = 1;
 
-export const isPaymentEvent = (event: Pick<RecordedEvent, 'type'>): boolean => known.has(event.type);
+export const isPaymentEvent = (event: Pick<RecordedEvent, 'type'>): boolean => paymentEventTypes.has(event.type);
 
 /** Reads a recorded event as one of ours. Throws where its type or schema version is newer than this code. */
 export function readPaymentEvent(event: RecordedEvent): PaymentEvent {

@@ -13,7 +13,7 @@ import {
   type Stream,
 } from '../platform/event-store/event-store.pg.js';
 import { concludeRemainder } from './remainder.js';
-import { foldPayment, paymentSchemaVersion, readPaymentEvent } from './payment-stream.js';
+import { firstPaymentEvent, foldPayment, paymentSchemaVersion, readPaymentEvent } from './payment-stream.js';
 import type { Payment, PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
@@ -78,8 +78,7 @@ export class PaymentStreams {
   async find(id: string): Promise<LoadedPayment | null> {
     const stream = await this.store.read(id);
     // Streams of other kinds share the ids' space: to a caller they are no payment.
-    const first = stream.events[0]?.type;
-    if (first !== ('PaymentRequested' satisfies PaymentEvent['type'])) return null;
+    if (stream.events[0]?.type !== firstPaymentEvent) return null;
     return { payment: foldPayment(stream.events), events: stream.events, stream };
   }
 

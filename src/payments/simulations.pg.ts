@@ -4,7 +4,7 @@ import { Clock, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { DatabasePool } from '../platform/database/pool.pg.js';
 import { scanStreams } from '../platform/event-store/stream-scan.pg.js';
-import { paymentEventTypes, readPaymentEvent } from './payment-stream.js';
+import { firstPaymentEvent, readPaymentEvent } from './payment-stream.js';
 import type { PolicyRules } from './policy.js';
 import { Comparison, type WhatIf } from './what-if.js';
 
@@ -58,7 +58,7 @@ export class Simulations {
     let [payments, events] = [0, 0];
     let next: string | null = null;
     const scan = scanStreams(this.pool, {
-      types: paymentEventTypes,
+      beginsWith: firstPaymentEvent,
       pageSize: limits.pageSize ?? pageSize,
       ...(applicationId === null ? {} : { tenant: applicationId }),
       ...(after === undefined ? {} : { after }),
