@@ -1,7 +1,9 @@
 import { HttpModule, HttpService } from '@nestjs/axios';
-import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import 'reflect-metadata';
+import { Logger, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { ConfigModule, ConfigService } from '@nestjs/config';
-import { CqrsModule } from '@nestjs/cqrs';
+import { CommandBus, CqrsModule } from '@nestjs/cqrs';
 import type { Logger as Pino } from 'pino';
 import type { Pool } from 'pg';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -57,6 +59,9 @@ import { RateLimit } from './platform/http/rate-limit.controller.js';
 import { RandomIds } from './platform/ids.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
 import { RequestBudget } from './platform/request-budget.pg.js';
+import type { Commands } from './ops/workspace.pg.js';
+import { sandboxCredentials, withCredentials } from './platform/credentials.module.js';
+import { createLog, NestLog } from './platform/logger.module.js';
 import { version } from './version.js';
 
 /** What the parts are built from. */
@@ -214,3 +219,26 @@ export const setting = <T>(token: abstract new () => T, pick: (config: Config) =
   useFactory: (service: ConfigService<{ finality: Config }, true>) => pick(service.get('finality', { infer: true })),
   inject: [ConfigService],
 });
+
+/** The parts alone, for a process that runs commands: what they append, the running service follows. */
+export async function openCore(given: Config, databaseUrl: string, clock: SystemClock): Promise<Commands> {
+  const sandbox = given.gateway === 'sandbox';
+  const config = sandbox ? withCredentials(given, await sandboxCredentials(given.dataDir)) : given;
+  // Standard output is the command's result; what goes wrong is told by the command.
+  const log = createLog('silent');
+  Logger.overrideLogger(new NestLog(log));
+  const context = await NestFactory.createApplicationContext(CoreModule.of({ config, databaseUrl, clock, log }), {
+    logger: new NestLog(log),
+    abortOnError: false,
+  });
+  return {
+    execute: (command) => context.get(CommandBus).execute(command),
+    get: (part) => context.get(part),
+    close: async () => {
+      await context.get(Jobs).stop();
+      await context.get(EventStore).close();
+      await Promise.all([context.get<Pool>(DatabasePool).end(), context.get<Pool>(BackgroundPool).end()]);
+      await context.close();
+    },
+  };
+}

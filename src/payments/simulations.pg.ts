@@ -54,7 +54,7 @@ export class Simulations {
     const { applicationId, after } = request;
     const decidedAt = this.clock.now();
     const comparison = new Comparison(request.rules, decidedAt, limits.listed);
-    const began = performance.now();
+    const began = process.hrtime.bigint();
     let [payments, events] = [0, 0];
     let next: string | null = null;
     const scan = scanStreams(this.pool, {
@@ -71,7 +71,8 @@ export class Simulations {
       limits.onProgress?.(payments, events);
       next = streams.at(-1)?.[0]?.streamId ?? null;
       if (limits.withinMs === null) continue;
-      if (performance.now() - began > limits.withinMs) return { ...comparison.result(), decidedAt, next };
+      if (Number((process.hrtime.bigint() - began) / 1_000_000n) > limits.withinMs)
+        return { ...comparison.result(), decidedAt, next };
       await nextTurn();
     }
     return { ...comparison.result(), decidedAt, next: null };

@@ -1,0 +1,151 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { printable, printableJson } from '../../src/ops/command.cli.js';
+import { testDatabase, type TestDatabase } from '../support/database.js';
+
+interface Run {
+  code: number;
+  out: string;
+  err: string;
+}
+
+let database: TestDatabase;
+let directory: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  directory = await mkdtemp(join(tmpdir(), 'finality-commands-'));
+});
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true });
+  await database.drop();
+});
+
+const finality = (args: string[], env: Record<string, string> = {}): Promise<Run> =>
+  new Promise((resolve) => {
+    const all = { PATH: process.env['PATH'], DATABASE_URL: database.url, DATA_DIR: directory, ...env };
+    execFile(process.execPath, ['dist/cli.js', ...args], { env: all, timeout: 20_000 }, (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
+    });
+  });
+
+/** Every command that there is, by its path, as the help tells. */
+async function commandsIn(path: string[]): Promise<string[][]> {
+  const { out } = await finality([...path, '--help']);
+  const [, list = ''] = out.split('\nCommands:\n');
+  const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name ?? '').filter((name) => name !== 'help');
+  const below = await Promise.all(names.map((name) => commandsIn([...path, name])));
+  return names.length === 0 ? [path] : below.flat();
+}
+
+describe('Every command', () => {
+  it('has help with examples, takes --json, and refuses an unknown option with 64', async () => {
+    const commands = await commandsIn([]);
+    expect(commands.map((path) => path.join(' '))).toEqual(
+      expect.arrayContaining(['replay', 'explain', 'timeline', 'webhooks list', 'policy simulate', 'doctor']),
+    );
+    for (const path of commands) {
+      const { code, out } = await finality([...path, '--help']);
+      expect([path, code, out]).toEqual([
+        path,
+        0,
+        expect.stringContaining(`\nExamples:\n  finality ${path.join(' ')}`),
+      ]);
+      expect([path, out]).toEqual([path, expect.stringContaining('--json')]);
+      const wrong = await finality([...path, '--surprise']);
+      expect([path, wrong.code, wrong.err]).toEqual([
+        path,
+        64,
+        expect.stringMatching(/--surprise|required|missing|give /),
+      ]);
+    }
+  }, 120_000);
+
+  it.each([
+    ['a key of ours', ['explain', 'fin_0123456789abcdefghijklmnopqrstuv']],
+    ['a webhook secret', ['explain', 'whsec_0123456789abcdefghijklmn']],
+    ['a database address with a password', ['explain', 'postgres://user:canary@db.example/finality']],
+    ['an option that names a secret', ['doctor', '--api-key=canary']],
+    ['an option that is followed by one', ['doctor', '--password', 'canary']],
+  ])('C04: refuses %s as an argument, where every user of the machine could read it', async (_, args) => {
+    const { code, err, out } = await finality(args);
+    expect([code, err]).toEqual([64, expect.stringContaining('a secret does not belong in an argument')]);
+    expect(err + out).not.toContain('canary');
+  });
+
+  it('C05: strips what a terminal would obey from text, and escapes it in JSON', () => {
+    const hostile = 'a\u001b[2Jb\u009b31mc\u202ed\re\u0007f\tg';
+    expect(printable(hostile)).toBe('a?[2Jb?31mc?d?e?f?g');
+    expect(printable('two\nlines, ünïcode and 漢字')).toBe('two\nlines, ünïcode and 漢字');
+    const json = printableJson({ hostile });
+    expect(json).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+    expect(JSON.parse(json)).toEqual({ hostile });
+  });
+
+  it('C06: ends with 141 and quietly when nobody reads its result', async () => {
+    // As many lines as no pipe holds at once.
+    const child = spawn('sh', ['-c', `node dist/cli.js webhooks list --json | head -c 1; echo "\${PIPESTATUS:-}"`], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, DATA_DIR: directory },
+    });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(err).toBe('');
+  });
+});
+
+describe('C07: on a database that is not one of this release, every command', () => {
+  const elsewhere = async (name: string, sql: string): Promise<string> => {
+    const url = new URL(database.url);
+    const admin = new Client({ connectionString: database.url });
+    await admin.connect();
+    await admin.query(`drop database if exists ${name}`);
+    await admin.query(`create database ${name}`);
+    await admin.end();
+    url.pathname = `/${name}`;
+    const client = new Client({ connectionString: url.toString() });
+    await client.connect();
+    await client.query(sql);
+    await client.end();
+    return url.toString();
+  };
+  const tablesOf = async (url: string): Promise<unknown[]> => {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query(`select tablename from pg_tables where schemaname = 'public' order by 1`);
+    await client.end();
+    return rows;
+  };
+  const drop = async (name: string): Promise<void> => {
+    await database.pool.query(`drop database ${name} with (force)`);
+  };
+
+  it.each([
+    ['another service’s', 'create table customer (id integer)', "another service's database"],
+    ['an empty one', 'select 1', 'The database is empty'],
+    [
+      'a newer one',
+      `create table event (); create table migration (id serial, timestamp bigint, name text);
+       insert into migration (timestamp, name) values (9999, 'from_the_future_0000000009999')`,
+      'is newer than this release',
+    ],
+    [
+      'an older one',
+      'create table event (); create table migration (id serial, timestamp bigint, name text)',
+      'is older than this release',
+    ],
+  ])('ends with 65 and touches nothing: %s', async (_, sql, why) => {
+    const name = `c07_${String(process.pid)}`;
+    const url = await elsewhere(name, sql);
+    const before = await tablesOf(url);
+    for (const args of [['doctor'], ['replay', '--projection', 'all'], ['webhooks', 'list']]) {
+      const { code, err } = await finality(args, { DATABASE_URL: url });
+      expect([args, code, err]).toEqual([args, 65, expect.stringContaining(why)]);
+    }
+    expect(await tablesOf(url)).toEqual(before);
+    await drop(name);
+  });
+});
