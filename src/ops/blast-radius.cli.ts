@@ -119,9 +119,12 @@ const betweenOutcomes = (recorded: Outcome, anew: Outcome): Difference[] =>
     wouldBe: anew[field],
   }));
 
-/** The row is held against the events that it was made of; one that is not there yet is behind, and not wrong. */
+/**
+ * The row is held against the events that it was made of. One that is not there yet is behind, and one that has moved on
+ * since the events were read is ahead: neither is wrong.
+ */
 function againstRow(events: readonly RecordedEvent[], row: Row | undefined): Difference[] {
-  if (row === undefined) return [];
+  if (row === undefined || row.version > events.length) return [];
   const payment = fold(events.filter(({ version }) => version <= row.version));
   if (payment === null) return [];
   const { status, labels, fulfillable, received } = outcomeOf(payment);
