@@ -34,9 +34,11 @@ import { ProblemFilter } from './platform/http/problem.controller.js';
 import { createAdapter } from './platform/http/server.module.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
 import { NestLog } from './platform/logger.module.js';
+import { startTracing } from './platform/tracing.module.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
+import { version } from './version.js';
 import { callbackPath, CoreModule, setting, type CoreOptions } from './core.module.js';
 
 export interface ServiceOptions extends CoreOptions {
@@ -123,6 +125,8 @@ function edges(options: ServiceOptions): Provider[] {
 /** Builds the service on a database that is up; nothing listens until `listen`. */
 export async function createService(options: ServiceOptions): Promise<Service> {
   const { config, log, http } = options;
+  const { tracesEndpoint: endpoint, serviceName } = config;
+  const stopTracing = endpoint === null ? null : startTracing({ endpoint, serviceName, version });
   const adapter = createAdapter(callbackPath);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
     logger: new NestLog(log),
@@ -141,6 +145,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       return app.getUrl();
     },
     clockAdvanced: (seconds) => app.get(Jobs).advance(seconds),
-    close: () => app.close(),
+    close: async () => {
+      await app.close();
+      await stopTracing?.();
+    },
   };
 }

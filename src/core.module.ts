@@ -58,6 +58,7 @@ import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
 import { RateLimit } from './platform/http/rate-limit.controller.js';
 import { RandomIds } from './platform/ids.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
+import { apart } from './platform/spans.js';
 import { RequestBudget } from './platform/request-budget.pg.js';
 import type { Commands } from './ops/workspace.pg.js';
 import { sandboxCredentials, withCredentials } from './platform/credentials.module.js';
@@ -106,7 +107,7 @@ const pool = (token: symbol, { databaseUrl, log }: CoreOptions, settings: PoolSe
     createPool(databaseUrl, {
       ...settings,
       onError: (error) => {
-        log.warn({ msg: 'a database connection died', error: error.message });
+        apart(() => log.warn({ msg: 'a database connection died', error: error.message }));
       },
     }),
 });

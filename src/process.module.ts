@@ -9,7 +9,8 @@ import { sandboxCredentials, withCredentials } from './platform/credentials.modu
 import { openDatabase, type OpenDatabase } from './platform/database/open.pg.js';
 import { DatabaseIsNewer } from './platform/database/migrate.pg.js';
 import { isUnreachable } from './platform/database/unreachable.js';
-import { createLog, NestLog } from './platform/logger.module.js';
+import { createLog, NestLog, secretsOf } from './platform/logger.module.js';
+import { Secrets } from './platform/secrets.js';
 import { readClockOffset } from './sandbox/journal.job.js';
 import { startSandbox, type Sandbox } from './sandbox/sandbox.module.js';
 import { banner } from './ops/banner.js';
@@ -41,7 +42,9 @@ interface Opened {
 /** Starts this process: `service` answers HTTP and works in the background, `worker` only the latter. */
 export async function startProcess(kind: 'service' | 'worker'): Promise<void> {
   const config = configOrExit();
-  const log = createLog(config.logLevel);
+  const secrets = new Secrets();
+  secrets.learn(secretsOf(config));
+  const log = createLog(config.logLevel, secrets);
   Logger.overrideLogger(new NestLog(log));
   dieLoudly(log);
   const opened: Opened = { database: null, service: null, sandbox: null, complete: false, stopping: false };

@@ -9,6 +9,7 @@ import { Refusal } from '../kernel/refusal.js';
 import { Conflict } from '../platform/event-store/append.js';
 import type { Intake } from '../payments/evidence.js';
 import { ApplyGatewayEvent } from '../payments/gateway-event.handlers.js';
+import { describeSpan } from '../platform/spans.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { CallbackCounts } from './callback-counts.js';
 
@@ -63,6 +64,10 @@ export class CallbacksController implements OnModuleInit {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const { result, reason } = await this.take(body, this.authentic(body, request), keptHeaders(request));
     this.counts.count(result, reason);
+    describeSpan({
+      'finality.callback.result': result,
+      ...(reason !== null && { 'finality.callback.reason': reason }),
+    });
     if (result === 'quarantined') this.log.warn({ msg: 'a callback was set aside', reason });
     void reply.header('content-type', 'text/plain').send('ok');
   }

@@ -7,6 +7,8 @@ import type { Payment, PaymentEvent } from '../payments/payment.js';
 import { isFulfillable } from '../payments/standing.js';
 import { verdictOf } from '../payments/verdict.js';
 import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
+import { inSpan } from '../platform/spans.js';
+import { afterEvent } from '../platform/trace-context.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { fulfillmentStreamOf, requestFulfillment, resumeFulfillment, stopFulfillment } from './fulfillment.js';
 import { FulfillmentStreams } from './fulfillment-streams.pg.js';
@@ -65,7 +67,8 @@ export class FulfillmentReactor implements Reactor {
         const payment = fold(streams.get(cause.streamId)?.events ?? []);
         const known = streams.get(fulfillmentStreamOf(cause.streamId));
         const asked = known !== undefined && known.events.length > 0;
-        if (payment !== null && (asked || isFulfillable(payment))) await this.decide(cause, payment, known);
+        if (payment !== null && (asked || isFulfillable(payment)))
+          await inSpan('fulfillment', { of: afterEvent(cause) }, () => this.decide(cause, payment, known));
       }),
     );
   }

@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
+import { SpanKind, type Attributes } from '@opentelemetry/api';
 import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
+import { inSpan, type Facts, type SpanOptions } from '../platform/spans.js';
 import {
   endpointEvents,
   healthAfter,
@@ -97,7 +99,7 @@ export class WebhookDelivery {
   private begin(delivery: ClaimedDelivery): void {
     const failing = delivery.health.failingSince === null ? 0 : 1;
     this.toFailing += failing;
-    const work = this.deliver(delivery)
+    const work = inSpan('webhook attempt', attemptSpan(delivery), (tell) => this.deliver(delivery, tell))
       .catch((error: unknown) => {
         const { webhookId: messageId, endpointId } = delivery;
         this.log.warn({
@@ -115,16 +117,17 @@ export class WebhookDelivery {
     this.inHand.add(work);
   }
 
-  private async deliver(delivery: ClaimedDelivery): Promise<void> {
+  private async deliver(delivery: ClaimedDelivery, tell: Facts): Promise<void> {
     const { target } = delivery;
-    if (target) await this.attempt(delivery, target);
+    if (target) await this.attempt(delivery, target, tell);
     else await this.finish(delivery, null, { status: 'dead' }, delivery.health);
   }
 
-  private async attempt(delivery: ClaimedDelivery, target: { url: string; secrets: string[] }): Promise<void> {
+  private async attempt(delivery: ClaimedDelivery, target: Target, tell: Facts): Promise<void> {
     const { webhookId: messageId, body } = delivery;
     const at = this.clock.now();
     const response = await this.client.send({ ...target, messageId, body }, this.cut.signal);
+    tell(toldBy(response));
     const now = this.clock.now();
     const next = nextOf(delivery, response, now, Math.random());
     const health = healthAfter(delivery.health, response, now, Math.random());
@@ -201,6 +204,32 @@ export class WebhookDelivery {
     else this.log.warn(line);
   }
 }
+
+type Target = NonNullable<ClaimedDelivery['target']>;
+
+const attemptSpan = ({
+  correlationId,
+  webhookId: causeId,
+  type,
+  endpointId,
+  paymentId,
+  attempt,
+}: ClaimedDelivery): SpanOptions => ({
+  of: { correlationId, causeId },
+  kind: SpanKind.CLIENT,
+  attributes: {
+    'finality.webhook.id': causeId,
+    'finality.webhook.type': type,
+    'finality.webhook.endpoint_id': endpointId,
+    'finality.webhook.attempt': attempt,
+    'finality.payment_id': paymentId,
+  },
+});
+
+const toldBy = ({ outcome, status }: WebhookResponse): Attributes => ({
+  'finality.outcome': outcome,
+  ...(status === null ? {} : { 'http.response.status_code': status }),
+});
 
 const isRequest = ({ type }: ClaimedDelivery): boolean => type === 'fulfillment.requested';
 

@@ -6,6 +6,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import axios, { type AxiosInstance } from 'axios';
 import { RequestFilteringHttpsAgent } from 'request-filtering-agent';
 import { Webhook } from 'standardwebhooks';
+import { currentTraceparent } from '../platform/spans.js';
 import { isPublicAddress } from './public-address.js';
 import { blockedAddressCode, outcomeOf, outcomeOfError, type DeliveryOutcome } from './webhook-answer.js';
 import { retryAfterSeconds } from './retry-schedule.js';
@@ -118,7 +119,9 @@ export class WebhookClient {
   private headers({ messageId, secrets, body }: WebhookRequest): Record<string, string> {
     // The machine's clock, also where the sandbox has moved ours: receivers hold the time against their own.
     const now = new Date();
+    const traceparent = currentTraceparent();
     return {
+      ...(traceparent !== null && { traceparent }),
       'content-type': 'application/json',
       accept: 'application/json',
       'accept-encoding': 'identity',

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import type { PoolClient } from 'pg';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
@@ -6,6 +7,8 @@ import { foldPayment } from '../payments/payment-stream.js';
 import type { Payment } from '../payments/payment.js';
 import { viewPayment } from '../payments/payment-view.js';
 import { EventStore, type Stream } from '../platform/event-store/event-store.pg.js';
+import { mark } from '../platform/spans.js';
+import { afterEvent } from '../platform/trace-context.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { announcementsIn, mayAnnounce } from './announcements.js';
 import type { NewWebhook } from './delivery.js';
@@ -79,6 +82,8 @@ export class WebhookReactor implements Reactor {
   private webhookOf({ id, type, event, payment, version }: Told, subscribers: readonly Subscriber[]): NewWebhook {
     const { tenant: applicationId, correlationId, recordedAt: createdAt } = event;
     const view = viewPayment(payment, version, this.publicUrl);
+    const endpointIds = subscribers.filter(({ events }) => events?.includes(type) ?? true).map(({ id }) => id);
+    if (endpointIds.length > 0) mark(`webhook ${type}`, id, { of: afterEvent(event), kind: SpanKind.PRODUCER });
     return {
       id,
       applicationId,
@@ -87,7 +92,7 @@ export class WebhookReactor implements Reactor {
       correlationId,
       createdAt,
       body: (sequence) => JSON.stringify({ type, timestamp: createdAt, data: { ...view, sequence } }),
-      endpointIds: subscribers.filter(({ events }) => events?.includes(type) ?? true).map((endpoint) => endpoint.id),
+      endpointIds,
     };
   }
 }

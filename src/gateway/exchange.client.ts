@@ -1,8 +1,10 @@
 import type { HttpService } from '@nestjs/axios';
 import { Logger } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import { AxiosError, type AxiosRequestConfig } from 'axios';
 
 import type { LosslessJson } from '../kernel/json.js';
+import { inSpan } from '../platform/spans.js';
 import {
   GatewayDenies,
   GatewayNotAsked,
@@ -190,8 +192,20 @@ export class Exchange {
     }
   }
 
-  /** Sends it, and tells what came of it. */
-  private async send<T>(call: Call, connection: Connection, timeMs: number, read: Read<T>): Promise<Outcome<T>> {
+  /** Sends it, and tells what came of it. Nothing of our traces is sent along: the gateway is somebody else's. */
+  private send<T>(call: Call, connection: Connection, timeMs: number, read: Read<T>): Promise<Outcome<T>> {
+    return inSpan(
+      `OxaPay ${call.method}`,
+      { kind: SpanKind.CLIENT, attributes: { 'url.path': call.path } },
+      async (tell) => {
+        const outcome = await this.sendNow(call, connection, timeMs, read);
+        tell({ 'finality.outcome': outcome.told.kind });
+        return outcome;
+      },
+    );
+  }
+
+  private async sendNow<T>(call: Call, connection: Connection, timeMs: number, read: Read<T>): Promise<Outcome<T>> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), Math.max(1, timeMs));
     try {

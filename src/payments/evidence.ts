@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Instant } from '../kernel/clock.js';
 import type { InboxMessage } from '../platform/event-store/append.js';
+import { currentCorrelation } from '../platform/spans.js';
 
 /** The gateway's callbacks, by the account they came for. */
 export const callbackSource = 'callback:default';
@@ -35,3 +36,10 @@ export interface Intake {
   result: 'applied' | 'duplicate' | 'unmatched' | 'quarantined';
   reason: string | null;
 }
+
+/** What the gateway says is a cause of its own; it belongs to the request that brought it, where one did. */
+export const causeOf = ({ id }: InboxMessage): { actor: string; correlationId: string; causationId: string } => ({
+  actor: 'gateway',
+  correlationId: currentCorrelation() ?? id,
+  causationId: id,
+});

@@ -5,7 +5,7 @@ import { Ids, isUuid } from '../kernel/ids.js';
 import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
 import { applyReport, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
-import { callbackSource, messageOf, type Intake } from './evidence.js';
+import { callbackSource, causeOf, messageOf, type Intake } from './evidence.js';
 import { PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decision, type LoadedPayment } from './payment-streams.pg.js';
 import { PayoutEvents } from './payout-event.handlers.js';
@@ -81,7 +81,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   }
 
   private async decide(loaded: LoadedPayment, report: GatewayReport, message: InboxMessage): Promise<Intake> {
-    const cause = { actor: 'gateway', correlationId: message.id, causationId: message.id };
+    const cause = causeOf(message);
     const decided = await this.streams.decide(
       loaded.payment.terms.id,
       cause,

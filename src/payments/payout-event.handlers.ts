@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
 import { EventStore, type InboxMessage } from '../platform/event-store/event-store.pg.js';
-import { callbackSource, messageOf, pollSource, type Intake } from './evidence.js';
+import { callbackSource, causeOf, messageOf, pollSource, type Intake } from './evidence.js';
 import { PaymentGateway, type PayoutReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decided } from './payment-streams.pg.js';
 import type { Payment, PaymentEvent, Witness } from './payment.js';
@@ -43,7 +43,7 @@ export class PayoutEvents {
     }
     // The answer that told its track id may have been lost: then it is found in the payout history by our reference.
     const ours = report.description === null ? null : readReference(report.description);
-    if (ours) await this.askFor(ours.paymentId, ours.number, message.id);
+    if (ours) await this.askFor(ours.paymentId, ours.number, causeOf(message));
     return { result: kept.outcome === 'duplicate' ? 'duplicate' : 'unmatched', reason: 'payout' };
   }
 
@@ -91,7 +91,7 @@ export class PayoutEvents {
   private async match(report: PayoutReport, message: InboxMessage): Promise<Intake | null> {
     const holder = await this.store.streamOf(payoutKeyScope, report.trackId);
     if (holder === null) return null;
-    const cause = { actor: 'gateway', correlationId: message.id, causationId: message.id };
+    const cause = causeOf(message);
     const decided = await this.streams.decide(
       holder,
       cause,
@@ -99,14 +99,13 @@ export class PayoutEvents {
       { message },
     );
     const refund = refundsOf(decided.payment).find(({ trackId }) => trackId === report.trackId);
-    if (refund?.status === 'submitted' && failures.has(report.status))
-      await this.askFor(holder, refund.number, message.id);
+    if (refund?.status === 'submitted' && failures.has(report.status)) await this.askFor(holder, refund.number, cause);
     return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
   }
 
   /** Has the gateway asked soon: what it says unasked is not believed alone. It is asked in any case, only later. */
-  private async askFor(paymentId: string, number: number, messageId: string): Promise<void> {
-    const look = { paymentId, number, correlationId: messageId, causationId: messageId };
+  private async askFor(paymentId: string, number: number, { correlationId, causationId }: Cause): Promise<void> {
+    const look = { paymentId, number, correlationId, causationId };
     await this.looks.schedule(look).catch((error: unknown) => {
       this.log.warn({ msg: 'no look at a refund could be added', paymentId, number, error: String(error) });
     });

@@ -23,6 +23,10 @@ export interface Config {
   rateLimit: number;
   /** Questions a second that all processes together may ask the gateway. */
   gatewayRequestsPerSecond: number;
+  /** Where traces are sent (OTLP over HTTP); null: none are made. */
+  tracesEndpoint: string | null;
+  /** How the process calls itself in traces. */
+  serviceName: string;
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -61,6 +65,9 @@ export function readConfig(env: Env): Config {
         : integer(env, 'GO_AHEAD_AFTER_SILENCE_MINUTES', 0, 5, 1440),
     rateLimit: integer(env, 'RATE_LIMIT_PER_MINUTE', gateway === 'sandbox' ? 1_000_000 : 6000, 1, 100_000_000),
     gatewayRequestsPerSecond: integer(env, 'GATEWAY_REQUESTS_PER_SECOND', 10, 1, 1000),
+    tracesEndpoint:
+      text(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') === null ? null : url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ''),
+    serviceName: (text(env, 'OTEL_SERVICE_NAME') ?? 'finality').slice(0, 255),
   };
 }
 

@@ -2,28 +2,50 @@ import { inspect } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Level, type Logger as Pino } from 'pino';
 import type { Config } from './config.js';
+import { oneLine, safeFields } from './log-fields.js';
+import { Secrets } from './secrets.js';
+import { currentCorrelation } from './spans.js';
 
-/** Names of fields that must never reach a log, wherever they stand. */
-const secretFields = [
-  'authorization',
-  'hmac',
-  'apiKey',
-  'secret',
-  'password',
-  'merchant_api_key',
-  'payout_api_key',
-  'databaseUrl',
-];
+/** Where lines go: standard output, unless a test reads them. */
+interface Destination {
+  write(line: string): void;
+}
 
-/** The process's log: one JSON line each on standard output. */
-export const createLog = (level: Config['logLevel']): Pino =>
-  pino({
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[secret]' },
-    formatters: { level: (label) => ({ level: label }) },
-  });
+/**
+ * The process's log: one JSON line each, with the correlation id of what is going on. No line holds one of the secrets,
+ * whatever text they came in with.
+ */
+export const createLog = (
+  level: Config['logLevel'],
+  secrets: Secrets = new Secrets(),
+  destination: Destination = pino.destination(1),
+): Pino =>
+  pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: () => {
+        const correlationId = currentCorrelation();
+        return correlationId === null ? {} : { correlationId };
+      },
+      // Errors have become plain fields by then.
+      serializers: { err: (fields: unknown) => fields },
+      formatters: { level: (label) => ({ level: label }), log: safeFields },
+    },
+    {
+      write: (line) => {
+        destination.write(oneLine(secrets.hide(line)));
+      },
+    },
+  );
+
+/** The secrets of a configuration. */
+export function secretsOf(config: Config, databaseUrl: string | null = config.databaseUrl): (string | null)[] {
+  const { merchantKeys, payoutKeys, apiKey, opsPassword } = config;
+  const password = databaseUrl === null ? '' : new URL(databaseUrl).password;
+  return [...merchantKeys, ...payoutKeys, apiKey, opsPassword, password, decodeURIComponent(password)];
+}
 
 /** Nest's own messages and those of our classes, on the same log. A message may be an object: it becomes the line's fields. */
 export class NestLog implements LoggerService {

@@ -11,6 +11,8 @@ import { Looks, type ClaimedLook, type Look } from '../payments/looks.pg.js';
 import { GatewayUnavailable } from '../payments/payment-gateway.js';
 import { GiveUp, Reconcile } from '../payments/payment.handlers.js';
 import type { Cause, LoadedPayment } from '../payments/payment-streams.pg.js';
+import { inSpan } from '../platform/spans.js';
+import { originOf } from '../platform/trace-context.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import { isLastLook, lookAfter, nextLook, spansOf, type Span } from './reconcile.js';
 
@@ -107,7 +109,9 @@ export class ReconcileJob {
   }
 
   private begin(id: string, lease: Instant): void {
-    const look = this.look(id, lease)
+    const cause = this.cause();
+    const attributes = { 'finality.payment_id': id };
+    const look = inSpan('look at a payment', { of: originOf(cause), attributes }, () => this.look(id, lease, cause))
       .catch((error: unknown) => {
         this.log.warn({ msg: 'a look at a payment was cut short', paymentId: id, error: String(error) });
       })
@@ -118,9 +122,8 @@ export class ReconcileJob {
     this.inHand.add(look);
   }
 
-  private async look(id: string, lease: Instant): Promise<void> {
+  private async look(id: string, lease: Instant, cause: Cause): Promise<void> {
     const now = this.clock.now();
-    const cause = this.cause();
     try {
       const loaded = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause));
       this.failures = 0;
@@ -175,7 +178,10 @@ export class ReconcileJob {
     try {
       const spans = spansOf(claimed).filter(({ ids }) => ids.length >= manyLooks);
       await sweep.keepOnly(new Set(spans.flatMap(({ ids }) => ids)), this.clock.now());
-      for (const span of spans) await this.read(span, sweep);
+      for (const span of spans) {
+        const cause = this.cause();
+        await inSpan('read the history', { of: originOf(cause) }, () => this.read(span, sweep, cause));
+      }
       await sweep.release(this.clock.now());
     } catch (error) {
       const now = this.clock.now();
@@ -185,8 +191,7 @@ export class ReconcileJob {
     }
   }
 
-  private async read({ from, to, ids }: Span, sweep: Sweep): Promise<void> {
-    const cause = this.cause();
+  private async read({ from, to, ids }: Span, sweep: Sweep, cause: Cause): Promise<void> {
     for (let page = 1; page <= pagesAtMost && !this.stopped; page++) {
       const now = this.clock.now();
       const heard = await this.commands.execute<ReconcilePage, PageHeard>(new ReconcilePage({ from, to }, page, cause));

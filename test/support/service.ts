@@ -1,13 +1,13 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
 import { Logger } from '@nestjs/common';
 import { createService, type Service } from '../../src/app.module.js';
 import { sign } from '../../src/gateway/signature.js';
 import { SystemClock } from '../../src/platform/clock.js';
 import { readConfig, type Config } from '../../src/platform/config.js';
 import { Jobs } from '../../src/platform/jobs/jobs.pg.js';
-import { NestLog } from '../../src/platform/logger.module.js';
+import { createLog, NestLog, secretsOf } from '../../src/platform/logger.module.js';
+import { Secrets } from '../../src/platform/secrets.js';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox.module.js';
 import { testDatabase, type TestDatabase } from './database.js';
 
@@ -87,14 +87,13 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     ...options.env,
   });
   const logged: string[] = [];
-  const log = pino(
-    { level: 'trace' },
-    {
-      write: (line: string) => {
-        logged.push(line);
-      },
+  const secrets = new Secrets();
+  secrets.learn(secretsOf(config, database.url));
+  const log = createLog('trace', secrets, {
+    write: (line) => {
+      logged.push(line);
     },
-  );
+  });
   Logger.overrideLogger(new NestLog(log));
   const clock = options.clock ?? new SystemClock();
   const jobs = new Jobs({ url: database.url, concurrency: 1 });

@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../../kernel/event.js';
 import { createPool } from '../database/database.pg.js';
 import { noStream, StoreUnavailable, type Append, type Appended, type InboxMessage, type Stream } from './append.js';
 import { holderOf, holdersOf } from './append-outcome.pg.js';
+import { traceAppend } from './append-span.js';
 import { memberOf, type Member } from './append-statement.pg.js';
 import { GroupAppender, unavailable } from './group-appender.pg.js';
 import { markMatched, messagesOf, openMessages, type StoredMessage } from './inbox.pg.js';
@@ -87,7 +88,7 @@ export class EventStore {
     if (append.events.length === 0 && (append.keys ?? []).length > 0)
       throw new TypeError('keys are claimed with events');
     if (append.streamId === noStream && append.events.length > 0) throw new TypeError('the nil stream takes no events');
-    return this.write(memberOf(append));
+    return traceAppend(append, () => this.write(memberOf(append)));
   }
 
   /** Keeps a message that causes no events; `streamId` null where no stream was found for it. Throws `StoreUnavailable`. */

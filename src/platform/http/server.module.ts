@@ -1,11 +1,13 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { v7 } from 'uuid';
 import { JsonError, JsonNumber, parseJson, type LosslessJson } from '../../kernel/json.js';
 import { Refusal } from '../../kernel/refusal.js';
+import { callerOf } from '../trace-context.js';
 import { problemOf } from './problem.js';
+import { traceRequests } from './request-trace.controller.js';
 
 const bodyLimit = 64 * 1024;
 /** Together with the pause between two checks this never holds a connection longer than 10 s. */
@@ -32,12 +34,15 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
     keepAliveTimeout: 72_000,
     // Its answer is no problem document; ours is.
     return503OnClosing: false,
-    genReqId: () => v7(),
+    // A caller may bring the id of its trace. Whoever sends callbacks brings none that we would believe.
+    genReqId: (request: Pick<IncomingMessage, 'url' | 'headers'>) =>
+      (request.url?.startsWith(rawPaths) ? null : callerOf(request.headers.traceparent))?.correlationId ?? v7(),
     // An order id of 128 characters outside ASCII, percent-encoded.
     routerOptions: { maxParamLength: 128 * 12 },
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseUnreadable,
   });
+  traceRequests(adapter.getInstance());
   tellMethods(adapter.getInstance());
   endInTime(adapter.getInstance());
   takeBodies(adapter.getInstance(), (request) => request.routeOptions.url?.startsWith(rawPaths) ?? false);

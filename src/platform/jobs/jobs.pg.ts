@@ -13,6 +13,8 @@ import {
 } from 'graphile-worker';
 import type { Pool, PoolClient } from 'pg';
 import type { Instant } from '../../kernel/clock.js';
+import { inSpan } from '../spans.js';
+import { originIn } from '../trace-context.js';
 import { createPool } from '../database/database.pg.js';
 
 export interface JobsOptions {
@@ -168,7 +170,16 @@ export class Jobs {
   private listen(): void {
     this.events.on('job:error', ({ job, error }) => {
       const { id, task_identifier: task, attempts, max_attempts: of } = job;
-      this.log.warn({ msg: 'a job failed', task, job: String(id), attempt: attempts, of, error: messageOf(error) });
+      const { correlationId } = originIn(job.payload) ?? {};
+      this.log.warn({
+        msg: 'a job failed',
+        correlationId,
+        task,
+        job: String(id),
+        attempt: attempts,
+        of,
+        error: messageOf(error),
+      });
     });
     const found = (): void => void (this.failedLooks = 0);
     this.events.on('job:start', found);
@@ -217,7 +228,8 @@ export class Jobs {
   private runnerOptions(tasks: Readonly<Record<string, TaskHandler>>): RunnerOptions {
     const taskList: TaskList = {};
     for (const [name, handler] of Object.entries(tasks)) {
-      taskList[name] = (payload: unknown, helpers: JobHelpers) => runBounded(handler, payload, helpers);
+      taskList[name] = (payload: unknown, helpers: JobHelpers) =>
+        inSpan(`job ${name}`, { of: originIn(payload) }, () => runBounded(handler, payload, helpers));
     }
     return {
       pgPool: this.pool,

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Receiver } from '../fulfillment/support.js';
+import { Collector, type ExportedSpan } from '../support/collector.js';
+import { startTestService, until, type TestService } from '../support/service.js';
+
+interface StoredEvent {
+  id: string;
+  type: string;
+  correlationId: string;
+}
+
+describe('A payment that is paid by a callback, traced', () => {
+  let collector: Collector;
+  let receiver: Receiver;
+  let shop: TestService;
+  let id: string;
+  let spans: ExportedSpan[];
+  let traceId: string;
+  let correlationId: string;
+  const callersTrace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const callersSpan = '00f067aa0ba902b7';
+
+  const byName = (name: string): ExportedSpan[] => spans.filter((span) => span.name === name);
+  const eventsOf = async (): Promise<StoredEvent[]> =>
+    (await shop.api('GET', `/v1/payments/${id}/events`)).body.items as StoredEvent[];
+  /** From a span to the beginning of its trace, by name. */
+  const ancestry = (span: ExportedSpan | undefined): string[] =>
+    span === undefined
+      ? []
+      : [span.name, ...ancestry(spans.find(({ spanId }) => spanId === span.parentSpanId && span.parentSpanId !== ''))];
+
+  beforeAll(async () => {
+    collector = await new Collector().open();
+    receiver = await new Receiver().open();
+    shop = await startTestService({
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_SERVICE_NAME: 'finality-test' },
+    });
+    await shop.api('POST', '/v1/webhook-endpoints', { url: receiver.url });
+    const order = { orderId: 'traced-1', amount: '50.00', currency: 'USD' };
+    const traceparent = `00-${callersTrace}-${callersSpan}-01`;
+    const { body, headers } = await shop.api('POST', '/v1/payments', order, { traceparent });
+    id = body.id as string;
+    expect(headers.get('x-request-id')?.replaceAll('-', '')).toBe(callersTrace);
+    await shop.control('/_sandbox/scenarios/exact', { trackId: body.trackId as string });
+    await until(() => Promise.resolve(receiver.requests.some(({ body: sent }) => sent.includes('"payment.paid"'))));
+    await until(() =>
+      Promise.resolve(receiver.requests.some(({ body: sent }) => sent.includes('fulfillment.requested'))),
+    );
+    const paid = (await eventsOf()).find(({ type }) => type === 'PaymentPaid');
+    correlationId = paid?.correlationId ?? '';
+    traceId = correlationId.replaceAll('-', '');
+    // Stopping sends what waits.
+    await shop.service.close();
+    spans = collector.spans;
+  });
+  afterAll(async () => {
+    await shop.sandbox?.close();
+    await shop.database.drop();
+    await receiver.close();
+    await collector.close();
+  });
+
+  it('leads from the callback to the webhook by one id', () => {
+    const attempt = byName('webhook attempt').find(
+      (span) => span.attributes['finality.webhook.type'] === 'payment.paid',
+    );
+    expect(attempt?.traceId).toBe(traceId);
+    expect(ancestry(attempt)).toEqual([
+      'webhook attempt',
+      'webhook payment.paid',
+      'PaymentPaid',
+      'append',
+      'POST /v1/callbacks/oxapay/:account',
+    ]);
+    expect(attempt?.attributes).toMatchObject({ 'finality.outcome': 'success', 'finality.webhook.attempt': 1 });
+    const callback = collector.ofTrace(traceId).find(({ name }) => name.includes('callbacks'));
+    expect(callback?.attributes).toMatchObject({
+      'finality.callback.result': 'applied',
+      'http.response.status_code': 200,
+    });
+  });
+});
