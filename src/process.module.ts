@@ -30,6 +30,8 @@ const lookForDatabaseMs = 1000;
 
 /** What this process has opened so far. */
 interface Opened {
+  /** What may stand in nothing that it says. */
+  secrets: Secrets;
   database: OpenDatabase | null;
   service: Service | null;
   sandbox: Sandbox | null;
@@ -47,7 +49,7 @@ export async function startProcess(kind: 'service' | 'worker'): Promise<void> {
   const log = createLog(config.logLevel, secrets);
   Logger.overrideLogger(new NestLog(log));
   dieLoudly(log);
-  const opened: Opened = { database: null, service: null, sandbox: null, complete: false, stopping: false };
+  const opened: Opened = { secrets, database: null, service: null, sandbox: null, complete: false, stopping: false };
   const started = start(config, kind, log, opened);
   stopOnSignal(opened, started, log);
   try {
@@ -61,7 +63,8 @@ export async function startProcess(kind: 'service' | 'worker'): Promise<void> {
 async function giveUp(error: unknown, opened: Opened, log: Pino): Promise<never> {
   opened.stopping = true;
   exitWhenLate(log);
-  process.stderr.write(`Finality cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  const why = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`Finality cannot start: ${opened.secrets.hide(why)}\n`);
   await closeAll(opened, log);
   process.exit(error instanceof DatabaseIsNewer ? wrongData : 1);
 }
@@ -82,7 +85,9 @@ async function start(given: Config, kind: 'service' | 'worker', log: Pino, opene
   if (kind === 'service') await refuseTakenPorts(given);
   const credentials = given.gateway === 'sandbox' ? await sandboxCredentials(given.dataDir) : null;
   const config = credentials ? withCredentials(given, credentials) : given;
+  opened.secrets.learn(secretsOf(config));
   const database = (opened.database = await openWhenThere(config, kind, log, opened));
+  opened.secrets.learn(secretsOf(config, database.url));
   unlessStopping(opened);
   const sandboxState = config.gateway === 'sandbox' ? `${config.dataDir}/sandbox.json` : null;
   const clock = new SystemClock(sandboxState ? readClockOffset(sandboxState) : 0);
@@ -103,9 +108,13 @@ async function start(given: Config, kind: 'service' | 'worker', log: Pino, opene
   await service.listen().catch(explain('PORT', config.port));
   unlessStopping(opened);
   opened.complete = true;
-  if (kind === 'service')
-    process.stdout.write(banner(config, opened.sandbox?.url ?? null, Math.round(performance.now() - began)));
-  else log.info({ msg: 'the worker is ready' });
+  sayReady(config, kind, opened.sandbox?.url ?? null, Math.round(performance.now() - began), log);
+}
+
+/** A sandbox tells a person where everything is, its keys included; what runs for real writes nothing but its log. */
+function sayReady(config: Config, kind: string, sandboxUrl: string | null, tookMs: number, log: Pino): void {
+  if (kind === 'service' && sandboxUrl !== null) process.stdout.write(banner(config, sandboxUrl, tookMs));
+  else log.info({ msg: `the ${kind} is ready`, publicUrl: config.publicUrl, tookMs });
 }
 
 /** Opens the database. One that was given and cannot be reached is waited for, however long that takes. */
@@ -256,6 +265,11 @@ const dieWithDatabase =
 
 /** A state that nobody foresaw is left at once: what was acknowledged is durable, and the next start goes on from there. */
 function dieLoudly(log: Pino): void {
+  // Node would print its warnings between the lines of the log.
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    log.warn({ msg: 'Node.js warns', err: warning });
+  });
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       log.fatal({ msg: event, err: error });

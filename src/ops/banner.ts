@@ -1,7 +1,7 @@
 import type { Config } from '../platform/config.js';
 
-/** What a start prints for people: where everything is, and a first command to paste. */
-export function banner(config: Config, sandboxUrl: string | null, tookMs: number): string {
+/** What a sandbox's start prints for people: where everything is, and a first command to paste. */
+export function banner(config: Config, sandboxUrl: string, tookMs: number): string {
   const base = `http://localhost:${String(config.port)}`;
   const lines = [
     '',
@@ -9,20 +9,17 @@ export function banner(config: Config, sandboxUrl: string | null, tookMs: number
     '',
     `  service     ${base}`,
     `  API docs    ${base}/docs`,
-    ...(sandboxUrl === null ? [] : [`  sandbox     ${sandboxUrl}   (a gateway in which no real money moves)`]),
-  ];
-  if (sandboxUrl === null || config.apiKey === null) return `${lines.join('\n')}\n\n`;
-  return `${[
-    ...lines,
-    `  API key     ${config.apiKey}`,
+    `  sandbox     ${sandboxUrl}   (a gateway in which no real money moves)`,
+    `  API key     ${config.apiKey ?? ''}`,
     `  operators   ${config.opsPassword ?? ''}`,
     '',
     '  Create a payment:',
     '',
     `  curl -s ${base}/v1/payments \\`,
-    `    -H 'Authorization: Bearer ${config.apiKey}' \\`,
+    `    -H 'Authorization: Bearer ${config.apiKey ?? ''}' \\`,
     `    -H 'Content-Type: application/json' \\`,
     `    -d '{"orderId":"order-1001","amount":"49.90","currency":"USD"}'`,
     '',
-  ].join('\n')}\n`;
+  ];
+  return `${lines.join('\n')}\n`;
 }

@@ -6,11 +6,12 @@ export class Secrets {
   private readonly values = new Set<string>();
   private known = patternOf([]);
 
-  /** From now on these are hidden too, as they are, in JSON and in URLs. Very short ones would hide ordinary words. */
+  /** From now on these are hidden too: as they are, in JSON, in JSON that stands in JSON, and in URLs. Very short ones would hide ordinary words. */
   learn(values: readonly (string | null)[]): void {
     for (const value of values) {
       if (value === null || value.length < leastLength) continue;
-      for (const form of [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value)]) this.values.add(form);
+      for (const form of [value, quoted(value), quoted(quoted(value)), encodeURIComponent(value)])
+        this.values.add(form);
     }
     this.known = patternOf([...this.values]);
   }
@@ -20,6 +21,9 @@ export class Secrets {
     return text.replace(this.known, '[secret]').replace(shaped, (found) => `${kept.exec(found)?.[0] ?? ''}[secret]`);
   }
 }
+
+/** As it stands in a JSON string. */
+const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
 
 const leastLength = 6;
 

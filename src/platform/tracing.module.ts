@@ -17,9 +17,10 @@ export interface TracingOptions {
   endpoint: string;
   serviceName: string;
   version: string;
+  /** Time for one batch to be taken, with all its repetitions, milliseconds; 5000. */
+  timeoutMs?: number;
 }
 
-const exportTimeoutMs = 5000;
 /** How long a stop waits for what has not been sent yet. */
 const flushWithinMs = 2000;
 /** Spans that wait to be sent; more are dropped. */
@@ -43,15 +44,20 @@ class ChosenIds implements IdGenerator {
  * Exports spans by OTLP over HTTP (JSON), in the background and in batches. A collector that is away costs spans and
  * nothing else: they are dropped, and the log says so once. Resolves what it returns within two seconds.
  */
-export function startTracing({ endpoint, serviceName, version }: TracingOptions): () => Promise<void> {
+export function startTracing({
+  endpoint,
+  serviceName,
+  version,
+  timeoutMs = 5000,
+}: TracingOptions): () => Promise<void> {
   const exporter = new OTLPTraceExporter({
     url: `${endpoint}/v1/traces`,
-    timeoutMillis: exportTimeoutMs,
+    timeoutMillis: timeoutMs,
   });
   const ids = new ChosenIds();
   const processor = new BatchSpanProcessor(forgiving(exporter), {
     maxQueueSize: waitingAtMost,
-    exportTimeoutMillis: 2 * exportTimeoutMs,
+    exportTimeoutMillis: 2 * timeoutMs,
   });
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),

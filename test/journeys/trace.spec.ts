@@ -79,4 +79,84 @@ describe('A payment that is paid by a callback, traced', () => {
       'http.response.status_code': 200,
     });
   });
+
+  it('asks for the goods in the trace of what made the payment fulfillable', () => {
+    const asked = byName('webhook attempt').find(
+      (span) => span.attributes['finality.webhook.type'] === 'fulfillment.requested',
+    );
+    expect(ancestry(asked)).toEqual([
+      'webhook attempt',
+      'webhook fulfillment.requested',
+      'FulfillmentRequested',
+      'append',
+      'fulfillment',
+      'PaymentCorroborated',
+      'append',
+      'look at a payment',
+    ]);
+  });
+
+  it("continues the trace of the request that the application sent, and is named in that request's answer", () => {
+    const request = spans.find((span) => span.name === 'POST /v1/payments' && span.traceId === callersTrace);
+    expect(request).toMatchObject({ parentSpanId: callersSpan, failed: false });
+    const told = byName('webhook attempt').find(
+      (span) => span.attributes['finality.webhook.type'] === 'payment.created',
+    );
+    expect(ancestry(told).at(-1)).toBe('POST /v1/payments');
+    const gateway = collector.ofTrace(callersTrace).filter(({ name }) => name === 'OxaPay POST');
+    expect(gateway.map(({ attributes }) => attributes)).toEqual([
+      { 'url.path': '/payment/invoice', 'finality.outcome': 'ok' },
+    ]);
+  });
+
+  it('knows the parent of every span but the first of each trace, and no two by one id', () => {
+    const ids = new Set(spans.map(({ spanId }) => spanId));
+    expect(ids.size).toBe(spans.length);
+    const orphans = spans.filter(({ parentSpanId }) => parentSpanId !== '' && !ids.has(parentSpanId));
+    expect(orphans.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([['POST /v1/payments', callersSpan]]);
+    const roots = spans.filter(({ parentSpanId }) => parentSpanId === '');
+    expect(new Set(roots.map((span) => span.traceId)).size).toBe(roots.length);
+    expect(collector.services).toEqual(new Set(['finality-test']));
+  });
+
+  it('hands the id to whoever receives the webhook', () => {
+    const sent = receiver.requests.find(({ body }) => body.includes('"payment.paid"'));
+    const [, sentTrace, sentSpan] = (sent?.headers['traceparent'] ?? '').split('-');
+    expect(sentTrace).toBe(traceId);
+    expect(spans.find(({ spanId }) => spanId === sentSpan)?.name).toBe('webhook attempt');
+  });
+
+  it('writes the same id in the lines of the log', () => {
+    const lines = shop.logged.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const ofRequest = lines.filter((line) => line['correlationId'] === correlationId);
+    expect(ofRequest.map(({ msg, status, level }) => ({ msg, status, level }))).toContainEqual({
+      msg: 'a request was answered',
+      status: 200,
+      level: 'debug',
+    });
+  });
+
+  it('tells of no address, no e-mail, no key and no body', () => {
+    const exported = collector.bodies.join('\n');
+    const names = new Set(spans.flatMap(({ attributes }) => Object.keys(attributes)));
+    expect([...names].sort()).toEqual([
+      'finality.callback.result',
+      'finality.event_types',
+      'finality.outcome',
+      'finality.payment_id',
+      'finality.position',
+      'finality.stream_id',
+      'finality.version',
+      'finality.webhook.attempt',
+      'finality.webhook.endpoint_id',
+      'finality.webhook.id',
+      'finality.webhook.type',
+      'http.request.method',
+      'http.response.status_code',
+      'http.route',
+      'url.path',
+    ]);
+    for (const secret of [shop.config.apiKey, ...shop.config.merchantKeys, '50.00'])
+      expect(exported).not.toContain(secret);
+  });
 });
