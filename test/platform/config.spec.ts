@@ -55,6 +55,7 @@ const wrong: Record<string, string[]> = {
   OXAPAY_PAYOUT_API_KEY: ['short', 'undefined,undefined', 'null-is-fine-but,null', 'long enough key'],
   API_KEY: ['k'.repeat(31), 'k'.repeat(256), `${'k'.repeat(20)} ${'k'.repeat(20)}`, `${'k'.repeat(40)}ü`],
   OPS_PASSWORD: ['o'.repeat(11), 'o'.repeat(256)],
+  OTEL_EXPORTER_OTLP_ENDPOINT: ['collector:4318', 'grpc://collector:4317', 'http://user:secret@collector:4318'],
   LOG_LEVEL: ['INFO', 'verbose', '3'],
   GO_AHEAD_AFTER_SILENCE_MINUTES: ['0', '4', '1441', 'never'],
   RATE_LIMIT_PER_MINUTE: ['0', '-5', 'many', '1000000000'],
@@ -77,6 +78,8 @@ describe('The configuration', () => {
       opsPassword: null,
       logLevel: 'info',
       gatewayRequestsPerSecond: 10,
+      tracesEndpoint: null,
+      serviceName: 'finality',
     });
     expect(readConfig({}).dataDir).toMatch(/\/\.finality$/);
   });
