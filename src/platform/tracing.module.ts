@@ -91,8 +91,9 @@ function forgiving(exporter: OTLPTraceExporter): SpanExporter {
   return {
     export: (spans, done) => {
       exporter.export(spans, ({ code, error }) => {
-        if ((code !== 0) !== losing) {
-          losing = !losing;
+        const lost = Number(code) > 0;
+        if (lost !== losing) {
+          losing = lost;
           if (losing) log.warn({ msg: 'traces cannot be exported and are dropped', reason: error?.name });
           else log.log({ msg: 'traces are exported again' });
         }

@@ -292,7 +292,7 @@ describe('Secrets', () => {
       ['webhooks', 'list', '--json'],
     ]) {
       const output = await run('dist/cli.js', args);
-      expect(output.length).toBeGreaterThan(10);
+      expect(output).not.toBe('');
       expect([args, ...searched(output, secrets)]).toEqual([args]);
     }
     const elsewhere = new URL(databaseUrl);
