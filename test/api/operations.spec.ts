@@ -205,7 +205,7 @@ describe('A fault of our own', () => {
       const lines = shop.logged.filter((line) => line.includes('unexpected error'));
       expect(lines).toHaveLength(1);
       expect(JSON.parse(lines[0] ?? '{}')).toMatchObject({
-        level: 50,
+        level: 'error',
         requestId: answer.body.requestId,
         method: 'GET',
       });
