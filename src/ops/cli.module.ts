@@ -8,6 +8,7 @@ import { exitCodes, Interrupted, printable, printableJson, Terminal, withExample
 import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
 import { policyCommand } from './policy.cli.js';
+import { exportCommand } from './export.cli.js';
 import { replayCommand } from './replay.cli.js';
 import { timeline } from './timeline.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
@@ -116,6 +117,7 @@ function program(run: Run): Command {
   );
   webhooksCommand(cli, run);
   policyCommand(cli, run);
+  exportCommand(cli, run);
   withExamples(
     cli
       .command('doctor')

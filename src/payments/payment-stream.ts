@@ -16,7 +16,7 @@ export function foldPayment(events: readonly RecordedEvent[]): Payment {
   return payment;
 }
 
-const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
+export const paymentEventTypes: ReadonlySet<string> = new Set<PaymentEvent['type']>([
   'PaymentRequested',
   'InvoiceDelayed',
   'InvoiceRetried',
