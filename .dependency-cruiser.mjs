@@ -7,8 +7,8 @@ export const ranks = [
   ['platform'],
   ['payments'],
   ['customers', 'fulfillment', 'gateway'],
-  ['read-models'],
-  ['api', 'callbacks', 'checkout', 'reconciliation', 'ops', 'sandbox'],
+  ['read-models', 'reconciliation'],
+  ['api', 'callbacks', 'checkout', 'ops', 'sandbox'],
 ];
 
 /** Put the parts together or start them, and are imported by nobody but each other. */

@@ -85,6 +85,20 @@ create table look (
 ) with (fillfactor=80);
 CREATE INDEX look_due ON public.look USING btree (urgent DESC, due_at);
 
+create table match_report (
+  day date not null,
+  claimed_until timestamp with time zone not null,
+  made_at timestamp with time zone,
+  complete boolean default false not null,
+  compared json,
+  totals json,
+  differences json,
+  difference_count integer,
+  explained json,
+  explained_count integer,
+  constraint match_report_pkey PRIMARY KEY (day)
+);
+
 create table migration (
   id integer default nextval('migration_id_seq'::regclass) not null,
   timestamp bigint not null,

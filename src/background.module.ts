@@ -35,6 +35,7 @@ import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
 import { Jobs, type TaskHandler } from './platform/jobs/jobs.pg.js';
 import { Follower, type FollowerDeps } from './platform/subscriptions/follower.pg.js';
 import type { Reactor } from './platform/subscriptions/projection.js';
+import { MatchJob } from './reconciliation/match.job.js';
 import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
 
 const hourMs = 3_600_000;
@@ -139,6 +140,7 @@ const reactors = (options: BackgroundOptions): Provider[] => [
 /** What works behind the requests, and is stopped with the process. */
 export const background = (options: BackgroundOptions): Provider[] => [
   ReconcileJob,
+  MatchJob,
   ...reactors(options),
   {
     provide: Background,
@@ -154,6 +156,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       streams: FulfillmentStreams,
       reconcile: ReconcileJob,
       delivery: WebhookDelivery,
+      match: MatchJob,
       idempotency: IdempotencyKeys,
       requests: Pool,
     ) => {
@@ -167,7 +170,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
         [orders, ...followers],
         jobs,
         tasks,
-        [reconcile, delivery],
+        [reconcile, delivery, match],
         store,
         [pool, requests],
         idempotency,
@@ -185,6 +188,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       FulfillmentStreams,
       ReconcileJob,
       WebhookDelivery,
+      MatchJob,
       IdempotencyKeys,
       DatabasePool,
     ],

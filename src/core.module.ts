@@ -63,6 +63,8 @@ import { RequestBudget } from './platform/request-budget.pg.js';
 import type { Commands } from './ops/workspace.pg.js';
 import { sandboxCredentials, withCredentials } from './platform/credentials.module.js';
 import { createLog, NestLog } from './platform/logger.module.js';
+import { DailyMatch } from './reconciliation/daily-match.job.js';
+import { MatchReports } from './reconciliation/match-reports.pg.js';
 import { version } from './version.js';
 
 /** What the parts are built from. */
@@ -80,7 +82,13 @@ export const callbackPath = '/v1/callbacks/oxapay/';
 @Module({})
 export class CoreModule {
   static of(options: CoreOptions): DynamicModule {
-    const providers = [...platform(options), ...payments(options), ...customers, ...fulfillment(options)];
+    const providers = [
+      ...platform(options),
+      ...payments(options),
+      ...customers,
+      ...fulfillment(options),
+      ...reconciliation,
+    ];
     return {
       module: CoreModule,
       global: true,
@@ -190,6 +198,11 @@ function payments({ config }: CoreOptions): Provider[] {
 }
 
 const customers: Provider[] = [CreditAccounts, { provide: CustomerCredit, useClass: StreamCredit }];
+
+const reconciliation: Provider[] = [
+  DailyMatch,
+  { provide: MatchReports, useFactory: (pool: Pool) => new MatchReports(pool), inject: [DatabasePool] },
+];
 
 function fulfillment({ config, clock }: CoreOptions): Provider[] {
   const sandbox = config.gateway === 'sandbox';

@@ -17,7 +17,7 @@ export interface LoadedCredit {
 export type CreditDecision = (account: CreditAccount | null) => CreditEvent[];
 
 /** The scope of the keys by which a customer's currencies lead to the streams of their accounts. */
-const creditScope = ({ applicationId, customerId }: Omit<AccountKey, 'currency'>): string =>
+export const creditScope = ({ applicationId, customerId }: Omit<AccountKey, 'currency'>): string =>
   `credit:${applicationId}:${customerId}`;
 
 /** More currencies than any gateway accepts. */

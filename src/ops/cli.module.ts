@@ -9,6 +9,7 @@ import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
 import { policyCommand } from './policy.cli.js';
 import { exportCommand } from './export.cli.js';
+import { matchCommand } from './match.cli.js';
 import { replayCommand } from './replay.cli.js';
 import { timeline } from './timeline.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
@@ -118,6 +119,7 @@ function program(run: Run): Command {
   webhooksCommand(cli, run);
   policyCommand(cli, run);
   exportCommand(cli, run);
+  matchCommand(cli, run);
   withExamples(
     cli
       .command('doctor')
