@@ -5,7 +5,7 @@ import { addSeconds, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { fold, paymentEventTypes } from '../payments/payment-stream.js';
+import { firstPaymentEvent, fold } from '../payments/payment-stream.js';
 import { scanStreams } from '../platform/event-store/stream-scan.pg.js';
 import {
   counted,
@@ -121,7 +121,7 @@ async function* pagesOf(workspace: Workspace, wanted: Wanted, signal: AbortSigna
   const after = from !== null && isProduction(workspace) ? firstIdAt(addSeconds(from, -clocksApartSeconds)) : null;
   const end = to === null ? null : firstIdAt(addSeconds(to, clocksApartSeconds));
   const scan = scanStreams(workspace.pool, {
-    types: [...paymentEventTypes],
+    beginsWith: firstPaymentEvent,
     signal,
     pageSize: 2000,
     ...(only === null ? {} : { tenant: only }),
