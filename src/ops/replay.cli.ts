@@ -1,27 +1,19 @@
-import type { Command } from 'commander';
-import { Refusal } from '../kernel/refusal.js';
+import { InvalidArgumentError, type Command } from 'commander';
 import { evolve, type Payment } from '../payments/payment.js';
 import { readPaymentEvent } from '../payments/payment-stream.js';
 import { asItWas } from '../payments/time-travel.js';
 import { isFulfillable, labelsOf, progressOf } from '../payments/standing.js';
-import { rebuild, type RebuildResult } from '../platform/subscriptions/rebuild.pg.js';
-import type { Projection } from '../platform/subscriptions/projection.js';
-import { OrderProjection } from '../read-models/order-projection.pg.js';
 import { blastRadius } from './blast-radius.cli.js';
-import { withExamples, type Report, type Run, type Terminal } from './command.cli.js';
+import { withExamples, type Report, type Run } from './command.cli.js';
 import { momentIn } from './explain.cli.js';
+import { rebuildProjections, type RebuildCommand } from './rebuild.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
-/** Every read model that can be rebuilt. A reactor (fulfilment, webhooks) is no projection and cannot be listed here. */
-const projections: readonly Projection[] = [new OrderProjection()];
-
-interface ReplayOptions {
+interface ReplayOptions extends Omit<RebuildCommand, 'projection'> {
   projection?: string;
   payment?: string;
   asOf?: string;
-  dryRun?: boolean;
   diff?: boolean;
-  json?: boolean;
 }
 
 export function replayCommand(cli: Command, run: Run): void {
@@ -33,14 +25,19 @@ export function replayCommand(cli: Command, run: Run): void {
     .option('--projection <name>', 'the read model, or "all"')
     .option('--payment <id>', 'one payment, event by event')
     .option('--as-of <when>', 'with --payment: up to this version or RFC 3339 time')
-    .option('--dry-run', 'with --projection: compare with the live tables, and swap nothing')
+    .option('--from <position>', 'with --projection: build anew only what events from here on change', positive)
+    .option('--verify', 'with --projection: print how the live tables differ, then swap')
+    .option('--dry-run', 'with --projection: print how the live tables differ, and swap nothing')
+    .option('--restart', 'with --projection: begin anew where an earlier run did not end')
+    .option('--rate <events>', 'with --projection: events a second at most', positive)
+    .option('--yes', 'with --projection: swap in production too')
     .option(
       '--diff',
       'every payment whose state would be another by this code than the one that is stored; writes nothing',
     )
     .option('--json', 'one JSON value')
     .action(async (options: ReplayOptions, command: Command) => {
-      const { projection, payment, asOf, dryRun = false, diff = false } = options;
+      const { projection, payment, asOf, diff = false } = options;
       if (diff) {
         if (projection !== undefined || payment !== undefined)
           command.error('error: --diff looks at all payments: it goes without --projection and --payment');
@@ -52,58 +49,22 @@ export function replayCommand(cli: Command, run: Run): void {
       if (payment !== undefined) await run(options, (workspace) => replayPayment(workspace, payment, asOf));
       else
         await run(options, (workspace, terminal) =>
-          replayProjections(workspace, terminal, projection ?? 'all', dryRun),
+          rebuildProjections(workspace, terminal, { ...options, projection: projection ?? 'all' }),
         );
     });
   withExamples(
     replay,
     'replay --projection orders --dry-run',
+    'replay --projection orders --verify --rate 5000',
     'replay --diff --json',
     'replay --payment 0198c0de-… --as-of 3',
   );
 }
 
-/** Rebuilds read models beside the live ones and swaps them. */
-async function replayProjections(
-  workspace: Workspace,
-  terminal: Terminal,
-  name: string,
-  dryRun: boolean,
-): Promise<Report> {
-  const chosen = projections.filter((projection) => name === 'all' || projection.name === name);
-  if (chosen.length === 0) {
-    throw new Refusal(
-      'not_found',
-      `There is no projection "${name.slice(0, 64)}"; there are: ${projections.map((each) => each.name).join(', ')}, all.`,
-    );
-  }
-  const results: (RebuildResult & { projection: string })[] = [];
-  for (const projection of chosen) {
-    const progress = terminal.progress(projection.name, 'events');
-    const result = await rebuild(workspace.databaseUrl, projection, {
-      dryRun,
-      onProgress: ({ position, total }) => {
-        progress.update(position, total);
-      },
-    });
-    progress.end();
-    results.push({ projection: projection.name, ...result });
-  }
-  const ok = results.every((result) => result.tables.every((table) => table.same));
-  return { ok, json: results, text: results.map((result) => describe(result, dryRun)).join('\n') };
-}
-
-function describe(
-  { projection, events, position, tables }: RebuildResult & { projection: string },
-  dryRun: boolean,
-): string {
-  const head = `${projection}: ${String(events)} events up to position ${String(position)} ${dryRun ? 'compared' : 'replayed and swapped in'}`;
-  const lines = tables.map((table) =>
-    table.same
-      ? `  ${table.table}: same, ${String(table.live.rows)} rows`
-      : `  ${table.table}: DIFFERS, ${String(table.live.rows)} rows live, ${String(table.rebuilt.rows)} rebuilt`,
-  );
-  return [head, ...lines].join('\n');
+function positive(text: string): number {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : 0;
+  if (number < 1) throw new InvalidArgumentError('It takes a whole number from 1 on.');
+  return number;
 }
 
 interface Step {

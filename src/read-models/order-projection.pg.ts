@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import type { RecordedEvent } from '../kernel/event.js';
 import {
   evolveFulfillment,
+  fulfillmentStreamOf,
   isFulfillmentEvent,
   paymentOfFulfillment,
   readFulfillmentEvent,
@@ -10,7 +11,7 @@ import {
 import { evolve, type Payment } from '../payments/payment.js';
 import { isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
 import { isFulfillable, labelsOf } from '../payments/standing.js';
-import type { Projection } from '../platform/subscriptions/projection.js';
+import type { Projection, ProjectionParts } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';
 
 /** One payment in the read model: its folded state, and the columns that lists are filtered by. */
@@ -44,6 +45,28 @@ export class OrderProjection implements Projection {
   async reset(tx: PoolClient): Promise<void> {
     await tx.query('truncate payment_view, order_view');
   }
+
+  /** A payment follows from its own stream and its fulfilment's; an order from the rows of its payments. */
+  readonly parts: ProjectionParts = {
+    streamsOf: (event) => {
+      const id = subjectOf(event);
+      return id === null ? [] : [id, fulfillmentStreamOf(id)];
+    },
+    forget: async (tx, streamIds) => {
+      const { rows } = await tx.query<{ applicationId: string; orderId: string }>(
+        `delete from payment_view where payment_id = any($1::uuid[])
+         returning application_id as "applicationId", order_id as "orderId"`,
+        [streamIds],
+      );
+      await tx.query(
+        `delete from order_view o using unnest($1::uuid[], $2::text[]) as gone (application_id, order_id)
+         where o.application_id = gone.application_id and o.order_id = gone.order_id`,
+        [rows.map((row) => row.applicationId), rows.map((row) => row.orderId)],
+      );
+      // Of an order's other payments, which may stay as they are.
+      await saveOrders(tx, rows);
+    },
+  };
 }
 
 /** The payment that an event is about; null for events of other kinds. */
@@ -133,10 +156,13 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::n
   as t (application_id, order_id, status, complete, fulfillment, due, currency, received, payments, first_payment_id, created_at, credit)
 on conflict (application_id, order_id) do update set status = excluded.status, complete = excluded.complete,
   fulfillment = excluded.fulfillment, due = excluded.due, currency = excluded.currency, received = excluded.received,
-  payments = excluded.payments, credit = excluded.credit`;
+  payments = excluded.payments, first_payment_id = excluded.first_payment_id, created_at = excluded.created_at, credit = excluded.credit`;
 
-/** Recomputes the orders of these payments from all their payments. */
-async function saveOrders(tx: PoolClient, terms: readonly Payment['terms'][]): Promise<void> {
+/** Recomputes these orders from all their payments; one that has none is not made. */
+async function saveOrders(
+  tx: PoolClient,
+  terms: readonly Pick<Payment['terms'], 'applicationId' | 'orderId'>[],
+): Promise<void> {
   const { rows } = await tx.query<OrderRow & { application_id: string; order_id: string }>(
     `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at, p.credit, p.remainder_of
      from (select distinct * from unnest($1::uuid[], $2::text[])) o (application_id, order_id)

@@ -15,6 +15,16 @@ export interface Projection {
   apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void>;
   /** Empties its tables and puts back what they hold before the first event. */
   reset(tx: PoolClient): Promise<void>;
+  /** How some of its rows are built anew; a projection without it is rebuilt as a whole only. */
+  readonly parts?: ProjectionParts;
+}
+
+/** Which rows follow from which streams. */
+export interface ProjectionParts {
+  /** All streams that those rows follow from which `event` contributes to, its own among them; empty where there are none. */
+  streamsOf(event: RecordedEvent): readonly string[];
+  /** Removes the rows that follow from these streams, which are then applied again from their first events. */
+  forget(tx: PoolClient, streamIds: readonly string[]): Promise<void>;
 }
 
 /** Causes effects: jobs, messages, commands. It is never replayed, and there is no way to ask for it. */

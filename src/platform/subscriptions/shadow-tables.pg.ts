@@ -10,22 +10,53 @@ export interface Shadow {
 /** A table has something that a rebuilt copy would silently lose. */
 export class NotRebuildable extends Error {}
 
-const named = (schema: string, table: string): string => `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`;
+export const named = (schema: string, table: string): string =>
+  `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`;
 
-/** Makes empty copies with primary keys, unique constraints, checks, defaults and storage settings; indexes come later. */
-export async function createShadow(client: ClientBase, projection: string, tables: readonly string[]): Promise<Shadow> {
+/** The copies' names; whether they are there is another question. */
+export async function shadowOf(client: ClientBase, projection: string, tables: readonly string[]): Promise<Shadow> {
   const { rows } = await client.query<{ live: string }>('select current_schema() as live');
-  const shadow = { schema: `rebuild_${projection}`, live: rows[0]?.live ?? 'public', tables };
+  return { schema: `rebuild_${projection}`, live: rows[0]?.live ?? 'public', tables };
+}
+
+/**
+ * Makes empty copies with primary keys, unique constraints, checks, defaults and storage settings; indexes come later.
+ * Inside the caller's transaction. Throws `NotRebuildable`.
+ */
+export async function createShadow(client: ClientBase, shadow: Shadow): Promise<void> {
   await dropShadow(client, shadow);
   await client.query(`create schema ${escapeIdentifier(shadow.schema)}`);
-  for (const table of tables) {
+  for (const table of shadow.tables) {
     await assertRebuildable(client, shadow, table);
     await client.query(
       `create table ${named(shadow.schema, table)} (like ${named(shadow.live, table)} including all excluding indexes)`,
     );
     for (const statement of await definitions(client, shadow, table, 'constraints')) await client.query(statement);
   }
-  return shadow;
+}
+
+/** Takes the live rows over as they are. */
+export async function copyLive(client: ClientBase, { schema, live, tables }: Shadow): Promise<void> {
+  for (const table of tables) {
+    const text = `select string_agg(quote_ident(attname), ', ' order by attnum) as columns from pg_attribute
+      where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = ''`;
+    const { rows } = await client.query<{ columns: string }>(text, [named(live, table)]);
+    const columns = rows[0]?.columns ?? '';
+    await client.query(`insert into ${named(schema, table)} (${columns}) select ${columns} from ${named(live, table)}`);
+  }
+}
+
+/** What the live tables look like: columns, constraints, indexes and settings. Another text means other tables. */
+export async function definitionOf(client: ClientBase, { live, tables }: Shadow): Promise<string> {
+  const text = `select c.reloptions, (select json_agg(json_build_array(attname, format_type(atttypid, atttypmod), attnotnull, attgenerated,
+      (select pg_get_expr(adbin, adrelid) from pg_attrdef d where d.adrelid = c.oid and d.adnum = attnum)) order by attnum)
+      from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
+    (select json_agg(conname || ' ' || pg_get_constraintdef(oid) order by conname) from pg_constraint where conrelid = c.oid) as constraints,
+    (select json_agg(pg_get_indexdef(indexrelid) order by pg_get_indexdef(indexrelid)) from pg_index where indrelid = c.oid) as indexes
+    from pg_class c where c.oid = to_regclass($1)`;
+  const found: unknown[] = [];
+  for (const table of tables) found.push([table, (await client.query(text, [named(live, table)])).rows]);
+  return JSON.stringify(found);
 }
 
 /** The indexes that are cheaper to build once the rows are there. They carry the live ones' names. */
@@ -42,23 +73,11 @@ export async function swapIn(client: ClientBase, shadow: Shadow): Promise<void> 
     await client.query(`drop table ${named(shadow.live, table)}`);
     await client.query(`alter table ${named(shadow.schema, table)} set schema ${escapeIdentifier(shadow.live)}`);
   }
-  await client.query(`drop schema ${escapeIdentifier(shadow.schema)}`);
+  await dropShadow(client, shadow);
 }
 
 export async function dropShadow(client: ClientBase, shadow: Shadow): Promise<void> {
   await client.query(`drop schema if exists ${escapeIdentifier(shadow.schema)} cascade`);
-}
-
-export interface TableDigest {
-  rows: number;
-  /** Independent of the rows' order; columns are compared as text. */
-  digest: string;
-}
-
-export async function digestOf(client: ClientBase, schema: string, table: string): Promise<TableDigest> {
-  const text = `select count(*)::text as rows, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text as digest from ${named(schema, table)} t`;
-  const { rows } = await client.query<{ rows: string; digest: string }>(text);
-  return { rows: Number(rows[0]?.rows ?? 0), digest: rows[0]?.digest ?? '0' };
 }
 
 async function assertRebuildable(client: ClientBase, { live }: Shadow, table: string): Promise<void> {
