@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addDelivery, addOther, otherKey } from '../api/support.js';
-import { startTestService, until, type TestService } from '../support/service.js';
+import { apiKey, merchantKey, payoutKey, startTestService, until, type TestService } from '../support/service.js';
 
 interface Run {
   code: number;
@@ -22,13 +22,15 @@ describe('The command line, beside a running service', () => {
   afterAll(() => shop.close());
 
   /** Runs the command as a process of its own, as an operator would. */
-  const finality = (...args: string[]): Promise<Run> =>
+  const finality = (...args: string[]): Promise<Run> => finalityWith({}, ...args);
+  const finalityWith = (more: Record<string, string>, ...args: string[]): Promise<Run> =>
     new Promise((resolve) => {
       const env = {
         ...process.env,
         NODE_OPTIONS: '',
         DATABASE_URL: shop.database.url,
         SANDBOX_PORT: String(shop.config.sandboxPort),
+        ...more,
       };
       execFile(process.execPath, ['dist/cli.js', ...args], { env, timeout: 15_000 }, (error, out, err) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err });
@@ -70,10 +72,15 @@ describe('The command line, beside a running service', () => {
   it('rebuilds the order read model to what it was, after somebody damaged it', async () => {
     const same = await finality('replay', '--projection', 'orders', '--dry-run');
     expect([same.code, same.out]).toEqual([0, expect.stringContaining('payment_view: same')]);
-    await shop.database.pool.query(`update payment_view set status = 'paid'`);
+    await shop.database.pool.query(`update payment_view set status = 'paid', email = E'\\x1b[2Jshop\\nlive'`);
     const differs = await finality('replay', '--projection', 'orders', '--dry-run');
     expect([differs.code, differs.out]).toEqual([1, expect.stringContaining('payment_view: DIFFERS')]);
-    expect((await finality('replay', '--projection', 'all')).code).toBe(0);
+    expect(differs.out).toContain(`    payment_id=${id}\n`);
+    expect(differs.out).toContain('      status: live paid, rebuilt pending\n');
+    expect(differs.out).toContain('      email: live ?[2Jshop?live, rebuilt null\n');
+    const all = await finality('replay', '--projection', 'all', '--verify');
+    expect([all.code, all.out]).toEqual([0, expect.stringContaining('status: live paid, rebuilt pending')]);
+    expect(all.out).toMatch(/DIFFERS[^]*replayed and swapped in\n$/);
     const { body } = await shop.api('GET', '/v1/payments?orderId=cli-1');
     expect(body.items[0]).toMatchObject({ status: 'pending', received: '30.00' });
     const { body: created } = await shop.api('POST', '/v1/payments', {
@@ -83,7 +90,73 @@ describe('The command line, beside a running service', () => {
     });
     const list = await shop.api('GET', `/v1/payments?orderId=cli-2&minPosition=${String(created.position)}`);
     expect(list.body.items).toHaveLength(1);
-  });
+  }, 60_000);
+
+  it('gives what differs as JSON too, and counts the events before it reads them', async () => {
+    await shop.database.pool.query(`update order_view set complete = true where order_id = 'cli-1'`);
+    const { code, out, err } = await finality('replay', '--projection', 'orders', '--dry-run', '--json');
+    const [replayed] = JSON.parse(out) as { events: number; tables: unknown[] }[];
+    expect(code).toBe(1);
+    expect(err).toContain(`orders: ${String(replayed?.events)} events to read.`);
+    expect(replayed).toMatchObject({ projection: 'orders', resumedAt: null, swapped: false });
+    expect(replayed?.tables[1]).toMatchObject({
+      table: 'order_view',
+      changed: 1,
+      differences: [
+        {
+          kind: 'changed',
+          key: { order_id: 'cli-1' },
+          columns: [{ column: 'complete', live: 'true', rebuilt: 'false' }],
+        },
+      ],
+    });
+    expect((await finality('replay', '--projection', 'orders', '--rate', '100000')).code).toBe(0);
+  }, 60_000);
+
+  it('builds anew only what events from a position on change', async () => {
+    const { body: late } = await shop.api('POST', '/v1/payments', {
+      orderId: 'cli-3',
+      amount: '1.00',
+      currency: 'USD',
+    });
+    await until(
+      async () => (await shop.api('GET', `/v1/payments?minPosition=${String(late.position)}`)).status === 200,
+    );
+    const from = String(late.position as number);
+    const same = await finality('replay', '--projection', 'orders', '--from', from, '--dry-run');
+    expect([same.code, same.out]).toEqual([0, expect.stringContaining('payment_view: same')]);
+    await shop.database.pool.query(`update payment_view set amount = 77; update order_view set due = 77`);
+    expect((await finality('replay', '--projection', 'orders', '--from', from)).code).toBe(0);
+    const { rows } = await shop.database.pool.query(
+      `select order_id, p.amount, o.due from payment_view p join order_view o using (order_id) order by order_id`,
+    );
+    expect(rows).toEqual([
+      { order_id: 'cli-1', amount: '77', due: '77' },
+      { order_id: 'cli-2', amount: '77', due: '77' },
+      { order_id: 'cli-3', amount: '1.00', due: '1.00' },
+    ]);
+    expect((await finality('replay', '--projection', 'orders')).code).toBe(0);
+    expect((await finality('replay', '--projection', 'orders', '--dry-run')).code).toBe(0);
+  }, 60_000);
+
+  it('C01: swaps nothing in production without --yes, and says what it would change', async () => {
+    const production = {
+      GATEWAY: 'oxapay',
+      OXAPAY_MERCHANT_API_KEY: merchantKey,
+      OXAPAY_PAYOUT_API_KEY: payoutKey,
+      PUBLIC_URL: 'https://pay.example',
+      OPS_PASSWORD: 'test-ops-password',
+      API_KEY: apiKey,
+    };
+    await shop.database.pool.query(`update payment_view set status = 'paid' where payment_id = $1`, [id]);
+    const withheld = await finalityWith(production, 'replay', '--projection', 'orders');
+    expect([withheld.code, withheld.err.includes('events to read')]).toEqual([1, true]);
+    expect(withheld.out).toContain('status: live paid, rebuilt pending');
+    expect(withheld.out).toContain('Nothing was swapped: this is production. Add --yes');
+    expect((await finality('replay', '--projection', 'orders', '--dry-run')).code).toBe(1);
+    expect((await finalityWith(production, 'replay', '--projection', 'orders', '--yes')).code).toBe(0);
+    expect((await finality('replay', '--projection', 'orders', '--dry-run')).code).toBe(0);
+  }, 60_000);
 
   it('replays nothing that has an outside effect', async () => {
     const { code, err } = await finality('replay', '--projection', 'fulfillment');
@@ -201,6 +274,8 @@ describe('The command line, beside a running service', () => {
     [['explain', '01890000-0000-7000-8000-000000000000'], 1, 'There is no payment with this id'],
     [['explain'], 64, 'missing required argument'],
     [['replay'], 64, 'give either --projection or --payment'],
+    [['replay', '--projection', 'orders', '--from', '0'], 64, 'a whole number from 1 on'],
+    [['replay', '--projection', 'orders', '--rate', '1e3'], 64, 'a whole number from 1 on'],
     [['frobnicate'], 64, 'unknown command'],
   ])('answers %j with exit code %d and a sentence', async (args, exit, sentence) => {
     const { code, err } = await finality(...args);
