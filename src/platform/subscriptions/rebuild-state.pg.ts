@@ -10,8 +10,6 @@ export interface RebuildState {
   events: number;
   /** The live tables' position when rows were taken over from them; 0 where none were. */
   takenAt: number;
-  /** Whether the new tables have their indexes. */
-  indexed: boolean;
 }
 
 const stateOf = (shadow: Shadow): string => named(shadow.schema, 'finality_rebuild');
@@ -40,7 +38,7 @@ export async function findState(
   if (!there.rows[0]?.shadow) return 'none';
   if (!there.rows[0].state) return 'other';
   const { rows } = await client.query<RebuildState>(
-    `select position, events, taken_at as "takenAt", indexed from ${stateOf(shadow)} where fingerprint = $1`,
+    `select position, events, taken_at as "takenAt" from ${stateOf(shadow)} where fingerprint = $1`,
     [fingerprint],
   );
   return rows[0] ?? 'other';
@@ -50,32 +48,19 @@ export async function createState(
   client: ClientBase,
   shadow: Shadow,
   fingerprint: string,
-  { position, events, takenAt, indexed }: RebuildState,
+  { position, events, takenAt }: RebuildState,
 ): Promise<void> {
   await client.query(
     `create table ${stateOf(shadow)} (fingerprint text not null, position bigint not null, events bigint not null,
-       taken_at bigint not null, indexed boolean not null);
+       taken_at bigint not null);
      create table ${streamsOf(shadow)} (stream_id uuid primary key)`,
   );
-  await client.query(`insert into ${stateOf(shadow)} values ($1, $2, $3, $4, $5)`, [
-    fingerprint,
-    position,
-    events,
-    takenAt,
-    indexed,
-  ]);
+  const values = [fingerprint, position, events, takenAt];
+  await client.query(`insert into ${stateOf(shadow)} values ($1, $2, $3, $4)`, values);
 }
 
-export async function saveState(
-  client: ClientBase,
-  shadow: Shadow,
-  { position, events, indexed }: RebuildState,
-): Promise<void> {
-  await client.query(`update ${stateOf(shadow)} set position = $1, events = $2, indexed = $3`, [
-    position,
-    events,
-    indexed,
-  ]);
+export async function saveState(client: ClientBase, shadow: Shadow, { position, events }: RebuildState): Promise<void> {
+  await client.query(`update ${stateOf(shadow)} set position = $1, events = $2`, [position, events]);
 }
 
 /** Notes that these streams are built anew; returns those of them that were not noted before. */

@@ -13,7 +13,16 @@ import {
   saveState,
   type RebuildState,
 } from './rebuild-state.pg.js';
-import { copyLive, createShadow, dropShadow, indexShadow, shadowOf, swapIn, type Shadow } from './shadow-tables.pg.js';
+import {
+  analyzeShadow,
+  copyLive,
+  createShadow,
+  dropShadow,
+  indexShadow,
+  shadowOf,
+  swapIn,
+  type Shadow,
+} from './shadow-tables.pg.js';
 import { eventsOfStreams } from './stream-parts.pg.js';
 import { differencesOf, type TableDifferences } from './table-differences.pg.js';
 
@@ -123,7 +132,7 @@ class Rebuild {
   /** Whether the new tables must not pass the live ones, which they are to be compared with. */
   private comparing: boolean;
   private shadow: Shadow = { schema: '', live: '', tables: [] };
-  private state: RebuildState = { position: 0, events: 0, takenAt: 0, indexed: false };
+  private state: RebuildState = { position: 0, events: 0, takenAt: 0 };
   private passed = 0;
   private applied = 0;
   private counted = { total: 0, upTo: 0 };
@@ -149,7 +158,7 @@ class Rebuild {
     const resumedAt = await this.begin();
     if (this.projection.parts) await this.buildParts(this.projection.parts);
     await this.catchUp();
-    await this.index();
+    await analyzeShadow(this.client, this.shadow);
     const tables = this.comparing ? await this.compare() : [];
     await onCompared?.(tables);
     this.comparing = false;
@@ -195,7 +204,8 @@ class Rebuild {
         await this.redirect();
         await this.projection.reset(this.client);
       } else await copyLive(this.client, this.shadow);
-      const state = { position: Math.min((from ?? 1) - 1, takenAt), events: 0, takenAt, indexed: false };
+      await indexShadow(this.client, this.shadow);
+      const state = { position: Math.min((from ?? 1) - 1, takenAt), events: 0, takenAt };
       await createState(this.client, this.shadow, fingerprint, state);
       return state;
     });
@@ -204,8 +214,6 @@ class Rebuild {
   /** Up to where rows were taken over: those that the log from here on contributes to are built anew. */
   private async buildParts(parts: ProjectionParts): Promise<void> {
     const { takenAt } = this.state;
-    if (this.state.position >= takenAt) return;
-    await this.index();
     while (this.state.position < takenAt) {
       this.options.signal?.throwIfAborted();
       const events = await this.log.read(this.state.position, Math.min(this.pageSize, 500), takenAt);
@@ -276,15 +284,6 @@ class Rebuild {
     await this.client.query(
       `set local search_path to ${escapeIdentifier(schema)}, ${escapeIdentifier(live)}; set local synchronous_commit = off`,
     );
-  }
-
-  private async index(): Promise<void> {
-    if (this.state.indexed) return;
-    await this.transaction('read committed', async () => {
-      await indexShadow(this.client, this.shadow);
-      this.state.indexed = true;
-      await saveState(this.client, this.shadow, this.state);
-    });
   }
 
   /** Inside a transaction: brings the new tables to `upTo`. */

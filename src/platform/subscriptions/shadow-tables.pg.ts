@@ -20,7 +20,7 @@ export async function shadowOf(client: ClientBase, projection: string, tables: r
 }
 
 /**
- * Makes empty copies with primary keys, unique constraints, checks, defaults and storage settings; indexes come later.
+ * Makes empty copies with primary keys, unique constraints, checks, defaults and storage settings, yet no indexes.
  * Inside the caller's transaction. Throws `NotRebuildable`.
  */
 export async function createShadow(client: ClientBase, shadow: Shadow): Promise<void> {
@@ -59,12 +59,18 @@ export async function definitionOf(client: ClientBase, { live, tables }: Shadow)
   return JSON.stringify(found);
 }
 
-/** The indexes that are cheaper to build once the rows are there. They carry the live ones' names. */
+/**
+ * Gives the copies the live tables' indexes, under the same names. Before they are filled from the log: what a
+ * projection looks up in its own tables would be searched for in all of their rows, page after page.
+ */
 export async function indexShadow(client: ClientBase, shadow: Shadow): Promise<void> {
-  for (const table of shadow.tables) {
+  for (const table of shadow.tables)
     for (const statement of await definitions(client, shadow, table, 'indexes')) await client.query(statement);
-    await client.query(`analyze ${named(shadow.schema, table)}`);
-  }
+}
+
+/** Counts the copies' rows for the planner. Whoever reads them after the swap needs that from the first moment on. */
+export async function analyzeShadow(client: ClientBase, { schema, tables }: Shadow): Promise<void> {
+  for (const table of tables) await client.query(`analyze ${named(schema, table)}`);
 }
 
 /** Puts the copies in the live tables' place. Inside the caller's transaction: readers see the old or the new rows. */
