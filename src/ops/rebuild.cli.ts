@@ -58,6 +58,7 @@ async function rebuildOne(
   { from, verify = false, dryRun = false, restart = false, rate, json }: RebuildCommand,
 ): Promise<Named> {
   const progress = terminal.progress(projection.name, 'events');
+  const work = { begun: false };
   try {
     const result = await rebuild(databaseUrl, projection, {
       release: await builtBy(),
@@ -68,6 +69,7 @@ async function rebuildOne(
       ...(rate !== undefined && { rate }),
       signal: terminal.signal,
       onBegin: (plan) => {
+        work.begun = true;
         terminal.note(`${projection.name}: ${beginning(plan)}`);
       },
       onProgress: ({ done, total }) => {
@@ -78,11 +80,11 @@ async function rebuildOne(
         !dryRun &&
         !json && { onCompared: (tables) => terminal.write(`${printable(comparison(tables))}\n`) }),
     });
-    progress.end();
+    work.begun = false;
     return { projection: projection.name, ...result };
-  } catch (error) {
-    if (terminal.signal.aborted) terminal.note(`${projection.name}: the same command goes on from here.`);
-    throw error;
+  } finally {
+    progress.end();
+    if (work.begun) terminal.note(`${projection.name}: not finished; the same command goes on from here.`);
   }
 }
 

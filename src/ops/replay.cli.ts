@@ -29,7 +29,7 @@ export function replayCommand(cli: Command, run: Run): void {
     .option('--verify', 'with --projection: print how the live tables differ, then swap')
     .option('--dry-run', 'with --projection: print how the live tables differ, and swap nothing')
     .option('--restart', 'with --projection: begin anew where an earlier run did not end')
-    .option('--rate <events>', 'with --projection: events a second at most', positive)
+    .option('--rate <events>', 'with --projection: events a second at most, and more than are appended', positive)
     .option('--yes', 'with --projection: swap in production too')
     .option(
       '--diff',

@@ -31,7 +31,7 @@ export interface TableDifferences {
   differences: RowDifference[];
 }
 
-export const maxDifferences = 50;
+const maxDifferences = 50;
 
 // So much of a value is looked at for the place where it parts from the other one.
 const maxValue = 20_000;
