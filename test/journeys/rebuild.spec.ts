@@ -18,9 +18,9 @@ interface Command {
   ended: Promise<number | string | null>;
 }
 
-/** Slow enough to be caught in the middle. */
-const slowly = ['--rate', '3000'];
-const payments = 1500;
+/** Slow enough to be caught in the middle, on a busy machine too. */
+const slowly = ['--rate', '500'];
+const payments = 1200;
 
 describe('A rebuild of the order read model beside a service under load', () => {
   let shop: TestService;
@@ -78,7 +78,7 @@ describe('A rebuild of the order read model beside a service under load', () => 
       (await query<{ position: number }>('select position from rebuild_orders.finality_rebuild'))[0]?.position ?? 0
     );
   };
-  const halfWay = (): Promise<boolean> => until(async () => (await reached()) > end / 5, 20_000);
+  const halfWay = (): Promise<boolean> => until(async () => (await reached()) > 1000, 30_000);
 
   const expectSame = async (): Promise<void> => {
     await caughtUp();
@@ -138,7 +138,7 @@ describe('A rebuild of the order read model beside a service under load', () => 
     const runs = [
       await finished(),
       await finished('--verify'),
-      await finished(...slowly),
+      await finished('--rate', '4000'),
       await finished('--from', String(end - 100)),
     ];
     const answers = await loads.end();
