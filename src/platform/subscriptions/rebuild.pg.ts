@@ -205,6 +205,8 @@ class Rebuild {
         await this.projection.reset(this.client);
       } else await copyLive(this.client, this.shadow);
       await indexShadow(this.client, this.shadow);
+      // Rows that were taken over are to be found by their indexes at once.
+      if (from !== undefined) await analyzeShadow(this.client, this.shadow);
       const state = { position: Math.min((from ?? 1) - 1, takenAt), events: 0, takenAt };
       await createState(this.client, this.shadow, fingerprint, state);
       return state;
