@@ -24,8 +24,11 @@ import { CallbackCounts } from './callbacks/callback-counts.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
 import { StatusController } from './checkout/status.controller.js';
 import { HealthController } from './ops/health.controller.js';
+import { measureRequests } from './ops/http-metrics.js';
 import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
+import { metrics } from './ops/metrics.module.js';
 import { serveOpenApi } from './ops/openapi.controller.js';
+import { FailureCounts } from './payments/failure-counts.js';
 import { BackgroundPool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
@@ -109,13 +112,21 @@ function edges(options: ServiceOptions): Provider[] {
     setting<MetricsAccess>(MetricsAccess, ({ gateway, opsPassword }) => ({
       password: gateway === 'sandbox' ? null : opsPassword,
     })),
-    { provide: CallbackCounts, useFactory: (registry: Registry) => new CallbackCounts(registry), inject: [Registry] },
+    {
+      provide: CallbackCounts,
+      useFactory: (registry: Registry, failures: FailureCounts) => new CallbackCounts(registry, failures),
+      inject: [Registry, FailureCounts],
+    },
+    ...metrics({
+      databaseUrl: options.databaseUrl,
+      dataDir: options.config.databaseUrl === null ? options.config.dataDir : null,
+    }),
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {
       provide: OrderFollower,
-      useFactory: (pool: Pool, reader: LogReader, store: EventStore) =>
-        new Follower({ pool, log: reader, appends: store, onError: warnOf(log) }, new OrderProjection()),
-      inject: [BackgroundPool, LogReader, EventStore],
+      useFactory: (pool: Pool, reader: LogReader, store: EventStore, failures: FailureCounts) =>
+        new Follower({ pool, log: reader, appends: store, onError: warnOf(log, failures) }, new OrderProjection()),
+      inject: [BackgroundPool, LogReader, EventStore, FailureCounts],
     },
     OrderReader,
     PaymentTerms,
@@ -135,6 +146,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   });
   app.useGlobalFilters(new ProblemFilter());
   serveOpenApi(app);
+  measureRequests(adapter.getInstance(), app.get(Registry));
   await app.init();
   if (config.apiKey !== null) await app.get(Applications).ensure('default', config.apiKey, 'bootstrap');
   return {

@@ -8,6 +8,7 @@ import {
 import { Interval } from '@nestjs/schedule';
 import type { Logger as Pino } from 'pino';
 import type { Pool } from 'pg';
+import { Registry } from 'prom-client';
 import { OrderFollower } from './api/order-reader.js';
 import { CustomerCreditReactor } from './customers/credit.job.js';
 import { CreditAccounts } from './customers/credit-streams.pg.js';
@@ -22,6 +23,7 @@ import { WebhookDelivery } from './fulfillment/webhook-delivery.job.js';
 import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
 import { WebhookReactor } from './fulfillment/webhook.job.js';
 import type { Clock } from './kernel/clock.js';
+import { FailureCounts } from './payments/failure-counts.js';
 import { Looks } from './payments/looks.pg.js';
 import { PaymentStreams } from './payments/payment-streams.pg.js';
 import { RefundJob, RefundReactor } from './payments/refund.job.js';
@@ -37,6 +39,7 @@ import { Follower, type FollowerDeps } from './platform/subscriptions/follower.p
 import type { Reactor } from './platform/subscriptions/projection.js';
 import { MatchJob } from './reconciliation/match.job.js';
 import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
+import { ReconcileMetrics } from './reconciliation/reconcile-metrics.js';
 
 const hourMs = 3_600_000;
 
@@ -139,6 +142,11 @@ const reactors = (options: BackgroundOptions): Provider[] => [
 
 /** What works behind the requests, and is stopped with the process. */
 export const background = (options: BackgroundOptions): Provider[] => [
+  {
+    provide: ReconcileMetrics,
+    useFactory: (registry: Registry, failures: FailureCounts) => new ReconcileMetrics(registry, failures),
+    inject: [Registry, FailureCounts],
+  },
   ReconcileJob,
   MatchJob,
   ...reactors(options),
@@ -159,8 +167,9 @@ export const background = (options: BackgroundOptions): Provider[] => [
       match: MatchJob,
       idempotency: IdempotencyKeys,
       requests: Pool,
+      failures: FailureCounts,
     ) => {
-      const deps = { pool, log: reader, appends: store, onError: warnOf(options.log) };
+      const deps = { pool, log: reader, appends: store, onError: warnOf(options.log, failures) };
       const followers = [...followersOf(payments, deps), ...followersOf(fulfillment, deps)];
       const tasks = {
         [refundTask]: refund.task,
@@ -191,6 +200,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       MatchJob,
       IdempotencyKeys,
       DatabasePool,
+      FailureCounts,
     ],
   },
 ];
@@ -200,9 +210,10 @@ const followersOf = ({ prompt, patient }: PaymentReactors, deps: FollowerDeps): 
   ...patient.map((reactor) => new Follower({ ...deps, options: { paceMs: 200 } }, reactor)),
 ];
 
-/** Says in the log what a follower could not pass. */
+/** Says in the log what a follower could not pass, and counts it. */
 export const warnOf =
-  (log: Pino) =>
+  (log: Pino, failures: FailureCounts) =>
   (name: string, error: unknown, position: number): void => {
+    failures.count('project', 'follower');
     log.error({ msg: 'a follower of the log failed', follower: name, position, error: String(error) });
   };

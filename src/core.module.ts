@@ -25,6 +25,7 @@ import { ApplyGatewayEventHandler, ApplyUnmatched } from './payments/gateway-eve
 import { ReconcilePageHandler } from './payments/history.handlers.js';
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
 import { CustomerCredit } from './payments/customer-credit.js';
+import { FailureCounts } from './payments/failure-counts.js';
 import { Looks } from './payments/looks.pg.js';
 import { PaymentGateway } from './payments/payment-gateway.js';
 import {
@@ -145,6 +146,7 @@ function platform(options: CoreOptions): Provider[] {
         return registry;
       },
     },
+    { provide: FailureCounts, useFactory: (registry: Registry) => new FailureCounts(registry), inject: [Registry] },
     ApiKeyGuard,
     IdempotencyInterceptor,
   ];

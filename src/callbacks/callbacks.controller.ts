@@ -62,8 +62,9 @@ export class CallbacksController implements OnModuleInit {
   ): Promise<void> {
     if (account !== 'default') throw new Refusal('not_found', 'There is no gateway account of this name.');
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const { result, reason } = await this.take(body, this.authentic(body, request), keptHeaders(request));
-    this.counts.count(result, reason);
+    const reading = this.authentic(body, request);
+    const { result, reason } = await this.take(body, reading, keptHeaders(request), reply);
+    this.counts.count(result, reason, reply.elapsedTime / 1000);
     describeSpan({
       'finality.callback.result': result,
       ...(reason !== null && { 'finality.callback.reason': reason }),
@@ -83,13 +84,18 @@ export class CallbacksController implements OnModuleInit {
     throw new Refusal('unauthorized', 'The signature is not valid.');
   }
 
-  private async take(body: Buffer, reading: CallbackReading, headers: Record<string, string>): Promise<Intake> {
+  private async take(
+    body: Buffer,
+    reading: CallbackReading,
+    headers: Record<string, string>,
+    reply: FastifyReply,
+  ): Promise<Intake> {
     try {
       return await withinTime(
         this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading), headers)),
       );
     } catch (error) {
-      this.counts.count('unavailable', null);
+      this.counts.count('unavailable', null, reply.elapsedTime / 1000);
       // So many claims about one payment at once that this one never had its turn: the gateway is to repeat it.
       if (error instanceof Conflict) throw new Refusal('service_unavailable', 'Not stored; please repeat.');
       throw error;

@@ -36,6 +36,8 @@ export interface ClaimedDelivery {
   sequence: number;
   type: WebhookType;
   correlationId: string;
+  /** When the event was recorded that it tells of. */
+  toldAt: Instant;
   /** The exact JSON text. */
   body: string;
   /** The number of the attempt that is to be made now, of all to this endpoint, from 1. */

@@ -32,6 +32,12 @@ export interface DecidedFulfillment extends LoadedFulfillment {
   added: readonly RecordedEvent[];
 }
 
+/** What a commit of this process said about a fulfilment. */
+export interface FulfillmentNews {
+  fulfillment: Fulfillment | null;
+  added: readonly RecordedEvent[];
+}
+
 export type FulfillmentDecision = (fulfillment: Fulfillment | null) => FulfillmentEvent[];
 
 const maxTries = 6;
@@ -39,11 +45,19 @@ const maxTries = 6;
 /** Loads fulfilments and appends what is decided about them; a lost race is decided again here and nowhere else. */
 @Injectable()
 export class FulfillmentStreams {
+  private readonly listeners = new Set<(news: FulfillmentNews) => void>();
+
   constructor(
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
+
+  /** Calls `listener`, which must not throw, after each commit by this process. Returns how to stop it. */
+  onDecided(listener: (news: FulfillmentNews) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
 
   /** A payment's fulfilment. Throws `StoreUnavailable`. */
   async load(paymentId: string): Promise<LoadedFulfillment> {
@@ -88,7 +102,9 @@ export class FulfillmentStreams {
     const appended = await this.store.append({ streamId, head, events: this.newEvents(events), metadata });
     const added = appended.outcome === 'appended' ? appended.events : [];
     const all = [...loaded.events, ...added];
-    return { ...loaded, fulfillment: foldFulfillment(all), events: all, added };
+    const fulfillment = foldFulfillment(all);
+    for (const listener of this.listeners) listener({ fulfillment, added });
+    return { ...loaded, fulfillment, events: all, added };
   }
 
   private newEvents(events: readonly FulfillmentEvent[]): NewEvent[] {

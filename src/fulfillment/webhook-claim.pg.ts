@@ -12,6 +12,7 @@ export interface ClaimedRow {
   sequence: number;
   type: WebhookType;
   correlation_id: string;
+  told_at: Instant;
   body: string;
   attempts: number;
   round_attempts: number;
@@ -70,7 +71,7 @@ from picked p
   left join webhook_endpoint e on e.id = p.endpoint_id and e.disabled_at is null
 where d.id = p.id and d.status = 'waiting' and (not p.failing or p.endpoint_id in (select id from probed))
 returning d.id, d.webhook_id, d.endpoint_id, d.application_id, d.payment_id, d.sequence, d.type, d.attempts,
-  d.round_attempts, d.round_began_at, d.lease, w.correlation_id, w.body, e.url, e.secret,
+  d.round_attempts, d.round_began_at, d.lease, w.correlation_id, w.created_at as told_at, w.body, e.url, e.secret,
   case when e.previous_secret_until > $1 then e.previous_secret end as previous,
   e.failing_since, e.failures, e.paused_until, e.warned_at`;
 
@@ -86,6 +87,7 @@ export function claimedOf(row: ClaimedRow): ClaimedDelivery {
     sequence: row.sequence,
     type: row.type,
     correlationId: row.correlation_id,
+    toldAt: row.told_at,
     body: row.body,
     attempt: row.attempts + 1,
     roundAttempt: row.round_attempts + 1,

@@ -17,7 +17,7 @@ import {
 import { EndpointStreams } from './endpoint-streams.pg.js';
 import { acceptFulfillment, giveUpFulfillment, reportFulfillment } from './fulfillment.js';
 import { FulfillmentStreams, type FulfillmentDecision } from './fulfillment-streams.pg.js';
-import { readAnswer, type FulfillmentAnswer } from './webhook-answer.js';
+import { readAnswer, type DeliveryOutcome, type FulfillmentAnswer } from './webhook-answer.js';
 import { WebhookOutbox } from './webhook-outbox.pg.js';
 import { WebhookClient, type WebhookResponse } from './webhook.client.js';
 
@@ -34,6 +34,18 @@ const leaseSeconds = 20;
 const patienceMs = 5000;
 const keptAnswerBytes = 1024;
 
+/** An attempt of this process that was recorded, or a delivery that it ended without one. */
+export interface DeliveryNews {
+  delivery: ClaimedDelivery;
+  /** Null where nothing was sent, because there is no endpoint to send it to. */
+  outcome: DeliveryOutcome | null;
+  durationMs: number;
+  next: DeliveryNext;
+  /** Why its endpoint was disabled just now; null where it was not. */
+  disabled: EndpointHealth['disabled'];
+  at: Instant;
+}
+
 /**
  * Sends what waits in the outbox. Safe with any number of replicas: each delivery is claimed. What an attempt means is
  * told to the fulfilment and to the endpoint's stream before the attempt's record is committed, so that nothing recorded is
@@ -43,6 +55,7 @@ const keptAnswerBytes = 1024;
 export class WebhookDelivery {
   private readonly log = new Logger(WebhookDelivery.name);
   private readonly inHand = new Set<Promise<void>>();
+  private readonly listeners = new Set<(news: DeliveryNews) => void>();
   private readonly cut = new AbortController();
   private toFailing = 0;
   private claiming: Promise<void> | null = null;
@@ -58,6 +71,12 @@ export class WebhookDelivery {
   ) {
     // Every attempt under way listens.
     setMaxListeners(2 * atOnce, this.cut.signal);
+  }
+
+  /** Calls `listener`, which must not throw, after each recorded attempt. Returns how to stop it. */
+  onAttempt(listener: (news: DeliveryNews) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Takes as much of what is due as there is room for, and goes on while there is more; a slow one holds up no other. */
@@ -120,7 +139,18 @@ export class WebhookDelivery {
   private async deliver(delivery: ClaimedDelivery, tell: Facts): Promise<void> {
     const { target } = delivery;
     if (target) await this.attempt(delivery, target, tell);
-    else await this.finish(delivery, null, { status: 'dead' }, delivery.health);
+    else await this.end(delivery);
+  }
+
+  /** There is no endpoint to send it to. */
+  private async end(delivery: ClaimedDelivery): Promise<void> {
+    const next = { status: 'dead' } as const;
+    const held = await this.finish(delivery, null, next, delivery.health);
+    if (held) this.report({ delivery, outcome: null, durationMs: 0, next, disabled: null, at: this.clock.now() });
+  }
+
+  private report(news: DeliveryNews): void {
+    for (const listener of this.listeners) listener(news);
   }
 
   private async attempt(delivery: ClaimedDelivery, target: Target, tell: Facts): Promise<void> {
@@ -136,6 +166,7 @@ export class WebhookDelivery {
     const { status, outcome, durationMs } = response;
     const record: AttemptRecord = { at, durationMs, status, outcome, answer: keptAnswer(response.body) };
     const held = await this.finish(delivery, record, next, health, () => this.tellOwner(delivery, health, now));
+    if (held) this.report({ delivery, outcome, durationMs, next, disabled: health.disabled, at: now });
     if (!held) this.log.warn({ msg: 'an attempt outlived its lease', messageId, endpointId: delivery.endpointId });
     else if (outcome !== 'success') this.tell(delivery, response, next);
   }

@@ -15,6 +15,7 @@ import {
 import { judge, maxAnswerBytes, type Verdict } from './answers.js';
 import { connectionTo, type Connection } from './connection.client.js';
 import { WireError } from './fields.js';
+import type { GatewayMetrics, GatewayOperation } from './gateway-metrics.js';
 import { Breaker, Outcome, repeated, type BreakerState, type KeyName, type Told } from './resilience.client.js';
 
 export interface OxaPayOptions {
@@ -57,6 +58,7 @@ const longestRetryAfterSeconds = 86_400;
 const unreadableInARow = 5;
 
 export interface Call {
+  operation: GatewayOperation;
   method: 'GET' | 'POST';
   path: string;
   /** The header that carries the key; null where none is asked for. */
@@ -96,6 +98,7 @@ export class Exchange {
   constructor(
     private readonly http: HttpService,
     options: OxaPayOptions,
+    private readonly metrics: GatewayMetrics | null = null,
   ) {
     this.options = { ...defaults, ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') };
     const { baseUrl, connectMs, breakerOpenMs } = this.options;
@@ -130,6 +133,7 @@ export class Exchange {
     const connection = connectionTo(baseUrl, { keepAlive: false, connectMs });
     try {
       const { told } = await this.breakers[keyNameOf(call)].run(() => this.send(call, connection, createMs, read));
+      if (told.kind === 'held') this.metrics?.skipped('breaker');
       switch (told.kind) {
         case 'ok':
           return told.value;
@@ -162,7 +166,9 @@ export class Exchange {
       if (held) return held;
       const began = performance.now();
       await this.turn();
-      end += performance.now() - began;
+      const waitedMs = performance.now() - began;
+      this.metrics?.waited(waitedMs / 1000);
+      end += waitedMs;
       return breaker.run(() => this.send(call, this.questions, Math.min(requestMs, leftMs()), read));
     };
     const { told } = await repeated(attempt, { tries, pauseMs, leftMs });
@@ -177,6 +183,7 @@ export class Exchange {
         if (told.status === 429) throw new GatewayDenies('OxaPay is busy (429)', told.retryAfterSeconds);
         throw new GatewayUnavailable(`OxaPay is busy (${told.status})`, told.retryAfterSeconds);
       case 'held':
+        this.metrics?.skipped('breaker');
         if (told.denied) throw new GatewayDenies(told.reason);
         throw new GatewayUnavailable(told.reason, told.retryAfterSeconds);
       case 'failed':
@@ -188,6 +195,7 @@ export class Exchange {
     try {
       await this.options.budget.take();
     } catch (error) {
+      this.metrics?.skipped('budget');
       throw new GatewayNotAsked(`OxaPay was not asked: ${error instanceof Error ? error.message : 'no turn'}`);
     }
   }
@@ -198,7 +206,9 @@ export class Exchange {
       `OxaPay ${call.method}`,
       { kind: SpanKind.CLIENT, attributes: { 'url.path': call.path } },
       async (tell) => {
+        const began = performance.now();
         const outcome = await this.sendNow(call, connection, timeMs, read);
+        this.metrics?.answered(call.operation, outcome.told, (performance.now() - began) / 1000);
         tell({ 'finality.outcome': outcome.told.kind });
         return outcome;
       },

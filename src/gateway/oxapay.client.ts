@@ -1,5 +1,5 @@
 import type { HttpService } from '@nestjs/axios';
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 
 import { msOf, type Instant } from '../kernel/clock.js';
 import type { LosslessJson } from '../kernel/json.js';
@@ -17,6 +17,7 @@ import {
 import { readCurrencies, readInvoice, readPaymentPage, readPayoutPage, readSentPayout } from './answers.js';
 import { Exchange, type Call, type OxaPayOptions } from './exchange.client.js';
 import { isId, WireError } from './fields.js';
+import { GatewayMetrics, type GatewayOperation } from './gateway-metrics.js';
 import { invoiceBody } from './invoice-request.js';
 import { payoutBody } from './payout-request.js';
 import { pricesOf, readCoinPrices, readFiatPrices } from './prices.js';
@@ -27,11 +28,11 @@ import { readCallback, readPayment, readPayout } from './wire.js';
 export class OxaPayGateway extends PaymentGateway {
   private readonly exchange: Exchange;
 
-  /** A `registry` gets a gauge of the breakers. */
+  /** A `registry` gets what is measured of the gateway. */
   constructor(http: HttpService, options: OxaPayOptions, registry?: Registry) {
     super();
-    this.exchange = new Exchange(http, options);
-    if (registry) gaugeOf(registry, () => this.breakers());
+    const metrics = registry ? new GatewayMetrics(registry, () => this.breakers()) : null;
+    this.exchange = new Exchange(http, options, metrics);
   }
 
   /** Called by Nest first of all: what works in the background is waited for next. */
@@ -51,13 +52,19 @@ export class OxaPayGateway extends PaymentGateway {
 
   override async openInvoice(request: InvoiceRequest): Promise<OpenedInvoice> {
     const body = invoiceBody(request);
-    const call: Call = { method: 'POST', path: '/payment/invoice', key: 'merchant_api_key', body };
+    const call: Call = {
+      operation: 'open_invoice',
+      method: 'POST',
+      path: '/payment/invoice',
+      key: 'merchant_api_key',
+      body,
+    };
     return this.exchange.once(call, 'invoice', readInvoice);
   }
 
   override async sendPayout(request: PayoutRequest): Promise<{ trackId: string }> {
     const body = payoutBody(request);
-    const call: Call = { method: 'POST', path: '/payout', key: 'payout_api_key', body };
+    const call: Call = { operation: 'send_payout', method: 'POST', path: '/payout', key: 'payout_api_key', body };
     return this.exchange.once(call, 'payout', readSentPayout);
   }
 
@@ -81,68 +88,58 @@ export class OxaPayGateway extends PaymentGateway {
   }
 
   override findPayment(trackId: string): Promise<GatewayReport | null> {
-    return this.find('/payment', 'merchant_api_key', trackId, readPayment);
+    return this.find({ operation: 'find_payment', path: '/payment', key: 'merchant_api_key' }, trackId, readPayment);
   }
 
   override findPayout(trackId: string): Promise<PayoutReport | null> {
-    return this.find('/payout', 'payout_api_key', trackId, readPayout);
+    return this.find({ operation: 'find_payout', path: '/payout', key: 'payout_api_key' }, trackId, readPayout);
   }
 
   override listPayments(query: { from: Instant; to: Instant; page: number }): Promise<ReportPage> {
-    return this.list(`/payment?${pageQuery(query)}`, 'merchant_api_key', readPaymentPage);
+    return this.list('list_payments', `/payment?${pageQuery(query)}`, 'merchant_api_key', readPaymentPage);
   }
 
   override listPayouts(query: { from: Instant; to: Instant; page: number }): Promise<PayoutPage> {
-    return this.list(`/payout?${pageQuery(query)}`, 'payout_api_key', readPayoutPage);
+    return this.list('list_payouts', `/payout?${pageQuery(query)}`, 'payout_api_key', readPayoutPage);
   }
 
   override acceptedCurrencies(): Promise<string[]> {
-    return this.list('/payment/accepted-currencies', 'merchant_api_key', readCurrencies);
+    return this.list('accepted_currencies', '/payment/accepted-currencies', 'merchant_api_key', readCurrencies);
   }
 
   /** States' currencies are left out where their list cannot be had: coins are priced all the same. */
   override async prices(): Promise<ReadonlyMap<string, string>> {
     const [coins, fiats] = await Promise.all([
-      this.list('/common/prices', null, readCoinPrices),
-      this.list('/common/fiats', null, readFiatPrices).catch(noneWhereUnavailable),
+      this.list('prices', '/common/prices', null, readCoinPrices),
+      this.list('prices', '/common/fiats', null, readFiatPrices).catch(noneWhereUnavailable),
     ]);
     return pricesOf(coins, fiats);
   }
 
   private async find<T extends { trackId: string }>(
-    path: string,
-    key: Call['key'],
+    { operation, path, key }: Omit<Call, 'method'>,
     trackId: string,
     read: (data: LosslessJson | undefined) => T,
   ): Promise<T | null> {
     // Such an id would change the path, and the gateway gives out none like it.
     if (!isId(trackId)) return null;
-    return this.exchange.ask({ method: 'GET', path: `${path}/${trackId}`, key }, (data) => {
+    return this.exchange.ask({ operation, method: 'GET', path: `${path}/${trackId}`, key }, (data) => {
       const report = read(data);
       if (report.trackId !== trackId) throw new WireError('wrong_type', 'track_id');
       return report;
     });
   }
 
-  private async list<T>(path: string, key: Call['key'], read: (data: LosslessJson | undefined) => T): Promise<T> {
-    const answer = await this.exchange.ask({ method: 'GET', path, key }, read);
+  private async list<T>(
+    operation: GatewayOperation,
+    path: string,
+    key: Call['key'],
+    read: (data: LosslessJson | undefined) => T,
+  ): Promise<T> {
+    const answer = await this.exchange.ask({ operation, method: 'GET', path, key }, read);
     if (answer === null) throw new GatewayUnavailable('OxaPay does not know the list (404)');
     return answer;
   }
-}
-
-const breakerLevels: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 };
-
-function gaugeOf(registry: Registry, breakers: () => Record<KeyName, BreakerState>): Gauge {
-  return new Gauge({
-    name: 'finality_gateway_breaker_state',
-    help: 'Whether the gateway is asked, by the key that requests carry: 0 yes, 1 one request to see how it fares, 2 no',
-    labelNames: ['key'],
-    registers: [registry],
-    collect() {
-      for (const [key, state] of Object.entries(breakers())) this.set({ key }, breakerLevels[state]);
-    },
-  });
 }
 
 function noneWhereUnavailable(error: unknown): ReadonlyMap<string, string> {

@@ -1,5 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../kernel/clock.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock, type Instant } from '../kernel/clock.js';
 import type { JsonObject } from '../kernel/json.js';
 import type { EventMetadata, NewEvent, RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
@@ -37,6 +37,17 @@ export interface Decided extends LoadedPayment {
   fresh: boolean;
 }
 
+/** What a commit of this process said about a payment. */
+export interface PaymentNews {
+  /** As it was; null for one that has just begun. */
+  before: Payment | null;
+  payment: Payment;
+  /** Empty where a message changed nothing. */
+  added: readonly RecordedEvent[];
+  /** When the message came that was applied; null where there was none. */
+  receivedAt: Instant | null;
+}
+
 /** Decides upon a payment; `orderTaken` tells that another payment of its order is open or paid. */
 export type Decision = (payment: Payment, orderTaken: boolean) => PaymentEvent[];
 
@@ -61,12 +72,20 @@ const maxTries = 8;
 export class PaymentStreams {
   /** The last decision in hand for each payment; the next one waits for it. */
   private readonly turns = new Map<string, Promise<void>>();
+  private readonly listeners = new Set<(news: PaymentNews) => void>();
+  private readonly log = new Logger(PaymentStreams.name);
 
   constructor(
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
+
+  /** Calls `listener` after each commit about a payment by this process. Returns how to stop it. */
+  onDecided(listener: (news: PaymentNews) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
 
   /** Throws `Refusal('not_found')` where there is no such payment. */
   async load(id: string): Promise<LoadedPayment> {
@@ -99,8 +118,17 @@ export class PaymentStreams {
     const terms = event.data;
     const head = { version: 0, hash: null };
     const metadata = this.metadata(terms.applicationId, cause);
-    await this.store.append({ streamId: terms.id, head, events: this.newEvents([event]), metadata, keys });
-    return this.load(terms.id);
+    const outcome = await this.store.append({
+      streamId: terms.id,
+      head,
+      events: this.newEvents([event]),
+      metadata,
+      keys,
+    });
+    const loaded = await this.load(terms.id);
+    const added = outcome.outcome === 'appended' ? outcome.events : [];
+    this.tell({ before: null, payment: loaded.payment, added, receivedAt: null });
+    return loaded;
   }
 
   /**
@@ -181,7 +209,21 @@ export class PaymentStreams {
     });
     if (outcome.outcome === 'duplicate') return { ...current, added: [], fresh: false };
     const all = [...current.events, ...outcome.events];
-    return { ...current, payment: foldPayment(all), events: all, added: outcome.events, fresh: true };
+    const payment = foldPayment(all);
+    const receivedAt = message?.receivedAt ?? null;
+    this.tell({ before: current.payment, payment, added: outcome.events, receivedAt });
+    return { ...current, payment, events: all, added: outcome.events, fresh: true };
+  }
+
+  /** What is committed stays so, whatever a listener makes of it. */
+  private tell(news: PaymentNews): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(news);
+      } catch (error) {
+        this.log.error({ msg: 'a listener to payments failed', error: String(error) });
+      }
+    }
   }
 
   private metadata(applicationId: string, cause: Cause): EventMetadata {

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { Interval } from '@nestjs/schedule';
 import type { PoolClient } from 'pg';
@@ -8,12 +8,14 @@ import { Ids } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { ReconcilePage, type PageHeard } from '../payments/history.handlers.js';
 import { Looks, type ClaimedLook, type Look } from '../payments/looks.pg.js';
-import { GatewayUnavailable } from '../payments/payment-gateway.js';
+import { GatewayDenies, GatewayNotAsked, GatewayUnavailable } from '../payments/payment-gateway.js';
+import type { FailureCause } from '../payments/failure-counts.js';
 import { GiveUp, Reconcile } from '../payments/payment.handlers.js';
 import type { Cause, LoadedPayment } from '../payments/payment-streams.pg.js';
 import { inSpan } from '../platform/spans.js';
 import { originOf } from '../platform/trace-context.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
+import { ReconcileMetrics } from './reconcile-metrics.js';
 import { isLastLook, lookAfter, nextLook, spansOf, type Span } from './reconcile.js';
 
 /** Keeps the time of each payment's next look in step with its events. */
@@ -82,6 +84,7 @@ export class ReconcileJob {
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
+    @Optional() @Inject(ReconcileMetrics) private readonly metrics: ReconcileMetrics | null = null,
   ) {}
 
   /** Takes as many due looks as there is room for; a slow one holds up no other. */
@@ -95,7 +98,9 @@ export class ReconcileJob {
       await this.sweepWhereMany(now, lease);
       const room = atOnce - this.inHand.size;
       if (room > 0) for (const { id } of await this.looks.claim(now, lease, room)) this.begin(id, lease);
+      this.metrics?.ran(true);
     } catch (error) {
+      this.metrics?.ran(false);
       this.log.warn({ msg: 'no look at a payment could be claimed', error: String(error) });
     } finally {
       this.claiming = false;
@@ -127,9 +132,11 @@ export class ReconcileJob {
     try {
       const loaded = await this.commands.execute<Reconcile, LoadedPayment>(new Reconcile(id, cause));
       this.failures = 0;
+      this.metrics?.looked('done');
       await this.looks.done(new Map([[id, await this.afterLook(loaded, now, cause)]]), lease);
     } catch (error) {
       const unavailable = error instanceof GatewayUnavailable;
+      this.metrics?.looked(causeOf(error));
       if (unavailable) this.countFailure(now);
       this.log[unavailable ? 'warn' : 'error']({
         msg: 'a payment could not be looked up',
@@ -186,6 +193,7 @@ export class ReconcileJob {
     } catch (error) {
       const now = this.clock.now();
       if (error instanceof GatewayUnavailable) this.countFailure(now);
+      this.metrics?.unheard(causeOf(error));
       this.log.warn({ msg: 'the history of payments could not be read', error: String(error) });
       await sweep.release(addSeconds(now, againSeconds)).catch(() => undefined);
     }
@@ -196,6 +204,7 @@ export class ReconcileJob {
       const now = this.clock.now();
       const heard = await this.commands.execute<ReconcilePage, PageHeard>(new ReconcilePage({ from, to }, page, cause));
       this.failures = 0;
+      this.metrics?.heard(heard.payments.length);
       const next = new Map<string, Instant | null>();
       for (const loaded of heard.payments) next.set(loaded.payment.terms.id, await this.afterLook(loaded, now, cause));
       await sweep.heard(next, this.clock.now());
@@ -203,6 +212,12 @@ export class ReconcileJob {
       if (open === 0 || page >= heard.lastPage || heard.lastPage - page > open) return;
     }
   }
+}
+
+function causeOf(error: unknown): FailureCause<'reconcile'> {
+  if (error instanceof GatewayNotAsked) return 'not_asked';
+  if (error instanceof GatewayDenies) return 'denied';
+  return error instanceof GatewayUnavailable ? 'unavailable' : 'error';
 }
 
 /** The looks that a sweep has claimed and has not done yet. */

@@ -252,6 +252,7 @@ export class OutboxClient implements Public {
       sequence,
       type: webhook.type,
       correlationId: webhook.correlationId,
+      toldAt: webhook.createdAt,
       body,
       attempt: row.attempts + 1,
       roundAttempt: row.roundAttempts + 1,

@@ -188,11 +188,12 @@ function claimsOf({ streamId, message, keys }: Member): string[] {
   return claims;
 }
 
-type Public = Pick<EventStore, keyof EventStore>;
+/** What is only measured of it is left out. */
+type Public = Omit<Pick<EventStore, keyof EventStore>, 'appends' | 'unknownOutcomes' | 'connections'>;
 
 /** One process's event store: the network and the queue between it and the database, with what goes wrong there. */
 export class StoreClient implements Public {
-  private readonly listeners = new Set<(position: number) => void>();
+  private readonly listeners = new Set<(position: number, events: readonly RecordedEvent[]) => void>();
 
   constructor(
     private readonly world: World,
@@ -237,7 +238,7 @@ export class StoreClient implements Public {
     const outcome = await this.write(member);
     await this.world.io(this.life, 'store.append.after');
     if (outcome.outcome === 'appended' && outcome.events.length > 0)
-      for (const listener of this.listeners) listener(outcome.position);
+      for (const listener of this.listeners) listener(outcome.position, outcome.events);
     return outcome;
   }
 
@@ -273,7 +274,7 @@ export class StoreClient implements Public {
     return matched;
   }
 
-  onAppended(listener: (position: number) => void): () => void {
+  onAppended(listener: (position: number, events: readonly RecordedEvent[]) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }

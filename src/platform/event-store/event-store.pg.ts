@@ -1,7 +1,16 @@
 import type { Pool } from 'pg';
 import type { RecordedEvent } from '../../kernel/event.js';
 import { createPool } from '../database/database.pg.js';
-import { noStream, StoreUnavailable, type Append, type Appended, type InboxMessage, type Stream } from './append.js';
+import {
+  Conflict,
+  KeyTaken,
+  noStream,
+  StoreUnavailable,
+  type Append,
+  type Appended,
+  type InboxMessage,
+  type Stream,
+} from './append.js';
 import { holderOf, holdersOf } from './append-outcome.pg.js';
 import { traceAppend } from './append-span.js';
 import { memberOf, type Member } from './append-statement.pg.js';
@@ -32,12 +41,24 @@ const sessionSettings = {
 
 const maxMessages = 200;
 
+/** What came of an append; `refused` where its values were. */
+export const appendOutcomes = ['appended', 'duplicate', 'conflict', 'key_taken', 'unavailable', 'refused'] as const;
+type AppendOutcome = (typeof appendOutcomes)[number];
+
 /** The event store: streams in the tables `event`, `inbox` and `stream_key`, over a pool of its own. */
 export class EventStore {
   private readonly pool: Pool;
   private readonly appender: GroupAppender;
   private readonly reader: StreamReader;
-  private readonly listeners = new Set<(position: number) => void>();
+  private readonly listeners = new Set<(position: number, events: readonly RecordedEvent[]) => void>();
+  private readonly tally: Record<AppendOutcome, number> = {
+    appended: 0,
+    duplicate: 0,
+    conflict: 0,
+    key_taken: 0,
+    unavailable: 0,
+    refused: 0,
+  };
   private closing: Promise<void> | null = null;
 
   constructor(options: EventStoreOptions) {
@@ -113,7 +134,7 @@ export class EventStore {
   }
 
   /** Calls `listener` after each commit of events by this process. Returns how to stop it. */
-  onAppended(listener: (position: number) => void): () => void {
+  onAppended(listener: (position: number, events: readonly RecordedEvent[]) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
@@ -121,6 +142,21 @@ export class EventStore {
   /** Appends that wait for a statement; beyond `maxWaiting` they are refused. */
   get queued(): number {
     return this.appender.queued;
+  }
+
+  /** Appends of this process so far, by what came of them. */
+  get appends(): Readonly<Record<AppendOutcome, number>> {
+    return this.tally;
+  }
+
+  /** Statements of this process so far of which nobody knew whether they were carried out; most were sent again. */
+  get unknownOutcomes(): number {
+    return this.appender.unknownOutcomes;
+  }
+
+  /** How its connections are used now. */
+  get connections(): Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'> {
+    return this.pool;
   }
 
   /** Finishes what was accepted and refuses everything new. */
@@ -134,13 +170,24 @@ export class EventStore {
     if (member.events.length === 0 && member.message === null) {
       return { outcome: 'appended', position: 0, version: member.head.version, events: [] };
     }
-    const outcome = await this.appender.append(member);
-    if (outcome.outcome === 'appended' && outcome.events.length > 0) this.wake(outcome.position);
+    const outcome = await this.counted(this.appender.append(member));
+    if (outcome.outcome === 'appended' && outcome.events.length > 0) this.wake(outcome.position, outcome.events);
     return outcome;
   }
 
-  private wake(position: number): void {
-    for (const listener of this.listeners) listener(position);
+  private async counted(append: Promise<Appended>): Promise<Appended> {
+    try {
+      const outcome = await append;
+      this.tally[outcome.outcome]++;
+      return outcome;
+    } catch (error) {
+      this.tally[outcomeOf(error)]++;
+      throw error;
+    }
+  }
+
+  private wake(position: number, events: readonly RecordedEvent[]): void {
+    for (const listener of this.listeners) listener(position, events);
   }
 
   private async ask<T>(question: () => Promise<T>): Promise<T> {
@@ -151,4 +198,10 @@ export class EventStore {
       throw error instanceof TypeError ? error : unavailable(error);
     }
   }
+}
+
+function outcomeOf(error: unknown): AppendOutcome {
+  if (error instanceof Conflict) return 'conflict';
+  if (error instanceof KeyTaken) return 'key_taken';
+  return error instanceof StoreUnavailable ? 'unavailable' : 'refused';
 }

@@ -34,6 +34,8 @@ export class GroupAppender {
   private readonly busy = new Set<string>();
   private inFlight = 0;
   private idle: (() => void)[] = [];
+  /** Statements so far of which nobody knew whether they were carried out. */
+  unknownOutcomes = 0;
 
   constructor(
     private readonly pool: Pool,
@@ -93,13 +95,22 @@ export class GroupAppender {
   private async write(members: readonly Member[]): Promise<Written[]> {
     for (const pause of retryDelaysMs) {
       try {
-        return await writeTogether(this.pool, members);
+        return await this.send(members);
       } catch (error) {
         if (faultOf(error) !== 'unknown') throw error;
         await delay(pause);
       }
     }
-    return writeTogether(this.pool, members);
+    return this.send(members);
+  }
+
+  private async send(members: readonly Member[]): Promise<Written[]> {
+    try {
+      return await writeTogether(this.pool, members);
+    } catch (error) {
+      if (faultOf(error) === 'unknown') this.unknownOutcomes++;
+      throw error;
+    }
   }
 
   private async answer(waiting: Waiting, outcome: Appended | null): Promise<void> {
