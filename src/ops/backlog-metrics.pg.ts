@@ -88,10 +88,17 @@ export class BacklogMetrics {
       return null;
     });
     const readings = await Promise.race([found, gaveUp]);
-    for (const { name } of backlog.gauges) this.gauges.get(name)?.reset();
+    for (const { name, labels } of backlog.gauges) this.forget(name, labels);
     for (const reading of readings ?? []) this.show(reading);
     this.up.set({ backlog: backlog.name }, readings === null ? 0 : 1);
     if (readings === null) this.failed.inc({ backlog: backlog.name });
+  }
+
+  /** A gauge without labels is 0 when it is reset, which as a time would be the oldest of all. */
+  private forget(name: string, labels: readonly string[]): void {
+    const gauge = this.gauges.get(name);
+    gauge?.reset();
+    if (labels.length === 0) gauge?.remove();
   }
 
   private show({ gauge, labels = {}, value }: Reading): void {

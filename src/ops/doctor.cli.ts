@@ -1,31 +1,50 @@
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
 import { openWriters } from '../platform/event-store/open-writers.pg.js';
 import type { Report } from './command.cli.js';
+import { dataDiskOf } from './data-disk.pg.js';
 import type { Workspace } from './workspace.pg.js';
+
+/** What is looked at; each has its place in the runbook, docs/operations.md. */
+export const doctorChecks = [
+  'configuration',
+  'public URL',
+  'database',
+  'durability',
+  'connections',
+  'disk',
+  'clocks',
+  'gateway',
+  'log',
+  'followers',
+  'jobs',
+  'deliveries',
+  'callbacks',
+  'reviews',
+  'reconciliation',
+] as const;
+type Check = (typeof doctorChecks)[number];
 
 /** What the doctor found about one thing, and what to do where it is not well. */
 export interface Finding {
-  check: string;
+  check: Check;
   status: 'ok' | 'warn' | 'fail';
   detail: string;
   advice: string | null;
 }
 
-const ok = (check: string, detail: string): Finding => ({ check, status: 'ok', detail, advice: null });
-const warn = (check: string, detail: string, advice: string): Finding => ({ check, status: 'warn', detail, advice });
-const fail = (check: string, detail: string, advice: string): Finding => ({ check, status: 'fail', detail, advice });
+const ok = (check: Check, detail: string): Finding => ({ check, status: 'ok', detail, advice: null });
+const warn = (check: Check, detail: string, advice: string): Finding => ({ check, status: 'warn', detail, advice });
+const fail = (check: Check, detail: string, advice: string): Finding => ({ check, status: 'fail', detail, advice });
 
 /** Checks configuration, database, gateway, clocks and backlog. It changes nothing. */
 export async function doctor(workspace: Workspace): Promise<Report> {
-  const checks = [configuration, server, clocks, gateway, log, followers, jobs, deliveries, evidence, looks];
   const findings: Finding[] = [];
-  for (const check of checks) {
+  for (const [check, look] of looksAt) {
     try {
-      findings.push(...(await check(workspace)));
+      findings.push(...(await look(workspace)));
     } catch (error) {
-      findings.push(
-        fail(check.name, error instanceof Error ? error.message : String(error), 'Look at the database and its log.'),
-      );
+      const detail = error instanceof Error ? error.message : String(error);
+      findings.push(fail(check, detail, 'Look at the database and its log.'));
     }
   }
   const mark = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL' } as const;
@@ -86,6 +105,37 @@ async function server({ pool }: Workspace): Promise<Finding[]> {
   return found;
 }
 
+const crowdedFrom = 0.8;
+
+/** A server that has none left refuses the next process, or this one the next time it needs more. */
+async function connections({ pool }: Workspace): Promise<Finding[]> {
+  const { rows } = await pool.query<{ used: number; most: number }>(
+    `select count(*)::int as used, current_setting('max_connections')::int as most from pg_stat_activity
+     where backend_type = 'client backend'`,
+  );
+  const { used = 0, most = 0 } = rows[0] ?? {};
+  const text = `${String(used)} of ${String(most)} in use`;
+  return [
+    used < most * crowdedFrom
+      ? ok('connections', text)
+      : warn('connections', text, 'Raise max_connections of PostgreSQL: each process of Finality may take some 45.'),
+  ];
+}
+
+const tightBelow = 0.2;
+const fullBelow = 0.1;
+
+/** Only the embedded database's disk can be seen from here. */
+async function disk({ config, env }: Workspace): Promise<Finding[]> {
+  const found = env['DATABASE_URL'] === undefined ? await dataDiskOf(config.dataDir) : null;
+  if (found === null) return [];
+  const left = found.freeBytes / found.sizeBytes;
+  const text = `${(found.freeBytes / 1e9).toFixed(1)} GB free (${(left * 100).toFixed(0)} %) where DATA_DIR is`;
+  const advice = 'Make room, or move DATA_DIR while the service is stopped: without any, nothing can be stored.';
+  if (left < fullBelow) return [fail('disk', text, advice)];
+  return [left < tightBelow ? warn('disk', text, advice) : ok('disk', text)];
+}
+
 async function clocks({ pool }: Workspace): Promise<Finding[]> {
   const before = process.hrtime.bigint();
   const { rows } = await pool.query<{ ms: string }>(
@@ -140,12 +190,14 @@ async function followers({ pool }: Workspace): Promise<Finding[]> {
     const behind = watermark - position;
     if (error !== null)
       return fail(
-        name,
-        `stopped after position ${String(position)}: ${error.slice(0, 200)}`,
+        'followers',
+        `${name} stopped after position ${String(position)}: ${error.slice(0, 200)}`,
         'Mend the cause; it goes on by itself and skips nothing.',
       );
-    const text = `${String(behind)} events behind`;
-    return behind > lagAllowed ? warn(name, text, 'Is the service running? Followers work inside it.') : ok(name, text);
+    const text = `${name}: ${String(behind)} events behind`;
+    return behind > lagAllowed
+      ? warn('followers', text, 'Is the service running? Followers work inside it.')
+      : ok('followers', text);
   });
 }
 
@@ -162,7 +214,7 @@ async function jobs({ pool }: Workspace): Promise<Finding[]> {
   return [
     failed === '0'
       ? ok('jobs', text)
-      : warn('jobs', text, 'See the timeline of the payments whose refunds were given up.'),
+      : warn('jobs', text, 'See the payments that they are for: finality timeline <payment>, and docs/operations.md.'),
   ];
 }
 
@@ -202,8 +254,22 @@ async function evidence({ pool }: Workspace): Promise<Finding[]> {
   return [
     rows.length === 0
       ? ok('callbacks', text)
-      : warn('callbacks', text, 'Look at table inbox: money may have come that no payment accounts for.'),
+      : warn('callbacks', text, 'Money may have come that no payment accounts for: finality callbacks list'),
   ];
+}
+
+const patienceHours = 24;
+
+async function reviews({ pool }: Workspace): Promise<Finding[]> {
+  const { rows } = await pool.query<{ open: string; hours: number | null }>(
+    `select count(*)::text as open,
+       (extract(epoch from now() - min((state->'payment'->'money'->'review'->>'openedAt')::timestamptz)) / 3600)::int as hours
+     from payment_view where review = 'open'`,
+  );
+  const { open = '0', hours = null } = rows[0] ?? {};
+  if (hours === null) return [ok('reviews', 'no payment waits for a person')];
+  const text = `${open} payments wait for a person, the oldest for ${String(Math.max(0, hours))} h`;
+  return [hours < patienceHours ? ok('reviews', text) : warn('reviews', text, 'Decide them: finality review list')];
 }
 
 async function looks({ pool }: Workspace): Promise<Finding[]> {
@@ -218,7 +284,24 @@ async function looks({ pool }: Workspace): Promise<Finding[]> {
       : warn(
           'reconciliation',
           `${text}, ${late} are over 10 minutes late`,
-          'Is the service running, and does the gateway answer?',
+          'Is the service running, and does the gateway answer? To ask it now: finality reconcile',
         ),
   ];
 }
+
+/** In this order, so that what explains the rest comes first. */
+const looksAt: readonly [Check, (workspace: Workspace) => Promise<Finding[]>][] = [
+  ['configuration', configuration],
+  ['database', server],
+  ['connections', connections],
+  ['disk', disk],
+  ['clocks', clocks],
+  ['gateway', gateway],
+  ['log', log],
+  ['followers', followers],
+  ['jobs', jobs],
+  ['deliveries', deliveries],
+  ['callbacks', evidence],
+  ['reviews', reviews],
+  ['reconciliation', looks],
+];

@@ -11,7 +11,8 @@ import { labelsOf, type Label } from '../payments/standing.js';
 import { currencyLabel } from './currency-label.js';
 
 /** How a payment ended. `paid_late` and `underpaid` are `paid` and `expired` with the reason that matters most. */
-export type Ending = 'paid' | 'paid_late' | 'underpaid' | 'expired' | 'refused' | 'cancelled' | 'rejected';
+const endings = ['paid', 'paid_late', 'underpaid', 'expired', 'refused', 'cancelled', 'rejected'] as const;
+type Ending = (typeof endings)[number];
 
 const labels: readonly Label[] = [
   'underpaid',
@@ -54,6 +55,7 @@ export class PaymentMetrics {
   private readonly contradicted: Counter<'kind' | 'witness'>;
   private readonly corrected: Counter<'kind'>;
   private readonly refunds: Counter<'step'>;
+  private readonly currencies = new Set<string>();
 
   constructor(
     registry: Registry,
@@ -120,7 +122,7 @@ export class PaymentMetrics {
   private hearEvent(payment: Payment, event: PaymentEvent, { actor }: RecordedEvent): void {
     switch (event.type) {
       case 'PaymentRequested':
-        this.created.inc({ currency: currencyLabel(event.data.currency) });
+        this.create(currencyLabel(event.data.currency));
         return;
       case 'PaymentPaid':
         this.hearPaid(payment, event.data);
@@ -151,6 +153,14 @@ export class PaymentMetrics {
         this.hearTrouble(payment, event);
         this.hearRefund(event);
     }
+  }
+
+  private create(currency: string): void {
+    this.created.inc({ currency });
+    if (this.currencies.has(currency)) return;
+    this.currencies.add(currency);
+    // Before the first of its payments ends: see `begin`.
+    for (const status of endings) this.finished.inc({ status, currency }, 0);
   }
 
   private hearPaid(payment: Payment, { at, late, witness }: { at: Instant; late: boolean; witness: Witness }): void {
