@@ -16,18 +16,9 @@ export type GatewayOperation = (typeof gatewayOperations)[number];
 
 /**
  * What came of one request. `unauthorized`: our key was refused (401, 403); `throttled`: we were told to slow down (429);
- * `busy`: any other "not now"; `unreadable`: an answer that has not the agreed shape; `no_answer`: none in time, or none at all.
+ * `busy`: any other "not now"; `unreadable`: an answer that has not the agreed shape; `failed`: a server error, no answer in time, or none at all.
  */
-const outcomes = [
-  'ok',
-  'not_found',
-  'refused',
-  'unauthorized',
-  'throttled',
-  'busy',
-  'unreadable',
-  'no_answer',
-] as const;
+const outcomes = ['ok', 'not_found', 'refused', 'unauthorized', 'throttled', 'busy', 'unreadable', 'failed'] as const;
 type GatewayOutcome = (typeof outcomes)[number];
 
 /** Seconds; a request is cut off after 10. */
@@ -108,7 +99,7 @@ function outcomeOf(told: Told<unknown>): GatewayOutcome {
     case 'busy':
       return told.status === 429 ? 'throttled' : 'busy';
     case 'failed':
-      return told.unreadable ? 'unreadable' : 'no_answer';
+      return told.unreadable ? 'unreadable' : 'failed';
     case 'held':
       // What is held was not sent: it never comes here.
       return 'busy';

@@ -6,7 +6,7 @@ import { createPool } from '../platform/database/database.pg.js';
 import { backlogs, type Backlog, type Reading } from './backlogs.pg.js';
 
 /** A scrape within this time of the last gets the same answers. */
-const holdsMs = 2000;
+const holdsMs = 1000;
 /** A question to the database that takes longer is given up, so that a scrape is answered in any case. */
 const statementMs = 1500;
 const patienceMs = 4000;
@@ -43,6 +43,7 @@ export class BacklogMetrics {
       help: 'How often a backlog could not be read',
       labelNames: ['backlog'],
       registers: [registry],
+      collect: () => this.fresh(),
     });
     for (const { name, gauges } of backlogs) {
       this.failed.inc({ backlog: name }, 0);
