@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { doctor, type Finding } from '../../src/ops/doctor.cli.js';
+import type { Workspace } from '../../src/ops/workspace.pg.js';
+import { readConfig } from '../../src/platform/config.js';
+import { testDatabase, type TestDatabase } from '../support/database.js';
+import { freePort } from '../support/service.js';
+
+describe('The doctor', () => {
+  let database: TestDatabase;
+  let sandboxPort: number;
+  beforeAll(async () => {
+    database = await testDatabase();
+    sandboxPort = await freePort();
+  });
+  afterAll(() => database.drop());
+
+  const findings = async (environment: Record<string, string> = {}): Promise<Finding[]> => {
+    const env = { SANDBOX_PORT: String(sandboxPort), ...environment };
+    // It looks at no more of a workspace than this.
+    const workspace = { config: readConfig(env), env, pool: database.pool } as unknown as Workspace;
+    const report = await doctor(workspace);
+    return 'json' in report ? (report.json as Finding[]) : [];
+  };
+  const finding = async (check: Finding['check'], environment = {}): Promise<Finding | undefined> =>
+    (await findings(environment)).find((each) => each.check === check);
+
+  it('tells of payments that have waited for a person for over a day, and which command lists them', async () => {
+    expect(await finding('reviews')).toMatchObject({ status: 'ok', detail: 'no payment waits for a person' });
+    const wait = (hours: number) =>
+      database.pool.query(
+        `insert into payment_view (payment_id, application_id, order_id, status, labels, amount, currency, fulfillable, fulfillment,
+           created_at, version, state, review)
+         select gen_random_uuid(), gen_random_uuid(), 'o', 'expired', '{}', 5, 'USD', false, 'none', now(), 1,
+           json_build_object('payment', json_build_object('money', json_build_object('review',
+             json_build_object('openedAt', now() - make_interval(hours => $1))))), 'open'`,
+        [hours],
+      );
+    await wait(3);
+    expect(await finding('reviews')).toMatchObject({
+      status: 'ok',
+      detail: '1 payments wait for a person, the oldest for 3 h',
+    });
+    await wait(30);
+    expect(await finding('reviews')).toMatchObject({
+      status: 'warn',
+      detail: '2 payments wait for a person, the oldest for 30 h',
+      advice: expect.stringContaining('finality review list'),
+    });
+  });
+
+  it('looks at the disk where the embedded database is used, and only there', async () => {
+    expect(await finding('disk', { DATA_DIR: '.' })).toMatchObject({
+      detail: expect.stringMatching(/GB free \(\d+ %\)/),
+    });
+    expect(await finding('disk', { DATA_DIR: '.', DATABASE_URL: database.url })).toBeUndefined();
+    expect(await finding('disk', { DATA_DIR: './no-such-directory' })).toBeUndefined();
+  });
+
+  it('counts the connections to the server', async () => {
+    expect(await finding('connections')).toMatchObject({ detail: expect.stringMatching(/^\d+ of \d+ in use$/) });
+  });
+
+  it('names every follower that is stopped, under the one heading that the runbook has for them', async () => {
+    await database.pool.query(`insert into subscription (name, error) values ('orders', 'planted'), ('looks', null)`);
+    const followers = (await findings()).filter(({ check }) => check === 'followers');
+    expect(followers.map(({ status, detail }) => [status, detail])).toEqual([
+      ['ok', 'looks: 0 events behind'],
+      ['fail', 'orders stopped after position 0: planted'],
+    ]);
+  });
+
+  it('goes on where one thing cannot be looked at', async () => {
+    // Nothing has made the tables of the jobs here.
+    const all = await findings();
+    expect(all.find(({ check }) => check === 'jobs')).toMatchObject({ status: 'fail' });
+    expect(all.at(-1)).toMatchObject({ check: 'reconciliation', status: 'ok' });
+  });
+});
