@@ -21,7 +21,7 @@ import { OxaPayGateway } from './gateway/oxapay.client.js';
 import { Clock } from './kernel/clock.js';
 import { Ids } from './kernel/ids.js';
 import { CreateInvoiceHandler } from './payments/create-invoice.handlers.js';
-import { ApplyGatewayEventHandler, ApplyUnmatched } from './payments/gateway-event.handlers.js';
+import { ApplyGatewayEventHandler, ApplyUnmatched, PaymentEvents } from './payments/gateway-event.handlers.js';
 import { ReconcilePageHandler } from './payments/history.handlers.js';
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
 import { CustomerCredit } from './payments/customer-credit.js';
@@ -40,6 +40,7 @@ import { ReviewDesk } from './payments/review-desk.js';
 import { StreamReviewDesk } from './payments/review-desk.handlers.js';
 import { Poll } from './payments/poll.handlers.js';
 import { PayoutEvents } from './payments/payout-event.handlers.js';
+import { ReprocessMessageHandler } from './payments/reprocess.handlers.js';
 import { RequestRefundHandler } from './payments/refund.handlers.js';
 import { RefundJob } from './payments/refund.job.js';
 import { RefundLooks } from './payments/refund-looks.job.js';
@@ -165,6 +166,7 @@ function payments({ config }: CoreOptions): Provider[] {
               config.gateway === 'sandbox' ? `http://127.0.0.1:${String(config.sandboxPort)}/v1` : config.oxapayBaseUrl,
             merchantKey: config.merchantKeys[0] ?? '',
             payoutKey: config.payoutKeys[0] ?? '',
+            callbackKeys: { merchant: config.merchantKeys, payout: config.payoutKeys },
             userAgent: `Finality/${version}`,
             budget: new RequestBudget(pool, config.gatewayRequestsPerSecond),
             // What fails in the sandbox was made to fail there, and whoever did that wants to go on.
@@ -178,7 +180,9 @@ function payments({ config }: CoreOptions): Provider[] {
     Policies,
     Simulations,
     { provide: Looks, useFactory: (pool: Pool) => new Looks(pool), inject: [DatabasePool] },
+    PaymentEvents,
     ApplyUnmatched,
+    ReprocessMessageHandler,
     InvoiceOpener,
     Poll,
     CreateInvoiceHandler,

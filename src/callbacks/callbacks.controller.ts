@@ -3,8 +3,9 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { fitsType, verifyCallback, type SignerKind } from '../gateway/signature.js';
-import { contentOf, readCallback, type CallbackReading } from '../gateway/wire.js';
+import { maySpeak, saidIn } from '../gateway/callback.js';
+import { verifyCallback } from '../gateway/signature.js';
+import { readCallback, type CallbackReading } from '../gateway/wire.js';
 import { Refusal } from '../kernel/refusal.js';
 import { Conflict } from '../platform/event-store/append.js';
 import type { Intake } from '../payments/evidence.js';
@@ -78,7 +79,7 @@ export class CallbacksController implements OnModuleInit {
     const signature = request.headers['hmac'];
     const signer = verifyCallback(body, signature, this.keys);
     const reading = signer && readCallback(body);
-    if (signer && reading && fits(signer, reading)) return reading;
+    if (signer && reading && maySpeak(signer, reading)) return reading;
     this.counts.count('rejected', signer ? 'wrong_key' : signature ? 'wrong_signature' : 'no_signature');
     this.limit.spend('refused', request.ip);
     throw new Refusal('unauthorized', 'The signature is not valid.');
@@ -92,7 +93,7 @@ export class CallbacksController implements OnModuleInit {
   ): Promise<Intake> {
     try {
       return await withinTime(
-        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, evidence(reading), headers)),
+        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, saidIn(reading), headers)),
       );
     } catch (error) {
       this.counts.count('unavailable', null, reply.elapsedTime / 1000);
@@ -119,16 +120,6 @@ function keptHeaders({ headers, raw }: FastifyRequest): Record<string, string> {
 function rawHeader(raw: readonly string[], name: string): string | undefined {
   const at = raw.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
   return at < 0 ? undefined : raw[at + 1];
-}
-
-/** A payout's callback is signed with the payout key, every other with the merchant's: neither key speaks for the other. */
-function fits(signer: SignerKind, reading: CallbackReading): boolean {
-  const kind = reading.kind === 'unreadable' ? reading.about : reading.kind;
-  return kind === null || fitsType(signer, kind);
-}
-
-function evidence(reading: CallbackReading): ApplyGatewayEvent['reading'] {
-  return reading.kind === 'unreadable' ? reading : { ...reading, content: contentOf(reading.report) };
 }
 
 async function withinTime<T>(work: Promise<T>): Promise<T> {

@@ -6,6 +6,8 @@ import type { LosslessJson } from '../kernel/json.js';
 import {
   GatewayUnavailable,
   PaymentGateway,
+  type CallbackSays,
+  type CallbackSignature,
   type GatewayReport,
   type InvoiceRequest,
   type OpenedInvoice,
@@ -14,6 +16,7 @@ import {
   type PayoutRequest,
   type ReportPage,
 } from '../payments/payment-gateway.js';
+import { maySpeak, saidIn } from './callback.js';
 import { readCurrencies, readInvoice, readPaymentPage, readPayoutPage, readSentPayout } from './answers.js';
 import { Exchange, type Call, type OxaPayOptions } from './exchange.client.js';
 import { isId, WireError } from './fields.js';
@@ -22,17 +25,27 @@ import { invoiceBody } from './invoice-request.js';
 import { payoutBody } from './payout-request.js';
 import { pricesOf, readCoinPrices, readFiatPrices } from './prices.js';
 import type { BreakerState, KeyName } from './resilience.client.js';
+import { verifyCallback } from './signature.js';
 import { readCallback, readPayment, readPayout } from './wire.js';
+
+/** All keys that callbacks may be signed with, several of a kind while keys are being rotated. */
+interface CallbackKeys {
+  merchant: readonly string[];
+  payout: readonly string[];
+}
 
 /** OxaPay behind the port: which of its routes answers what (REST v1; docs.oxapay.com). */
 export class OxaPayGateway extends PaymentGateway {
   private readonly exchange: Exchange;
+  private readonly callbackKeys: CallbackKeys;
 
   /** A `registry` gets what is measured of the gateway. */
-  constructor(http: HttpService, options: OxaPayOptions, registry?: Registry) {
+  constructor(http: HttpService, options: OxaPayOptions & { callbackKeys?: CallbackKeys }, registry?: Registry) {
     super();
     const metrics = registry ? new GatewayMetrics(registry, () => this.breakers()) : null;
     this.exchange = new Exchange(http, options, metrics);
+    // Those that requests carry sign callbacks in any case.
+    this.callbackKeys = options.callbackKeys ?? { merchant: [options.merchantKey], payout: [options.payoutKey] };
   }
 
   /** Called by Nest first of all: what works in the background is waited for next. */
@@ -77,14 +90,13 @@ export class OxaPayGateway extends PaymentGateway {
     return earlier.paymentUrl.slice(0, -earlier.trackId.length) + trackId;
   }
 
-  override readCallback(body: Buffer): GatewayReport | null {
-    const reading = readCallback(body);
-    return reading.kind === 'payment' ? reading.report : null;
+  override readCallback(body: Buffer): CallbackSays {
+    return saidIn(readCallback(body));
   }
 
-  override readPayoutCallback(body: Buffer): PayoutReport | null {
-    const reading = readCallback(body);
-    return reading.kind === 'payout' ? reading.report : null;
+  override signatureOf(body: Buffer, headers: Readonly<Record<string, string>> | null): CallbackSignature {
+    const signer = verifyCallback(body, headers?.['hmac'], this.callbackKeys);
+    return { signer, fits: signer !== null && maySpeak(signer, readCallback(body)) };
   }
 
   override findPayment(trackId: string): Promise<GatewayReport | null> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { v5 } from 'uuid';
 import type { Instant } from '../kernel/clock.js';
 import type { InboxMessage } from '../platform/event-store/append.js';
 import { currentCorrelation } from '../platform/spans.js';
@@ -30,6 +31,16 @@ export function messageOf(
   const digest = createHash('sha256').update(evidence.source).update('\n').update(content).update('\n').digest();
   return { ...evidence, digest, status, reason };
 }
+
+/** What is kept of a callback that was not applied when it came. */
+export type Kept = Pick<InboxMessage, 'id' | 'source' | 'body' | 'headers' | 'receivedAt'>;
+
+/**
+ * A kept callback as evidence of the payment that it turned out to be about. The id is the same however often it is
+ * made, so that whoever applies the same callback at the same moment counts as one.
+ */
+export const copyOf = ({ id, source, body, headers, receivedAt }: Kept, subject: string, content: string) =>
+  messageOf({ id: v5('matched', id), source, subject, content, body, headers: headers ?? null, receivedAt });
 
 /** What became of a callback: `applied` (also where it changed nothing), or kept for the operator. */
 export interface Intake {

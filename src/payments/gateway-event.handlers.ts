@@ -2,12 +2,18 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { addMinutes, Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
-import { Conflict, EventStore, StoreUnavailable, type InboxMessage } from '../platform/event-store/event-store.pg.js';
+import {
+  Conflict,
+  EventStore,
+  StoreUnavailable,
+  type InboxMessage,
+  type StoredMessage,
+} from '../platform/event-store/event-store.pg.js';
 import { applyReport, type Claim } from './decisions.js';
 import { Looks } from './looks.pg.js';
-import { callbackSource, causeOf, messageOf, type Intake } from './evidence.js';
-import { PaymentGateway, type GatewayReport, type PayoutReport } from './payment-gateway.js';
-import { PaymentStreams, type Cause, type Decision, type LoadedPayment } from './payment-streams.pg.js';
+import { callbackSource, causeOf, copyOf, messageOf, type Intake } from './evidence.js';
+import { PaymentGateway, type CallbackSays, type GatewayReport } from './payment-gateway.js';
+import { PaymentStreams, type Cause, type Decided, type LoadedPayment } from './payment-streams.pg.js';
 import { PayoutEvents } from './payout-event.handlers.js';
 import { isReportable, isWithoutInvoice, type Payment, type PaymentEvent, type Reportable } from './payment.js';
 
@@ -17,10 +23,7 @@ export const trackKeyScope = 'track:default';
 export class ApplyGatewayEvent {
   constructor(
     readonly body: Buffer,
-    readonly reading:
-      | { kind: 'payment'; report: GatewayReport; content: string }
-      | { kind: 'payout'; report: PayoutReport; content: string }
-      | { kind: 'unreadable'; reason: string; trackId: string | null },
+    readonly reading: CallbackSays,
     /** What came with it, as it is to be kept. */
     readonly headers: Readonly<Record<string, string>> | null = null,
   ) {}
@@ -28,6 +31,77 @@ export class ApplyGatewayEvent {
 
 /** What arrived, before anything is made of it. */
 type Came = Pick<InboxMessage, 'body' | 'headers'>;
+
+type Found = LoadedPayment & { payment: Reportable };
+
+/** Callbacks about payments: whose they are, and what follows from them. */
+@Injectable()
+export class PaymentEvents {
+  constructor(
+    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
+    @Inject(EventStore) private readonly store: EventStore,
+    @Inject(Looks) private readonly looks: Looks,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
+  async find(report: GatewayReport): Promise<Found | 'identity_mismatch' | null> {
+    const byOrder = report.orderId !== null && isUuid(report.orderId) ? await this.streams.find(report.orderId) : null;
+    if (byOrder && isAbout(byOrder.payment, report)) return { ...byOrder, payment: byOrder.payment };
+    const holder = await this.store.streamOf(trackKeyScope, report.trackId);
+    if (holder === null) return byOrder && !mayLackInvoice(byOrder.payment) ? 'identity_mismatch' : null;
+    if (report.orderId !== null && report.orderId !== holder) return 'identity_mismatch';
+    const { payment, ...rest } = await this.streams.load(holder);
+    return isAbout(payment, report) ? { ...rest, payment } : null;
+  }
+
+  /** Appends the message and what follows from it. Throws `StoreUnavailable`, and `Conflict` where races are lost on end. */
+  async decide(
+    loaded: Found,
+    report: GatewayReport,
+    message: InboxMessage,
+    by: Pick<Cause, 'actor' | 'correlationId'> = causeOf(message),
+    now: Instant = message.receivedAt,
+  ): Promise<Decided> {
+    const cause = { ...by, causationId: message.id };
+    const decided = await this.streams.decide(
+      loaded.payment.terms.id,
+      cause,
+      (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now, orderTaken }),
+      { message, loaded },
+    );
+    // A paid payment that is said to have ended otherwise: the gateway itself is asked what is true.
+    if (decided.payment.status === 'paid' && endedOtherwise.has(report.status))
+      await this.looks.dueNow(decided.payment.terms.id, this.clock.now());
+    return decided;
+  }
+
+  /**
+   * Applies a kept callback to its payment now, once, and notes that it was. Gives what `find` does where it has none.
+   * Throws as `decide`.
+   */
+  async match(
+    kept: StoredMessage,
+    { report, content }: { report: GatewayReport; content: string },
+    by: Pick<Cause, 'actor' | 'correlationId'>,
+  ): Promise<Decided | 'identity_mismatch' | null> {
+    const found = await this.find(report);
+    if (found === null || found === 'identity_mismatch') return found;
+    const { id } = found.payment.terms;
+    const message = copyOf(kept, report.trackId, content);
+    const isApplied = async (): Promise<boolean> => (await this.store.messageAt(id, message.digest)) !== null;
+    const before = { ...found, added: [], fresh: false };
+    const decided = (await isApplied())
+      ? before
+      : await this.decide(found, report, message, by, this.clock.now()).catch(async (error: unknown) => {
+          // Whoever applied it at the same moment has done all there was to do.
+          if (error instanceof Conflict && (await isApplied())) return before;
+          throw error;
+        });
+    await this.store.markMatched(null, kept.digest);
+    return decided;
+  }
+}
 
 /** Stores evidence and its effect in one commit; resolves only when both are durable. Throws `StoreUnavailable`. */
 @CommandHandler(ApplyGatewayEvent)
@@ -40,6 +114,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Looks) private readonly looks: Looks,
+    @Inject(PaymentEvents) private readonly payments: PaymentEvents,
     @Inject(PayoutEvents) private readonly payouts: PayoutEvents,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
@@ -62,12 +137,12 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   }
 
   private async apply(report: GatewayReport, message: InboxMessage): Promise<Intake> {
-    const found = await this.find(report);
+    const found = await this.payments.find(report);
     if (found === 'identity_mismatch') return this.quarantine(message, found, report.trackId);
     if (found === null) {
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
-      const appeared = await this.find(report);
+      const appeared = await this.payments.find(report);
       if (appeared === null || appeared === 'identity_mismatch') {
         // Where it names a payment of ours, that one's invoice is at the gateway and was never recorded.
         if (await this.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
@@ -80,36 +155,13 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     return this.decide(found, report, message);
   }
 
-  private async decide(loaded: LoadedPayment, report: GatewayReport, message: InboxMessage): Promise<Intake> {
-    const cause = causeOf(message);
-    const decided = await this.streams.decide(
-      loaded.payment.terms.id,
-      cause,
-      (payment, orderTaken) =>
-        reportUpon(payment, report, { witness: 'callback', now: message.receivedAt, orderTaken }),
-      { message, loaded },
-    );
-    // A paid payment that is said to have ended otherwise: the gateway itself is asked what is true.
-    if (decided.payment.status === 'paid' && endedOtherwise.has(report.status))
-      await this.looks.dueNow(decided.payment.terms.id, this.clock.now());
-    return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
+  private async decide(loaded: Found, report: GatewayReport, message: InboxMessage): Promise<Intake> {
+    const { fresh } = await this.payments.decide(loaded, report, message);
+    return { result: fresh ? 'applied' : 'duplicate', reason: null };
   }
 
   private async names({ orderId }: GatewayReport): Promise<boolean> {
     return orderId !== null && isUuid(orderId) && (await this.streams.find(orderId)) !== null;
-  }
-
-  /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
-  private async find(
-    report: GatewayReport,
-  ): Promise<(LoadedPayment & { payment: Reportable }) | 'identity_mismatch' | null> {
-    const byOrder = report.orderId !== null && isUuid(report.orderId) ? await this.streams.find(report.orderId) : null;
-    if (byOrder && isAbout(byOrder.payment, report)) return { ...byOrder, payment: byOrder.payment };
-    const holder = await this.store.streamOf(trackKeyScope, report.trackId);
-    if (holder === null) return byOrder && !mayLackInvoice(byOrder.payment) ? 'identity_mismatch' : null;
-    if (report.orderId !== null && report.orderId !== holder) return 'identity_mismatch';
-    const { payment, ...rest } = await this.streams.load(holder);
-    return isAbout(payment, report) ? { ...rest, payment } : null;
   }
 
   private async quarantine(came: Came, reason: string, trackId: string | null): Promise<Intake> {
@@ -166,41 +218,22 @@ export const reportUpon = (payment: Payment, report: GatewayReport, claim: Claim
 @Injectable()
 export class ApplyUnmatched {
   constructor(
-    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
-    @Inject(Ids) private readonly ids: Ids,
-    @Inject(Clock) private readonly clock: Clock,
+    @Inject(PaymentEvents) private readonly payments: PaymentEvents,
   ) {}
 
-  /** Returns how many were applied to the payment that holds the track id. */
-  async apply(trackId: string, cause: Cause): Promise<number> {
+  /** Returns how many there were for the payment that holds the track id. */
+  async apply(trackId: string, { correlationId }: Cause): Promise<number> {
     const kept = await this.store.openMessages(callbackSource, trackId);
-    // What is in quarantine was not believed when it came, and is not now.
+    // What is in quarantine was not believed when it came, and is not now unless an operator says so.
     const open = kept.filter((message) => message.status === 'unmatched');
     const holder = open.length > 0 ? await this.store.streamOf(trackKeyScope, trackId) : null;
     if (holder === null) return 0;
-    for (const { body, headers, digest, receivedAt } of open) {
-      const report = this.gateway.readCallback(body);
+    for (const message of open) {
+      const said = this.gateway.readCallback(message.body);
       // Who names another order was sent to a track id that has since become ours, and speaks of something else.
-      if (!report || (report.orderId !== null && report.orderId !== holder)) continue;
-      const message: InboxMessage = {
-        id: this.ids.next(),
-        digest,
-        source: callbackSource,
-        subject: trackId,
-        status: 'applied',
-        reason: null,
-        body,
-        headers,
-        receivedAt,
-      };
-      const { correlationId } = cause;
-      const by = { actor: 'gateway', correlationId, causationId: message.id };
-      const decision: Decision = (payment, orderTaken) =>
-        reportUpon(payment, report, { witness: 'callback', now: this.clock.now(), orderTaken });
-      await this.streams.decide(holder, by, decision, { message });
-      await this.store.markMatched(null, digest);
+      if (said.kind === 'payment') await this.payments.match(message, said, { actor: 'gateway', correlationId });
     }
     return open.length;
   }

@@ -22,16 +22,13 @@ export abstract class PaymentGateway {
   abstract listPayments(query: { from: Instant; to: Instant; page: number }): Promise<ReportPage>;
 
   /**
-   * What a stored callback says; null where it is not one about a payment. Pure: it asks nobody. Needed again when a
-   * callback that came before its payment was known is matched later.
+   * What a stored callback says. Pure: it asks nobody, and any bytes give a reading. Needed again when a callback that
+   * came before its payment was known, or that an earlier version could not read, is applied later.
    */
-  abstract readCallback(body: Buffer): GatewayReport | null;
+  abstract readCallback(body: Buffer): CallbackSays;
 
-  /**
-   * The same for a callback about a payout; null where it is not one. Needed again when it came before the payout's
-   * track id was known here.
-   */
-  abstract readPayoutCallback(body: Buffer): PayoutReport | null;
+  /** Whose key, of those that are configured now, made the signature that was kept with a callback. Pure. */
+  abstract signatureOf(body: Buffer, headers: Readonly<Record<string, string>> | null): CallbackSignature;
 
   /** Symbols that the merchant's account accepts. Throws `GatewayUnavailable`. */
   abstract acceptedCurrencies(): Promise<string[]>;
@@ -132,6 +129,19 @@ export interface ReportedTransfer {
   confirmations: number | null;
   /** When the gateway saw it. */
   seenAt: Instant | null;
+}
+
+/** What the bytes of a callback say; `content` is one text for one content, however it was written. */
+export type CallbackSays =
+  | { kind: 'payment'; report: GatewayReport; content: string }
+  | { kind: 'payout'; report: PayoutReport; content: string }
+  | { kind: 'unreadable'; reason: string; trackId: string | null };
+
+export interface CallbackSignature {
+  /** Null: no key that is configured now. */
+  signer: 'merchant' | 'payout' | 'both' | null;
+  /** Whether that key may speak of what the callback is about: one for payouts cannot speak for a payment. */
+  fits: boolean;
 }
 
 export interface ReportPage {

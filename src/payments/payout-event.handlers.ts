@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
-import { EventStore, type InboxMessage } from '../platform/event-store/event-store.pg.js';
-import { callbackSource, causeOf, messageOf, pollSource, type Intake } from './evidence.js';
+import { EventStore, type InboxMessage, type StoredMessage } from '../platform/event-store/event-store.pg.js';
+import { callbackSource, causeOf, copyOf, messageOf, pollSource, type Intake } from './evidence.js';
 import { PaymentGateway, type PayoutReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decided } from './payment-streams.pg.js';
 import type { Payment, PaymentEvent, Witness } from './payment.js';
@@ -32,14 +32,14 @@ export class PayoutEvents {
 
   /** A callback; kept until its payout is known where it is not. Throws `StoreUnavailable`. */
   async receive(report: PayoutReport, message: InboxMessage): Promise<Intake> {
-    const applied = await this.match(report, message);
-    if (applied) return applied;
+    const applied = await this.apply(report, message);
+    if (applied) return intakeOf(applied);
     const kept = await this.store.recordMessage(null, { ...message, status: 'unmatched', reason: 'payout' });
     // The payout may have been recorded between the look and the store; whoever comes second finds the other.
-    const appeared = await this.match(report, message);
+    const appeared = await this.apply(report, message);
     if (appeared) {
       await this.store.markMatched(null, message.digest);
-      return appeared;
+      return intakeOf(appeared);
     }
     // The answer that told its track id may have been lost: then it is found in the payout history by our reference.
     const ours = report.description === null ? null : readReference(report.description);
@@ -52,21 +52,34 @@ export class PayoutEvents {
     const kept = await this.store.openMessages(callbackSource, trackId);
     // What is in quarantine was not believed when it came, and is not now.
     const open = kept.filter(({ status }) => status === 'unmatched');
-    for (const { body, headers, digest, receivedAt } of open) {
-      const report = this.gateway.readPayoutCallback(body);
-      if (report?.trackId !== trackId) continue;
-      const evidence = {
-        id: this.ids.next(),
-        source: callbackSource,
-        subject: trackId,
-        content: body,
-        body,
-        headers,
-        receivedAt,
-      };
-      if (await this.match(report, { ...messageOf(evidence), digest })) await this.store.markMatched(null, digest);
+    for (const message of open) {
+      const said = this.gateway.readCallback(message.body);
+      if (said.kind === 'payout' && said.report.trackId === trackId)
+        await this.match(message, said, { actor: 'gateway', correlationId: message.id });
     }
     return open.length;
+  }
+
+  /** The payment that gives money back by this payout; null where the payout is not known here. Throws `StoreUnavailable`. */
+  find({ trackId }: PayoutReport): Promise<string | null> {
+    return this.store.streamOf(payoutKeyScope, trackId);
+  }
+
+  /** Applies a kept callback to its payout now, once, and notes that it was. Null where the payout is not known. */
+  async match(
+    kept: StoredMessage,
+    { report, content }: { report: PayoutReport; content: string },
+    by: Pick<Cause, 'actor' | 'correlationId'>,
+  ): Promise<Decided | null> {
+    const holder = await this.find(report);
+    if (holder === null) return null;
+    const message = copyOf(kept, report.trackId, content);
+    const known = await this.store.messageAt(holder, message.digest);
+    const decided = known
+      ? { ...(await this.streams.load(holder)), added: [], fresh: false }
+      : await this.apply(report, message, by);
+    if (decided) await this.store.markMatched(null, kept.digest);
+    return decided;
   }
 
   /** The gateway's own answer about a payout of this payment. */
@@ -88,10 +101,14 @@ export class PayoutEvents {
     return first.fresh ? first : this.streams.decide(paymentId, by, decision);
   }
 
-  private async match(report: PayoutReport, message: InboxMessage): Promise<Intake | null> {
-    const holder = await this.store.streamOf(payoutKeyScope, report.trackId);
+  private async apply(
+    report: PayoutReport,
+    message: InboxMessage,
+    by: Pick<Cause, 'actor' | 'correlationId'> = causeOf(message),
+  ): Promise<Decided | null> {
+    const holder = await this.find(report);
     if (holder === null) return null;
-    const cause = causeOf(message);
+    const cause = { ...by, causationId: message.id };
     const decided = await this.streams.decide(
       holder,
       cause,
@@ -100,7 +117,7 @@ export class PayoutEvents {
     );
     const refund = refundsOf(decided.payment).find(({ trackId }) => trackId === report.trackId);
     if (refund?.status === 'submitted' && failures.has(report.status)) await this.askFor(holder, refund.number, cause);
-    return { result: decided.fresh ? 'applied' : 'duplicate', reason: null };
+    return decided;
   }
 
   /** Has the gateway asked soon: what it says unasked is not believed alone. It is asked in any case, only later. */
@@ -111,6 +128,8 @@ export class PayoutEvents {
     });
   }
 }
+
+const intakeOf = ({ fresh }: Decided): Intake => ({ result: fresh ? 'applied' : 'duplicate', reason: null });
 
 function reportUpon(payment: Payment, report: PayoutReport, witness: Witness, now: string): PaymentEvent[] {
   const refund = refundsOf(payment).find(({ trackId }) => trackId === report.trackId);

@@ -599,17 +599,19 @@ describe('asking for prices', () => {
 describe('a stored callback', () => {
   it('is read again without asking anybody', () => {
     const gateway = gatewayAt(baseUrl);
-    expect(gateway.readCallback(sample('published-webhook-invoice-paid'))).toMatchObject({ trackId: '151811887' });
-    expect(gateway.readCallback(sample('published-webhook-payout-failed'))).toBeNull();
-    expect(gateway.readCallback(Buffer.from('rubbish'))).toBeNull();
-    expect(gateway.readPayoutCallback(sample('published-webhook-payout-failed'))).toMatchObject({
-      trackId: '227652478',
-      status: 'failed',
-      txHash: null,
-      description: 'Order #12345',
+    expect(gateway.readCallback(sample('published-webhook-invoice-paid'))).toMatchObject({
+      kind: 'payment',
+      report: { trackId: '151811887' },
     });
-    expect(gateway.readPayoutCallback(sample('published-webhook-invoice-paid'))).toBeNull();
-    expect(gateway.readPayoutCallback(Buffer.from('rubbish'))).toBeNull();
+    expect(gateway.readCallback(sample('published-webhook-payout-failed'))).toMatchObject({
+      kind: 'payout',
+      report: { trackId: '227652478', status: 'failed', txHash: null, description: 'Order #12345' },
+    });
+    expect(gateway.readCallback(Buffer.from('rubbish'))).toEqual({
+      kind: 'unreadable',
+      reason: 'not_json',
+      trackId: null,
+    });
     expect(server.received).toHaveLength(0);
   });
 });

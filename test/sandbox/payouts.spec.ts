@@ -3,7 +3,12 @@ import { HttpService } from '@nestjs/axios';
 import axios from 'axios';
 import { OxaPayGateway } from '../../src/gateway/oxapay.client.js';
 import { instantFromMs } from '../../src/kernel/clock.js';
-import { GatewayOutcomeUnknown, GatewayRefused, type PayoutRequest } from '../../src/payments/payment-gateway.js';
+import {
+  GatewayOutcomeUnknown,
+  GatewayRefused,
+  type CallbackSays,
+  type PayoutRequest,
+} from '../../src/payments/payment-gateway.js';
 import { hmac, merchantKey, payoutKey, World } from './support.js';
 
 let world: World;
@@ -50,7 +55,8 @@ async function sentAs(description: string): Promise<string[]> {
   return reports.filter((report) => report.description === description).map(({ trackId }) => trackId);
 }
 
-const told = () => world.receiver.calls.map(({ body }) => gateway.readPayoutCallback(body));
+const told = () => world.receiver.calls.map(({ body }) => reportIn(gateway.readCallback(body)));
+const reportIn = (said: CallbackSays) => (said.kind === 'payout' ? said.report : null);
 
 const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(

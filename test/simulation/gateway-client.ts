@@ -1,12 +1,15 @@
 import { msOf, type Instant } from '../../src/kernel/clock.js';
 import type { LosslessJson } from '../../src/kernel/json.js';
 import { judge, readInvoice, readPaymentPage, type Verdict } from '../../src/gateway/answers.js';
+import { saidIn } from '../../src/gateway/callback.js';
 import { readCallback, readPayment } from '../../src/gateway/wire.js';
 import {
   GatewayOutcomeUnknown,
   GatewayRefused,
   GatewayUnavailable,
   PaymentGateway,
+  type CallbackSays,
+  type CallbackSignature,
   type GatewayReport,
   type InvoiceRequest,
   type OpenedInvoice,
@@ -93,13 +96,12 @@ export class GatewayClient extends PaymentGateway {
     return readPaymentPage(data);
   }
 
-  override readCallback(body: Buffer): GatewayReport | null {
-    const reading = readCallback(body);
-    return reading.kind === 'payment' ? reading.report : null;
+  override readCallback(body: Buffer): CallbackSays {
+    return saidIn(readCallback(body));
   }
 
-  override readPayoutCallback(): PayoutReport | null {
-    return null;
+  override signatureOf(): CallbackSignature {
+    return { signer: 'merchant', fits: true };
   }
 
   override acceptedCurrencies(): Promise<string[]> {

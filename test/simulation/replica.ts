@@ -14,6 +14,7 @@ import {
   ApplyGatewayEvent,
   ApplyGatewayEventHandler,
   ApplyUnmatched,
+  PaymentEvents,
 } from '../../src/payments/gateway-event.handlers.js';
 import { ReconcilePage, ReconcilePageHandler } from '../../src/payments/history.handlers.js';
 import { InvoiceOpener } from '../../src/payments/invoice-opener.handlers.js';
@@ -152,12 +153,13 @@ const wire = (shared: Shared, life: Life, rng: Rng, skew: number) => {
   const credit = { spend: () => Promise.resolve('0') };
   const payouts = {} as any;
   const streams = new PaymentStreams(store, clock, ids);
-  const unmatched = new ApplyUnmatched(streams, store, gateway, ids, clock);
+  const payments = new PaymentEvents(streams, store, looks, clock);
+  const unmatched = new ApplyUnmatched(store, gateway, payments);
   const settings = { callbackUrl: 'https://pay.example/v1/callbacks/oxapay/default' };
   const opener = new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit);
   const poll = new Poll(streams, store, gateway, ids, clock);
   const create = new CreateInvoiceHandler(streams, opener, clock);
-  const apply = new ApplyGatewayEventHandler(streams, store, looks, payouts, clock, ids);
+  const apply = new ApplyGatewayEventHandler(streams, store, looks, payments, payouts, clock, ids);
   const reconcile = new ReconcileHandler(streams, opener, poll, unmatched, shared.settings, clock);
   const page = new ReconcilePageHandler(streams, store, gateway, poll, opener);
   const giveUp = new GiveUpHandler(streams, clock);

@@ -258,6 +258,14 @@ export class StoreClient implements Public {
     return this.ask(() => this.messages(open));
   }
 
+  async messageAt(streamId: string, digest: Buffer): Promise<StoredMessage | null> {
+    return this.ask(() => this.server.inbox.get(inboxKey(streamId, digest)) ?? null);
+  }
+
+  message(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async messagesOf(streamId: string): Promise<StoredMessage[]> {
     return this.ask(() => this.messages((message) => message.streamId === streamId));
   }

@@ -15,12 +15,20 @@ import { holderOf, holdersOf } from './append-outcome.pg.js';
 import { traceAppend } from './append-span.js';
 import { memberOf, type Member } from './append-statement.pg.js';
 import { GroupAppender, unavailable } from './group-appender.pg.js';
-import { markMatched, messagesOf, openMessages, type StoredMessage } from './inbox.pg.js';
+import {
+  markMatched,
+  messageAt,
+  messageById,
+  messagesOf,
+  openMessages,
+  type KeptMessage,
+  type StoredMessage,
+} from './inbox.pg.js';
 import { StreamReader } from './stream-reader.pg.js';
 
 export { Conflict, KeyTaken, StoreUnavailable, noStream } from './append.js';
 export type { Append, Appended, InboxMessage, KeyClaim, MessageStatus, Stream, StreamHead } from './append.js';
-export type { StoredMessage } from './inbox.pg.js';
+export type { KeptMessage, StoredMessage } from './inbox.pg.js';
 
 export interface EventStoreOptions {
   url: string;
@@ -126,6 +134,16 @@ export class EventStore {
   /** The messages of a stream, oldest first, at most 200. */
   messagesOf(streamId: string): Promise<StoredMessage[]> {
     return this.ask(() => messagesOf(this.pool, streamId, maxMessages));
+  }
+
+  /** One message of a stream by its digest; null where it was not received. Throws `StoreUnavailable`. */
+  messageAt(streamId: string, digest: Buffer): Promise<StoredMessage | null> {
+    return this.ask(() => messageAt(this.pool, streamId, digest));
+  }
+
+  /** One message with all that is kept of it, and whether it still has the hash it was stored with. Null: none of this id. */
+  message(id: string): Promise<KeptMessage | null> {
+    return this.ask(() => messageById(this.pool, id));
   }
 
   /** An open message has been applied now (`streamId` as it was recorded). False when it was not open any more. */

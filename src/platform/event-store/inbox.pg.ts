@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
-import type { Instant } from '../../kernel/clock.js';
+import { addSeconds, type Instant } from '../../kernel/clock.js';
 import { noStream, type MessageStatus } from './append.js';
 import { storedTypes } from './event-row.pg.js';
+import { messageHash } from './message-hash.js';
 
 /** A message as the inbox holds it. */
 export interface StoredMessage {
@@ -17,6 +18,40 @@ export interface StoredMessage {
   receivedAt: Instant;
   lastReceivedAt: Instant;
   receipts: number;
+}
+
+/** A message with what proves that it is as it was stored. */
+export interface KeptMessage extends StoredMessage {
+  /** `none`: it was stored before hashes were kept, or somebody has removed its own. */
+  hash: 'fits' | 'differs' | 'none';
+}
+
+/** A message in a list: without its headers. */
+export interface ListedMessage extends Omit<StoredMessage, 'headers'> {
+  /** For a message without a stream: the stream that holds its subject as a key now, if any. */
+  holder: string | null;
+}
+
+/** All that is given has to fit. */
+export interface MessageFilter {
+  source?: string;
+  statuses?: readonly StoredMessage['status'][];
+  reason?: string;
+  /** Messages of these streams, and messages without a stream about these subjects. */
+  about?: { streams: readonly string[]; subjects: readonly string[] };
+  /** Received at this time or later. */
+  from?: Instant;
+  /** Received before this time. */
+  to?: Instant;
+}
+
+/** What part of a list is wanted. */
+export interface MessageWindow {
+  limit: number;
+  /** About the newest time at which messages were received: a hint that costs nothing where it is wrong. */
+  now: Instant;
+  /** Scopes of the keys that may hold a subject. */
+  keyScopes: readonly string[];
 }
 
 const columns = `id, stream_id as "streamId", digest, source, subject, status, reason, body, headers::jsonb as headers, received_at as "receivedAt",
@@ -37,6 +72,103 @@ const match = {
   name: 'inbox-match',
   text: `update inbox set status = 'matched' where stream_id = $1 and digest = $2 and status in ('unmatched', 'quarantined')`,
 };
+
+const at = {
+  name: 'inbox-at',
+  text: `select ${columns} from inbox where stream_id = $1 and digest = $2`,
+  types: storedTypes,
+};
+const byId = {
+  name: 'inbox-by-id',
+  text: `select ${columns}, headers::text as "headersText", hash as "storedHash" from inbox where id = $1 limit 1`,
+  types: storedTypes,
+};
+
+export async function messageAt(pool: Pool, streamId: string, digest: Buffer): Promise<StoredMessage | null> {
+  return (await pool.query<StoredMessage>({ ...at, values: [streamId, digest] })).rows[0] ?? null;
+}
+
+/** By block ranges of ids: some milliseconds, however large the table is. */
+export async function messageById(pool: Pool, id: string): Promise<KeptMessage | null> {
+  type Row = StoredMessage & { headersText: string | null; storedHash: Buffer | null };
+  const [row] = (await pool.query<Row>({ ...byId, values: [id] })).rows;
+  if (!row) return null;
+  const { headersText, storedHash, ...message } = row;
+  const fits = storedHash?.equals(messageHash({ ...message, headers: headersText }));
+  return { ...message, hash: fits === undefined ? 'none' : fits ? 'fits' : 'differs' };
+}
+
+/** Conditions, with their values behind those that are there already. */
+function conditionsOf({ source, statuses, reason, about, from, to }: MessageFilter, values: unknown[]): string {
+  const value = (given: unknown): string => `$${String(values.push(given))}`;
+  const found: string[] = [];
+  if (source !== undefined) found.push(`source = ${value(source)}`);
+  if (statuses !== undefined) found.push(`status = any(${value(statuses)})`);
+  if (reason !== undefined) found.push(`reason = ${value(reason)}`);
+  // Only what no stream was found for has a reason, or another status than this one.
+  if (reason !== undefined || statuses?.every((status) => status !== 'applied'))
+    found.push(`stream_id = '${noStream}'`);
+  if (about !== undefined)
+    found.push(
+      `(stream_id = any(${value(about.streams)}::uuid[]) or (stream_id = '${noStream}' and subject = any(${value(about.subjects)})))`,
+    );
+  if (from !== undefined) found.push(`received_at >= ${value(from)}`);
+  if (to !== undefined) found.push(`received_at < ${value(to)}`);
+  return found.length === 0 ? 'true' : found.join(' and ');
+}
+
+/** Seconds that the first step back in time spans; each further one is four times as long. */
+const firstStepSeconds = 60;
+
+/**
+ * Newest first. A filter that names streams, or asks for what has none, is answered by an index of its own. Any other
+ * list is read backwards in steps of time, by block ranges, so that it costs what it shows and not what is stored.
+ */
+export async function listMessages(
+  pool: Pool,
+  filter: MessageFilter,
+  { limit, now, keyScopes }: MessageWindow,
+): Promise<ListedMessage[]> {
+  const { about, reason, statuses, from } = filter;
+  const indexed =
+    about !== undefined || reason !== undefined || statuses?.every((status) => status !== 'applied') === true;
+  if (indexed || from === undefined) return page(pool, filter, limit, keyScopes);
+  const found: ListedMessage[] = [];
+  let step = firstStepSeconds;
+  let to = filter.to;
+  for (let since = to ?? now; since > from && found.length < limit; step *= 4) {
+    const back = addSeconds(since, -step);
+    since = back > from ? back : from;
+    found.push(
+      ...(await page(pool, { ...filter, from: since, ...(to ? { to } : {}) }, limit - found.length, keyScopes)),
+    );
+    to = since;
+  }
+  return found;
+}
+
+async function page(
+  pool: Pool,
+  filter: MessageFilter,
+  limit: number,
+  keyScopes: readonly string[],
+): Promise<ListedMessage[]> {
+  const values: unknown[] = [noStream, keyScopes, limit];
+  const text = `select id, stream_id as "streamId", digest, source, subject, status, reason, body, received_at as "receivedAt",
+      last_received_at as "lastReceivedAt", receipts,
+      case when stream_id = $1 then (select k.stream_id from stream_key k where k.scope = any($2) and k.key = subject limit 1) end as holder
+    from inbox where ${conditionsOf(filter, values)} order by received_at desc, id desc limit $3`;
+  return (await pool.query<ListedMessage>({ text, values, types: storedTypes })).rows;
+}
+
+const openAtMost = 100_000;
+
+/** The ids of messages without a stream, oldest first. */
+export async function openMessageIds(pool: Pool, filter: MessageFilter): Promise<string[]> {
+  const values: unknown[] = [openAtMost];
+  const text = `select id from inbox where stream_id = '${noStream}' and ${conditionsOf(filter, values)} order by received_at, id limit $1`;
+  return (await pool.query<{ id: string }>(text, values)).rows.map(({ id }) => id);
+}
 
 /** What was received and is not applied yet: unmatched or quarantined, oldest first. */
 export async function openMessages(
