@@ -21,6 +21,7 @@ import { WebhookDeliveriesController } from './api/webhook-deliveries.controller
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
 import { background, warnOf } from './background.module.js';
 import { CallbackCounts } from './callbacks/callback-counts.js';
+import { CallbackRejections } from './callbacks/callback-rejections.pg.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
 import { StatusController } from './checkout/status.controller.js';
 import { HealthController } from './ops/health.controller.js';
@@ -113,9 +114,15 @@ function edges(options: ServiceOptions): Provider[] {
       password: gateway === 'sandbox' ? null : opsPassword,
     })),
     {
+      provide: CallbackRejections,
+      useFactory: (pool: Pool) => new CallbackRejections(pool, options.clock),
+      inject: [BackgroundPool],
+    },
+    {
       provide: CallbackCounts,
-      useFactory: (registry: Registry, failures: FailureCounts) => new CallbackCounts(registry, failures),
-      inject: [Registry, FailureCounts],
+      useFactory: (registry: Registry, failures: FailureCounts, rejections: CallbackRejections) =>
+        new CallbackCounts(registry, failures, rejections),
+      inject: [Registry, FailureCounts, CallbackRejections],
     },
     ...metrics({
       databaseUrl: options.databaseUrl,

@@ -10,6 +10,7 @@ import type { Logger as Pino } from 'pino';
 import type { Pool } from 'pg';
 import { Registry } from 'prom-client';
 import { OrderFollower } from './api/order-reader.js';
+import { CallbackRejections } from './callbacks/callback-rejections.pg.js';
 import { CustomerCreditReactor } from './customers/credit.job.js';
 import { CreditAccounts } from './customers/credit-streams.pg.js';
 import { FulfillmentReactor } from './fulfillment/fulfillment.job.js';
@@ -60,6 +61,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly store: EventStore,
     private readonly pools: readonly Pool[],
     private readonly idempotency: IdempotencyKeys,
+    private readonly rejections: CallbackRejections,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -76,6 +78,7 @@ export class Background implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** After the last request was answered. */
   async onApplicationShutdown(): Promise<void> {
+    await this.rejections.flush();
     await this.store.close();
     await Promise.all(this.pools.map((pool) => pool.end()));
   }
@@ -168,6 +171,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       idempotency: IdempotencyKeys,
       requests: Pool,
       failures: FailureCounts,
+      rejections: CallbackRejections,
     ) => {
       const deps = { pool, log: reader, appends: store, onError: warnOf(options.log, failures) };
       const followers = [...followersOf(payments, deps), ...followersOf(fulfillment, deps)];
@@ -183,6 +187,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
         store,
         [pool, requests],
         idempotency,
+        rejections,
       );
     },
     inject: [
@@ -201,6 +206,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
       IdempotencyKeys,
       DatabasePool,
       FailureCounts,
+      CallbackRejections,
     ],
   },
 ];

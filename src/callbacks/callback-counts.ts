@@ -18,6 +18,11 @@ const reasons: Readonly<Record<CallbackResult, readonly string[]>> = {
 /** Seconds. The gateway is told to come again after 1.9. */
 const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
 
+/** Where it is kept, longer than a process lives, how many were turned away: nothing else of them is. */
+export interface RejectionTally {
+  count(reason: string): void;
+}
+
 /** How many callbacks came, by what became of them and why, and how long their answers took. */
 export class CallbackCounts {
   private readonly counter: Counter<'result' | 'reason'>;
@@ -26,6 +31,7 @@ export class CallbackCounts {
   constructor(
     registry: Registry,
     private readonly failures: FailureCounts,
+    private readonly rejections: RejectionTally,
   ) {
     this.counter = new Counter({
       name: 'finality_callbacks_received_total',
@@ -52,5 +58,6 @@ export class CallbackCounts {
     this.counter.inc({ result, reason: reason ?? 'none' });
     if (seconds !== undefined) this.duration.observe({ result }, seconds);
     if (result !== 'applied' && result !== 'duplicate') this.failures.count('intake', result);
+    if (result === 'rejected') this.rejections.count(reason ?? 'none');
   }
 }

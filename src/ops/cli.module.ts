@@ -4,13 +4,17 @@ import { ConfigError, readConfig } from '../platform/config.js';
 import { Busy } from '../platform/database/operator-lock.pg.js';
 import { DatabaseIsNewer, NotOurDatabase } from '../platform/database/migrate.pg.js';
 import { version } from '../version.js';
+import { applicationsCommand } from './applications.cli.js';
+import { callbacksCommand } from './callbacks.cli.js';
 import { exitCodes, Interrupted, printable, printableJson, Terminal, withExamples, type Run } from './command.cli.js';
 import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
 import { policyCommand } from './policy.cli.js';
 import { exportCommand } from './export.cli.js';
 import { matchCommand } from './match.cli.js';
+import { reconcileCommand } from './reconcile.cli.js';
 import { replayCommand } from './replay.cli.js';
+import { reviewCommand } from './review.cli.js';
 import { timeline } from './timeline.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
 import { openWorkspace, type Parts } from './workspace.pg.js';
@@ -116,10 +120,14 @@ function program(run: Run): Command {
       .action((id: string, options: { json?: boolean }) => run(options, (workspace) => timeline(workspace, id))),
     'timeline 0198c0de-…',
   );
+  callbacksCommand(cli, run);
+  reconcileCommand(cli, run);
+  reviewCommand(cli, run);
   webhooksCommand(cli, run);
   policyCommand(cli, run);
   exportCommand(cli, run);
   matchCommand(cli, run);
+  applicationsCommand(cli, run);
   withExamples(
     cli
       .command('doctor')

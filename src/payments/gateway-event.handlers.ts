@@ -55,6 +55,11 @@ export class PaymentEvents {
     return isAbout(payment, report) ? { ...rest, payment } : null;
   }
 
+  /** Whether it names a payment of ours, whosever it is. */
+  async names({ orderId }: GatewayReport): Promise<boolean> {
+    return orderId !== null && isUuid(orderId) && (await this.streams.find(orderId)) !== null;
+  }
+
   /** Appends the message and what follows from it. Throws `StoreUnavailable`, and `Conflict` where races are lost on end. */
   async decide(
     loaded: Found,
@@ -111,7 +116,6 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   private lookedAround: Instant = '';
 
   constructor(
-    @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Looks) private readonly looks: Looks,
     @Inject(PaymentEvents) private readonly payments: PaymentEvents,
@@ -145,7 +149,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       const appeared = await this.payments.find(report);
       if (appeared === null || appeared === 'identity_mismatch') {
         // Where it names a payment of ours, that one's invoice is at the gateway and was never recorded.
-        if (await this.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
+        if (await this.payments.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
         return { result: 'unmatched', reason: 'unknown_track_id' };
       }
       const intake = await this.decide(appeared, report, message);
@@ -158,10 +162,6 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   private async decide(loaded: Found, report: GatewayReport, message: InboxMessage): Promise<Intake> {
     const { fresh } = await this.payments.decide(loaded, report, message);
     return { result: fresh ? 'applied' : 'duplicate', reason: null };
-  }
-
-  private async names({ orderId }: GatewayReport): Promise<boolean> {
-    return orderId !== null && isUuid(orderId) && (await this.streams.find(orderId)) !== null;
   }
 
   private async quarantine(came: Came, reason: string, trackId: string | null): Promise<Intake> {

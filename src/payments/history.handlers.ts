@@ -25,6 +25,10 @@ export interface PageHeard {
   payments: LoadedPayment[];
   /** The last page of the span, as the gateway counts now. */
   lastPage: number;
+  /** How many payments are on the page, those of other systems too. */
+  reports: number;
+  /** Track ids of those that could not be decided upon; the log says why. */
+  failed: string[];
 }
 
 const atOnce = 50;
@@ -48,19 +52,21 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
   async execute({ span, page, cause }: ReconcilePage): Promise<PageHeard> {
     const { reports, lastPage } = await this.gateway.listPayments({ ...span, page });
     const payments: LoadedPayment[] = [];
+    const failed: string[] = [];
     for (let at = 0; at < reports.length; at += atOnce) {
       // Together, so that the store reads them in a few statements.
-      const heard = await Promise.all(reports.slice(at, at + atOnce).map((report) => this.hear(report, cause)));
+      const heard = await Promise.all(reports.slice(at, at + atOnce).map((report) => this.hear(report, cause, failed)));
       payments.push(...heard.filter((loaded) => loaded !== null));
     }
-    return { payments, lastPage };
+    return { payments, lastPage, reports: reports.length, failed };
   }
 
   /** One report must not keep the others on its page from being heard. */
-  private async hear(report: GatewayReport, cause: Cause): Promise<LoadedPayment | null> {
+  private async hear(report: GatewayReport, cause: Cause, failed: string[]): Promise<LoadedPayment | null> {
     try {
       return await this.tell(report, cause);
     } catch (error) {
+      failed.push(report.trackId);
       this.log.error({ msg: 'an answer could not be decided upon', trackId: report.trackId, error: String(error) });
       return null;
     }

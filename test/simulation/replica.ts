@@ -159,7 +159,7 @@ const wire = (shared: Shared, life: Life, rng: Rng, skew: number) => {
   const opener = new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit);
   const poll = new Poll(streams, store, gateway, ids, clock);
   const create = new CreateInvoiceHandler(streams, opener, clock);
-  const apply = new ApplyGatewayEventHandler(streams, store, looks, payments, payouts, clock, ids);
+  const apply = new ApplyGatewayEventHandler(store, looks, payments, payouts, clock, ids);
   const reconcile = new ReconcileHandler(streams, opener, poll, unmatched, shared.settings, clock);
   const page = new ReconcilePageHandler(streams, store, gateway, poll, opener);
   const giveUp = new GiveUpHandler(streams, clock);

@@ -34,9 +34,10 @@ export interface ListedMessage extends Omit<StoredMessage, 'headers'> {
 
 /** All that is given has to fit. */
 export interface MessageFilter {
-  source?: string;
+  sources?: readonly string[];
   statuses?: readonly StoredMessage['status'][];
   reason?: string;
+  subject?: string;
   /** Messages of these streams, and messages without a stream about these subjects. */
   about?: { streams: readonly string[]; subjects: readonly string[] };
   /** Received at this time or later. */
@@ -99,12 +100,16 @@ export async function messageById(pool: Pool, id: string): Promise<KeptMessage |
 }
 
 /** Conditions, with their values behind those that are there already. */
-function conditionsOf({ source, statuses, reason, about, from, to }: MessageFilter, values: unknown[]): string {
+function conditionsOf(
+  { sources, statuses, reason, subject, about, from, to }: MessageFilter,
+  values: unknown[],
+): string {
   const value = (given: unknown): string => `$${String(values.push(given))}`;
   const found: string[] = [];
-  if (source !== undefined) found.push(`source = ${value(source)}`);
+  if (sources !== undefined) found.push(`source = any(${value(sources)})`);
   if (statuses !== undefined) found.push(`status = any(${value(statuses)})`);
   if (reason !== undefined) found.push(`reason = ${value(reason)}`);
+  if (subject !== undefined) found.push(`subject = ${value(subject)}`);
   // Only what no stream was found for has a reason, or another status than this one.
   if (reason !== undefined || statuses?.every((status) => status !== 'applied'))
     found.push(`stream_id = '${noStream}'`);

@@ -1,0 +1,160 @@
+import { isUuid } from '../kernel/ids.js';
+import type { RecordedEvent } from '../kernel/event.js';
+import { Refusal } from '../kernel/refusal.js';
+import { callbackSource, copyOf } from '../payments/evidence.js';
+import { trackKeyScope } from '../payments/gateway-event.handlers.js';
+import { PaymentGateway, type CallbackSays, type CallbackSignature } from '../payments/payment-gateway.js';
+import { payoutKeyScope } from '../payments/payout-event.handlers.js';
+import { noStream, type EventStore, type KeptMessage } from '../platform/event-store/event-store.pg.js';
+import { printable, type Report } from './command.cli.js';
+import type { Workspace } from './workspace.pg.js';
+
+/** Everything that is known of one message: bytes, headers, verdict, what the present version reads, what it caused. */
+export async function showMessage(workspace: Workspace, id: string): Promise<Report> {
+  const message = await workspace.store.message(id);
+  if (!message) throw new Refusal('not_found', `There is no message ${id} in the inbox.`);
+  const gateway = (await workspace.commands()).get(PaymentGateway);
+  const signed = message.source === callbackSource;
+  const signature = signed ? gateway.signatureOf(message.body, message.headers) : null;
+  const says = signed ? gateway.readCallback(message.body) : null;
+  const { paymentId, events } = await caused(workspace.store, message, says);
+  const { digest, body, streamId, ...facts } = message;
+  const text = utf8(body);
+  const json = {
+    ...facts,
+    digest: digest.toString('hex'),
+    body: { bytes: body.length, base64: body.toString('base64'), text },
+    signature: signature && { ...signature, verdict: verdictOn(signature, message) },
+    says,
+    paymentId: streamId === noStream ? paymentId : streamId,
+    events: events.map(({ id: eventId, version, type, recordedAt, actor }) => ({
+      id: eventId,
+      version,
+      type,
+      recordedAt,
+      actor,
+    })),
+  };
+  return { ok: true, json, text: describe(json, text ?? '', body).join('\n') };
+}
+
+/** Where its payment is, and the events that name it, or its copy in the payment's stream, as their cause. */
+async function caused(
+  store: EventStore,
+  message: KeptMessage,
+  says: CallbackSays | null,
+): Promise<{ paymentId: string | null; events: RecordedEvent[] }> {
+  const streamId = message.streamId === noStream ? await holderOf(store, says) : message.streamId;
+  if (streamId === null) return { paymentId: null, events: [] };
+  const copy = says === null || says.kind === 'unreadable' ? null : copyOf(message, says.report.trackId, says.content);
+  // Copies that earlier versions made have ids of their own.
+  const kept = copy === null ? null : await store.messageAt(streamId, copy.digest);
+  const causes = new Set([message.id, copy?.id, kept?.id]);
+  const { events } = await store.read(streamId);
+  const found = events.filter(
+    ({ causationId, correlationId }) => causes.has(causationId) || correlationId === message.id,
+  );
+  return { paymentId: streamId, events: found };
+}
+
+async function holderOf(store: EventStore, says: CallbackSays | null): Promise<string | null> {
+  if (says === null || says.kind === 'unreadable') return null;
+  if (says.kind === 'payout') return store.streamOf(payoutKeyScope, says.report.trackId);
+  const { orderId, trackId } = says.report;
+  const holder = await store.streamOf(trackKeyScope, trackId);
+  if (holder !== null || orderId === null || !isUuid(orderId)) return holder;
+  return (await store.read(orderId)).events.length > 0 ? orderId : null;
+}
+
+/** Null where the bytes are not UTF-8. */
+function utf8(body: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return null;
+  }
+}
+
+function verdictOn({ signer, fits }: CallbackSignature, { headers }: KeptMessage): string {
+  if (signer !== null) {
+    const keys = signer === 'both' ? 'a key for payments that is one for payouts too' : `a ${signer} key`;
+    return fits ? `good, by ${keys} that is configured now` : `by ${keys}, which may not speak of this`;
+  }
+  return headers?.['hmac'] === undefined ? 'not kept' : 'signed with a key that is not configured any more';
+}
+
+const hashes: Readonly<Record<KeptMessage['hash'], string>> = {
+  fits: 'as it was stored',
+  differs: 'NOT as it was stored: somebody has changed it in the database',
+  none: 'no hash was kept with it',
+};
+
+interface Shown extends Pick<
+  KeptMessage,
+  'id' | 'source' | 'subject' | 'status' | 'reason' | 'headers' | 'receivedAt' | 'lastReceivedAt' | 'receipts' | 'hash'
+> {
+  digest: string;
+  body: { bytes: number; text: string | null };
+  signature: { verdict: string } | null;
+  says: CallbackSays | null;
+  paymentId: string | null;
+  events: { version: number; type: string; recordedAt: string; actor: string }[];
+}
+
+function describe(shown: Shown, text: string, body: Buffer): string[] {
+  const { id, source, subject, status, reason, headers, receivedAt, lastReceivedAt, receipts, hash, events } = shown;
+  const again = receipts === 1 ? '' : `, ${String(receipts)} times, last at ${lastReceivedAt}`;
+  const rows: [string, string][] = [
+    ['id', id],
+    ['source', source],
+    ['received', `${receivedAt}${again}`],
+    ['verdict', reason === null ? status : `${status} (${reason})`],
+    ['track id', subject ?? 'not known'],
+    ['payment', shown.paymentId ?? 'not known'],
+    ['signature', shown.signature?.verdict ?? 'none: an answer to a question'],
+    ['stored', hashes[hash]],
+    ['digest', shown.digest],
+    ['says', saysLine(shown.says)],
+  ];
+  return [
+    ...rows.map(([name, value]) => `${name.padEnd(12)}${value}`),
+    ...block(
+      'headers',
+      Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
+    ),
+    ...block(`body, ${String(body.length)} bytes`, bodyLines(shown.body.text === null ? null : text, body)),
+    ...block(
+      'caused',
+      events.map(({ version, type, recordedAt, actor }) => `#${String(version)} ${type} at ${recordedAt} by ${actor}`),
+    ),
+  ];
+}
+
+const saysLine = (says: CallbackSays | null): string =>
+  says === null
+    ? 'see the body'
+    : says.kind === 'unreadable'
+      ? `unreadable: ${says.reason}`
+      : `${says.kind} ${JSON.stringify(says.report)}`;
+
+/** Each line is marked, so that text of others cannot pass for ours. */
+const block = (name: string, lines: readonly string[]): string[] => [
+  '',
+  `${name}:${lines.length === 0 ? ' none' : ''}`,
+  ...lines.map((line) => `  | ${line}`),
+];
+
+/** The text; in hex as well where a terminal cannot show it as it is, and in hex alone where it is no text. */
+function bodyLines(text: string | null, body: Buffer): string[] {
+  const lines = text?.split('\n') ?? ['not UTF-8'];
+  return text !== null && printable(text) === text ? lines : [...lines, ...hexLines(body)];
+}
+
+const bytesPerLine = 32;
+
+function hexLines(body: Buffer): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < body.length; at += bytesPerLine)
+    lines.push(`${at.toString(16).padStart(5, '0')}  ${body.subarray(at, at + bytesPerLine).toString('hex')}`);
+  return lines;
+}
