@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { readCallback, type CallbackReading } from '../gateway/wire.js';
-import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
+import { addSeconds, type Instant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { callbackSource, pollSource } from '../payments/evidence.js';
@@ -8,6 +8,7 @@ import { trackKeyScope } from '../payments/gateway-event.handlers.js';
 import { isReportable } from '../payments/payment.js';
 import { payoutKeyScope } from '../payments/payout-event.handlers.js';
 import { refundsOf } from '../payments/refund-schedule.js';
+import { SystemClock } from '../platform/clock.js';
 import { noStream } from '../platform/event-store/event-store.pg.js';
 import { listMessages, type ListedMessage, type MessageFilter } from '../platform/event-store/inbox.pg.js';
 import { reprocess, type ReprocessOptions } from './callback-reprocess.cli.js';
@@ -119,7 +120,8 @@ async function list(workspace: Workspace, options: ListOptions): Promise<Report>
   const limit = /^(?:[1-9]\d{0,2}|1000)$/.test(options.limit) ? parseInt(options.limit, 10) : null;
   if (limit === null) throw new Refusal('malformed_request', '--limit takes a whole number from 1 to 1000.');
   const { status, reason } = options;
-  const now = (await workspace.commands()).get(Clock).now();
+  // Where the sandbox's clock was moved on, what it dates is newer than all else: it comes first, and is in every span.
+  const now = new SystemClock().now();
   const span = spanOf(options, now);
   const filter: MessageFilter = {
     sources: sources[options.source],
