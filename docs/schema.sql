@@ -19,6 +19,14 @@ create table application (
   constraint application_name_key UNIQUE (name)
 );
 
+create table callback_rejection (
+  hour timestamp with time zone not null,
+  reason text not null,
+  count bigint not null,
+  constraint callback_rejection_count_check CHECK ((count > 0)),
+  constraint callback_rejection_pkey PRIMARY KEY (hour, reason)
+);
+
 create table event (
   position bigint generated always as identity not null,
   stream_id uuid not null,
@@ -71,9 +79,10 @@ create table inbox (
   constraint inbox_hash_check CHECK ((octet_length(hash) = 32)),
   constraint inbox_status_check CHECK ((status = ANY (ARRAY['applied'::text, 'unmatched'::text, 'matched'::text, 'quarantined'::text]))),
   constraint inbox_pkey PRIMARY KEY (stream_id, digest)
-) with (fillfactor=90);
-CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16');
+) with (fillfactor=90, autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
+CREATE INDEX inbox_received ON public.inbox USING brin (received_at timestamptz_minmax_multi_ops) WITH (pages_per_range='16', autosummarize='on');
 
 create table look (
   stream_id uuid not null,
