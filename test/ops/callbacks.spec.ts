@@ -16,6 +16,21 @@ jest.setTimeout(60_000);
 
 const paidInFull = ['GatewayReported', 'TransferDetected', 'AmountAssessed', 'PaymentPaid'];
 
+/** What the gateway says of a payout that went through. */
+const payoutSaid = (trackId: string): string =>
+  JSON.stringify({
+    track_id: trackId,
+    type: 'payout',
+    status: 'Confirmed',
+    amount: 1,
+    currency: 'USDT',
+    network: 'Tron',
+    address: 'TAddressNotForUse',
+    tx_hash: '0x1',
+    description: '',
+    date: 1,
+  });
+
 describe("The gateway's callbacks, from the command line", () => {
   let shop: TestService;
   let finality: ReturnType<typeof finalityBeside>;
@@ -263,18 +278,7 @@ describe("The gateway's callbacks, from the command line", () => {
       const unread = await kept('{"track_id"', { reason });
       const unknown = await kept(said({ id: randomUUID(), trackId: '777000114' }), { reason });
       const other = await kept(said({ id: (await openPayment(shop)).id, trackId: payment.trackId }), { reason });
-      const payout = JSON.stringify({
-        track_id: '777000115',
-        type: 'payout',
-        status: 'Confirmed',
-        amount: 1,
-        currency: 'USDT',
-        network: 'Tron',
-        address: 'T',
-        tx_hash: '0x1',
-        description: '',
-        date: 1,
-      });
+      const payout = payoutSaid('777000115');
       const gone = await kept(payout, { reason, key: payoutKey });
       const { code, json } = await finality('callbacks', 'reprocess', '--reason', reason, '--json');
       expect(code).toBe(1);
@@ -332,6 +336,20 @@ describe("The gateway's callbacks, from the command line", () => {
       ]);
       expect(await paid(payment)).toEqual(untouched);
       expect((await finality('callbacks', 'show', changed)).out).toContain('NOT as it was stored');
+    });
+
+    it('keeps a payout callback as evidence of the payment that gave money back by it, once', async () => {
+      const payment = await openPayment(shop);
+      const id = await kept(payoutSaid('777000116'), { key: payoutKey });
+      const known = `insert into stream_key (scope, key, stream_id) values ('payout:default', '777000116', $1)`;
+      await shop.database.pool.query(known, [payment.id]);
+      const first = await finality('callbacks', 'reprocess', '--id', id);
+      expect([first.code, first.out]).toEqual([0, expect.stringContaining(`applied to ${payment.id}: nothing new`)]);
+      await finality('callbacks', 'reprocess', '--id', id);
+      expect(await rowsAbout('777000116')).toEqual([
+        { status: 'matched', receipts: 1, loose: true },
+        { status: 'applied', receipts: 1, loose: false },
+      ]);
     });
 
     it('C06: stops between two callbacks on Ctrl-C, and goes on where it stopped', async () => {
