@@ -84,7 +84,7 @@ const standing = ({ revokedAt }: KeyEntry, now: string): string =>
   revokedAt === null ? '' : revokedAt > now ? `, ends ${revokedAt}` : `, ended ${revokedAt}`;
 
 async function create(workspace: Workspace, name: string): Promise<Report> {
-  if (!isApplicationName(name)) throw new Refusal('invalid_request', `The name is ${applicationNameRule}.`);
+  if (!isApplicationName(name)) throw new Refusal('malformed_request', `The name is ${applicationNameRule}.`);
   const commands = await workspace.commands();
   const applications = commands.get(Applications);
   if (await applications.find(name)) throw nameTaken(name);

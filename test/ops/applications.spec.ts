@@ -45,7 +45,7 @@ describe('Applications, from the command line', () => {
     const again = await finality('applications', 'create', 'default');
     expect([again.code, again.err]).toEqual([1, expect.stringContaining('There is an application "default" already')]);
     const odd = await finality('applications', 'create', 'Web Shop');
-    expect([odd.code, odd.err]).toEqual([1, expect.stringContaining('1 to 64 lower-case letters')]);
+    expect([odd.code, odd.err]).toEqual([64, expect.stringContaining('1 to 64 lower-case letters')]);
   });
 
   it('get a new key while the old one works for a while, and is then ended', async () => {
