@@ -1,5 +1,5 @@
 // `npm run bench`: measures the built service beside its floors, prints a table and writes bench/results.json.
-// Arguments name cases (callbacks, creates, replay, what-if, idle); without any, all of them run.
+// Arguments name cases (callbacks, creates, replay, idle, what-if, verify); without any, all but the last two run.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { measureCallbacks } from './cases/callbacks.mjs';
@@ -7,6 +7,7 @@ import { measureCreates } from './cases/creates.mjs';
 import { measureIdle } from './cases/idle.mjs';
 import { measureReplay } from './cases/replay.mjs';
 import { measureWhatIf } from './cases/what-if.mjs';
+import { measureVerify } from './cases/verify.mjs';
 import { shown, table } from './support/numbers.mjs';
 import { ask, cleanUp, dataDirectory, startDatabase } from './support/processes.mjs';
 
@@ -52,7 +53,7 @@ const measure = async () => {
     results.callbacks = await measureCallbacks({ dataDir, rounds: 5, perRound: 3000, connections, say });
   }
   if (runs('replay')) results.replay = await measureReplay({ dataDir, rounds: 3, say });
-  if (runs('what-if')) results.whatIf = await measureWhatIf({ dataDir: await dataDirectory(), events: 1_000_000, say });
+  if (wanted.includes('what-if')) results.whatIf = await measureWhatIf({ dataDir: await dataDirectory(), events: 1_000_000, say });
   results.machine = await machine(dataDir);
   if (runs('creates')) {
     results.creates = await measureCreates({
@@ -62,6 +63,11 @@ const measure = async () => {
       connections,
       say,
     });
+  }
+  // A million events take minutes to write: only where they are asked for.
+  if (wanted.includes('verify')) {
+    const events = Number(process.env.VERIFY_EVENTS ?? 1_000_000);
+    results.verify = await measureVerify({ dataDir: await dataDirectory(), events, changes: 100, say });
   }
   results.loadAfter = load();
   return results;
@@ -96,6 +102,7 @@ const factsOf = ({
   replay,
   whatIf,
   idle,
+  verify,
   loadBefore,
   loadAfter,
   machine: { cpu, cores, memoryGb, kernel, node, postgres },
@@ -111,6 +118,11 @@ const factsOf = ({
   ...(whatIf
     ? [
         `What-if: ${whatIf.payments} payments of ${whatIf.events} events decided anew by \`policy simulate\` in ${whatIf.seconds.map((s) => s.toFixed(1)).join(' s and ')} s, ${shown(whatIf.product.perSecond)} events/s, the same numbers twice; ${whatIf.differing} would stand differently.`,
+      ]
+    : []),
+  ...(verify
+    ? [
+        `Verify: ${verify.events} events, ${verify.checkpoints} checkpoints and as many messages as payments in ${shown(verify.ms)} ms (slowest of ${verify.rounds.length}), ${shown(verify.perSecond)} events/s; ${verify.changes} of ${verify.changes} changed bytes named.`,
       ]
     : []),
   ...(idle

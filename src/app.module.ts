@@ -16,6 +16,7 @@ import { PaymentTerms } from './api/payment-terms.js';
 import { PaymentsController } from './api/payments.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
 import { SimulationsController } from './api/simulations.controller.js';
+import { ReceiptsController } from './api/receipts.controller.js';
 import { ApiSettings } from './api/settings.js';
 import { WebhookDeliveriesController } from './api/webhook-deliveries.controller.js';
 import { WebhookEndpointsController } from './api/webhook-endpoints.controller.js';
@@ -82,6 +83,7 @@ export class AppModule {
       ],
       controllers: [
         PaymentsController,
+        ReceiptsController,
         OrdersController,
         EventsController,
         PoliciesController,

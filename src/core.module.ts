@@ -61,6 +61,9 @@ import { RateLimit } from './platform/http/rate-limit.controller.js';
 import { RandomIds } from './platform/ids.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
 import { apart } from './platform/spans.js';
+import { CheckpointJob } from './platform/proof/checkpoint.job.js';
+import { Receipts } from './platform/proof/receipts.pg.js';
+import { ProofKeys, proofKeys } from './platform/proof/signing.js';
 import { RequestBudget } from './platform/request-budget.pg.js';
 import type { Commands } from './ops/workspace.pg.js';
 import { sandboxCredentials, withCredentials } from './platform/credentials.module.js';
@@ -86,6 +89,7 @@ export class CoreModule {
   static of(options: CoreOptions): DynamicModule {
     const providers = [
       ...platform(options),
+      ...proof(options),
       ...payments(options),
       ...customers,
       ...fulfillment(options),
@@ -150,6 +154,23 @@ function platform(options: CoreOptions): Provider[] {
     { provide: FailureCounts, useFactory: (registry: Registry) => new FailureCounts(registry), inject: [Registry] },
     ApiKeyGuard,
     IdempotencyInterceptor,
+  ];
+}
+
+function proof({ config, clock }: CoreOptions): Provider[] {
+  const settings = { directory: config.checkpointDir, everyMinutes: config.checkpointMinutes };
+  return [
+    { provide: ProofKeys, useValue: proofKeys(config.checkpointKeys) },
+    {
+      provide: CheckpointJob,
+      useFactory: (pool: Pool, log: LogReader, keys: ProofKeys) => new CheckpointJob(pool, log, clock, keys, settings),
+      inject: [BackgroundPool, LogReader, ProofKeys],
+    },
+    {
+      provide: Receipts,
+      useFactory: (pool: Pool, keys: ProofKeys) => new Receipts(pool, clock, keys),
+      inject: [DatabasePool, ProofKeys],
+    },
   ];
 }
 

@@ -23,7 +23,6 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isUuid } from '../kernel/ids.js';
 import { isFiat } from '../kernel/money.js';
 import { Refusal } from '../kernel/refusal.js';
 import type { DecidedFulfillment } from '../fulfillment/fulfillment-streams.pg.js';
@@ -42,6 +41,7 @@ import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
 import { causeOf } from './cause.js';
 import { OrderReader } from './order-reader.js';
+import { ownPayment } from './own-payment.js';
 import { PaymentTerms, refundTargetOf } from './payment-terms.js';
 import {
   answerEvent,
@@ -274,12 +274,8 @@ export class PaymentsController {
     return { ...answer, position: Math.max(answer.position, newest?.position ?? 0) };
   }
 
-  /** Another application's payment looks exactly like one that does not exist. */
-  private async own(caller: Application, id: string): Promise<LoadedPayment> {
-    const loaded = isUuid(id) ? await this.streams.find(id) : null;
-    if (loaded?.payment.terms.applicationId !== caller.id)
-      throw new Refusal('not_found', 'There is no payment with this id.');
-    return loaded;
+  private own(caller: Application, id: string): Promise<LoadedPayment> {
+    return ownPayment(this.streams, caller, id);
   }
 
   private answer({ payment, events }: Pick<LoadedPayment, 'payment' | 'events'>): PaymentView & { position: number } {

@@ -35,6 +35,7 @@ export const refusals = {
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   gateway_unavailable: { status: 503, title: 'The payment gateway does not answer' },
+  proof_unavailable: { status: 503, title: 'No proof can be given now' },
   service_unavailable: { status: 503, title: 'The service cannot store anything now' },
 } as const;
 

@@ -6,6 +6,7 @@ import { DatabaseIsNewer, NotOurDatabase } from '../platform/database/migrate.pg
 import { version } from '../version.js';
 import { applicationsCommand } from './applications.cli.js';
 import { callbacksCommand } from './callbacks.cli.js';
+import { checkpointCommand } from './checkpoint.cli.js';
 import { exitCodes, Interrupted, printable, printableJson, Terminal, withExamples, type Run } from './command.cli.js';
 import { doctor } from './doctor.cli.js';
 import { explainPayment } from './explain.cli.js';
@@ -16,6 +17,7 @@ import { reconcileCommand } from './reconcile.cli.js';
 import { replayCommand } from './replay.cli.js';
 import { reviewCommand } from './review.cli.js';
 import { timeline } from './timeline.cli.js';
+import { verifyCommand } from './verify.cli.js';
 import { webhooksCommand } from './webhooks.cli.js';
 import { openWorkspace, type Parts } from './workspace.pg.js';
 
@@ -128,6 +130,8 @@ function program(run: Run): Command {
   exportCommand(cli, run);
   matchCommand(cli, run);
   applicationsCommand(cli, run);
+  verifyCommand(cli, run);
+  checkpointCommand(cli, run);
   withExamples(
     cli
       .command('doctor')

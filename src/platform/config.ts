@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { isKey } from './proof/signing.js';
 
 /** The whole configuration of a process. It comes from the environment only and never changes while it runs. */
 export interface Config {
@@ -27,6 +28,11 @@ export interface Config {
   tracesEndpoint: string | null;
   /** How the process calls itself in traces. */
   serviceName: string;
+  /** Where checkpoints are exported to. */
+  checkpointDir: string;
+  /** Ed25519 seeds (base64): the first signs, all are trusted. Empty where none is set: in sandbox one is made. */
+  checkpointKeys: string[];
+  checkpointMinutes: number;
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -45,12 +51,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function readConfig(env: Env): Config {
   const gateway = choice(env, 'GATEWAY', ['sandbox', 'oxapay'] as const, 'sandbox');
   const port = integer(env, 'PORT', 3000, 0, 65_535);
+  const dataDir = resolve(text(env, 'DATA_DIR') ?? '.finality');
   return {
     port,
     host: host(env),
     publicUrl: publicUrl(env, gateway, port),
     databaseUrl: databaseUrl(env),
-    dataDir: resolve(text(env, 'DATA_DIR') ?? '.finality'),
+    dataDir,
     gateway,
     sandboxPort: integer(env, 'SANDBOX_PORT', 3100, 0, 65_535),
     oxapayBaseUrl: url(env, 'OXAPAY_BASE_URL', 'https://api.oxapay.com/v1'),
@@ -68,6 +75,9 @@ export function readConfig(env: Env): Config {
     tracesEndpoint:
       text(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') === null ? null : url(env, 'OTEL_EXPORTER_OTLP_ENDPOINT', ''),
     serviceName: (text(env, 'OTEL_SERVICE_NAME') ?? 'finality').slice(0, 255),
+    checkpointDir: resolve(text(env, 'CHECKPOINT_DIR') ?? join(dataDir, 'checkpoints')),
+    checkpointKeys: checkpointKeys(env),
+    checkpointMinutes: integer(env, 'CHECKPOINT_MINUTES', 60, 1, 1440),
   };
 }
 
@@ -149,6 +159,18 @@ function keys(env: Env, name: string, gateway: Config['gateway']): string[] {
     );
   }
   return list;
+}
+
+/** A proof by a key that can be guessed proves nothing. */
+function checkpointKeys(env: Env): string[] {
+  const list = text(env, 'CHECKPOINT_KEY')?.split(',') ?? [];
+  const seeds = list.map((key) => key.trim());
+  if (!seeds.every((seed) => isKey(seed) && new Set(Buffer.from(seed, 'base64')).size > 8)) {
+    throw new ConfigError(
+      'CHECKPOINT_KEY must be one or more keys of 32 random bytes in base64 (openssl rand -base64 32), separated by commas.',
+    );
+  }
+  return seeds;
 }
 
 /** Callers send it in a header, so it has to fit there. */

@@ -10,6 +10,8 @@ export interface Credentials {
   opsPassword: string;
   merchantKey: string;
   payoutKey: string;
+  /** The seed that checkpoints are signed with. */
+  checkpointKey: string;
 }
 
 const random = (bytes: number): string => randomBytes(bytes).toString('base64url');
@@ -18,22 +20,28 @@ const gatewayKey = (): string => (randomBytes(12).toString('hex').toUpperCase().
 
 /** The sandbox's secrets, made at the first start and kept beside its data, readable by its owner only. */
 export async function sandboxCredentials(dataDir: string): Promise<Credentials> {
-  const path = join(dataDir, 'sandbox-credentials.json');
   await mkdir(dataDir, { recursive: true });
-  const made: Credentials = {
+  const made: Omit<Credentials, 'checkpointKey'> = {
     apiKey: newApiKey(),
     opsPassword: random(12),
     merchantKey: gatewayKey(),
     payoutKey: gatewayKey(),
   };
+  const kept = await keptOrMade(join(dataDir, 'sandbox-credentials.json'), JSON.stringify(made, null, 2));
+  const checkpointKey = await keptOrMade(join(dataDir, 'sandbox-checkpoint-key'), randomBytes(32).toString('base64'));
+  return { ...(JSON.parse(kept) as typeof made), checkpointKey: checkpointKey.trim() };
+}
+
+/** What a file holds that the first who asks for it makes. */
+async function keptOrMade(path: string, text: string): Promise<string> {
   try {
     const file = await open(path, 'wx', 0o600);
-    await file.writeFile(JSON.stringify(made, null, 2));
+    await file.writeFile(text);
     await file.close();
-    return made;
+    return text;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    return JSON.parse(await readFile(path, 'utf8')) as Credentials;
+    return readFile(path, 'utf8');
   }
 }
 
@@ -45,5 +53,6 @@ export function withCredentials(config: Config, made: Credentials): Config {
     opsPassword: config.opsPassword ?? made.opsPassword,
     merchantKeys: config.merchantKeys.length > 0 ? config.merchantKeys : [made.merchantKey],
     payoutKeys: config.payoutKeys.length > 0 ? config.payoutKeys : [made.payoutKey],
+    checkpointKeys: config.checkpointKeys.length > 0 ? config.checkpointKeys : [made.checkpointKey],
   };
 }

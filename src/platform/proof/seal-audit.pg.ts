@@ -1,0 +1,159 @@
+import type { Pool } from 'pg';
+import type { Breaks, BreakReason } from './breaks.js';
+import { readFileText, type CheckpointFile } from './checkpoint-file.js';
+import type { CheckpointFiles } from './checkpoint-files.job.js';
+import { firstMessage, hashOf, isTrueOf, rootOver, type Content, type SignedStatement } from './checkpoint.js';
+import { checkpointsAfter, contentOf, signedOf, type CheckpointRow } from './checkpoints.pg.js';
+import { isSignedBy } from './signing.js';
+import { tellDifference } from './span-difference.pg.js';
+
+export interface SealAuditOptions {
+  /** Whose signatures are trusted, in base64. None: whoever signed the first checkpoint. */
+  publicKeys: readonly string[];
+  files: CheckpointFiles;
+  /** Rows beyond this number were made after the files were looked at. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface SealAudit {
+  checkpoints: number;
+  files: number;
+  /** The newest that is not exported yet, or not to where was looked; 0 where all are. */
+  unexported: number;
+  /** The log up to here was compared with what was sealed. */
+  sealedUpTo: number;
+  createdAt: string | null;
+  publicKeys: readonly string[];
+}
+
+const rowPage = 200;
+
+/**
+ * Compares the store with every checkpoint of it: those in the database, and those in files, which nobody who can only
+ * write to the database can change. A file's lists name what differs; without them only the span is known.
+ */
+export async function auditSeals(pool: Pool, breaks: Breaks, options: SealAuditOptions): Promise<SealAudit> {
+  const { files } = options;
+  const rows = await readRows(pool);
+  const newestRow = rows.at(-1)?.number ?? 0;
+  const audit = new SealWalk(pool, breaks, options);
+  const byNumber = new Map(rows.map((row) => [row.number, row]));
+  const total = Math.max(newestRow, files.newest);
+  for (let number = 1; number <= total; number++) {
+    options.signal?.throwIfAborted();
+    options.onProgress?.(number, total);
+    const row = byNumber.get(number) ?? null;
+    const text = files.has(number) ? await files.read(number) : null;
+    if (text === null && files.whole && number < files.newest)
+      breaks.add({ reason: 'file_missing', checkpoint: number, file: files.pathOf(number) });
+    if (row === null && number <= newestRow) breaks.add({ reason: 'checkpoint_missing', checkpoint: number });
+    if (row === null && text !== null && number > newestRow)
+      breaks.add({ reason: 'store_is_older', checkpoint: number });
+    await audit.look(number, row, text);
+  }
+  return {
+    checkpoints: rows.length,
+    files: files.count,
+    unexported: files.whole && newestRow > files.newest ? newestRow : 0,
+    ...audit.outcome(),
+  };
+}
+
+async function readRows(pool: Pool): Promise<CheckpointRow[]> {
+  const rows: CheckpointRow[] = [];
+  for (;;) {
+    const page = await checkpointsAfter(pool, rows.at(-1)?.number ?? -2_147_483_648, rowPage);
+    rows.push(...page);
+    if (page.length < rowPage) return rows;
+  }
+}
+
+class SealWalk {
+  private before: { number: number; signed: SignedStatement } | null = null;
+  private keys: readonly string[];
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly breaks: Breaks,
+    private readonly options: SealAuditOptions,
+  ) {
+    this.keys = options.publicKeys;
+  }
+
+  outcome(): Pick<SealAudit, 'sealedUpTo' | 'createdAt' | 'publicKeys'> {
+    const last = this.before?.signed.statement;
+    return { sealedUpTo: last?.events.upTo ?? 0, createdAt: last?.createdAt ?? null, publicKeys: this.keys };
+  }
+
+  async look(number: number, row: CheckpointRow | null, text: string | null): Promise<void> {
+    const ofRow = row && this.goodRow(number, row);
+    const file = text === null ? null : this.goodFile(number, text);
+    if (ofRow && file && ofRow.text !== file.signed.text) this.tell('file_differs', number, true);
+    const signed = file?.signed ?? ofRow;
+    if (!signed) return;
+    if (!this.follows(number, signed)) this.tell('checkpoint_unchained', number);
+    this.before = { number, signed };
+    await this.compare(number, signed, file);
+  }
+
+  private goodRow(number: number, row: CheckpointRow): SignedStatement | null {
+    const signed = signedOf(row);
+    const fault = signed ? this.faultOf(signed) : 'unreadable';
+    if (!signed || fault) {
+      this.tell(`checkpoint_${fault ?? 'unreadable'}`, number);
+      return null;
+    }
+    const { statement } = signed;
+    if (statement.number !== number || statement.events.upTo !== row.up_to) this.tell('checkpoint_row_changed', number);
+    return statement.number === number ? signed : null;
+  }
+
+  private goodFile(number: number, text: string): CheckpointFile | null {
+    const file = readFileText(text);
+    const fault = file?.signed.statement.number === number ? this.faultOf(file.signed) : 'unreadable';
+    if (!file || fault) {
+      this.tell(`file_${fault ?? 'unreadable'}`, number, true);
+      return null;
+    }
+    if (!isTrueOf(file.signed.statement, file)) this.tell('file_lists_changed', number, true);
+    return file;
+  }
+
+  private faultOf({ text, statement, signature }: SignedStatement): 'forged' | 'of_other_key' | null {
+    if (!isSignedBy(statement.publicKey, text, signature)) return 'forged';
+    // Nobody said whom to trust: then all have to be of one hand.
+    if (this.keys.length === 0) this.keys = [statement.publicKey];
+    return this.keys.includes(statement.publicKey) ? null : 'of_other_key';
+  }
+
+  private follows(number: number, { statement }: SignedStatement): boolean {
+    if (this.before !== null && this.before.number === number - 1) {
+      const { text, statement: last } = this.before.signed;
+      return (
+        statement.previous === hashOf(text) &&
+        statement.events.after === last.events.upTo &&
+        statement.messages.after === last.messages.upTo
+      );
+    }
+    if (number > 1) return statement.previous !== null;
+    return statement.previous === null && statement.events.after === 0 && statement.messages.after === firstMessage;
+  }
+
+  private async compare(number: number, { statement }: SignedStatement, file: CheckpointFile | null): Promise<void> {
+    const now = await contentOf(this.pool, statement);
+    if (isTrueOf(statement, now)) return;
+    const told = this.breaks.count;
+    const sealed: Content | null = file && {
+      // A list that was changed itself accuses nobody.
+      heads: rootOver(file.heads) === statement.heads.root ? file.heads : now.heads,
+      messages: rootOver(file.messages) === statement.messages.root ? file.messages : now.messages,
+    };
+    const known = sealed !== null && (await tellDifference(this.pool, this.breaks, statement, sealed));
+    if (!known && this.breaks.count === told) this.tell('span_differs', number);
+  }
+
+  private tell(reason: BreakReason, checkpoint: number, file = false): void {
+    this.breaks.add({ reason, checkpoint, ...(file && { file: this.options.files.pathOf(checkpoint) }) });
+  }
+}
