@@ -27,3 +27,6 @@ create table verification (
   -- The first of them.
   found json not null
 );
+
+-- Its newest blocks are what is read for each checkpoint; without this they are summarized at the next vacuum only.
+alter index inbox_age set (autosummarize = on);

@@ -31,7 +31,8 @@ const some = {
   types: exactTypes,
 };
 
-const pageSize = 4000;
+/** Small enough that a page is gone before the garbage collector moves it. */
+const pageSize = 1000;
 const maxBreaks = 100;
 
 export interface AuditOptions {
@@ -49,7 +50,7 @@ export interface ChainAudit {
 }
 
 /** An event as its row has it, every column exact. */
-export const storedEventOf = (row: EventRow): StoredEvent => ({ ...chainedEventOf(row), position: row.position });
+const storedEventOf = (row: EventRow): StoredEvent => Object.assign(chainedEventOf(row), { position: row.position });
 
 /**
  * Recomputes the hash chain of every stream from the stored bytes. Reads the whole table, page by page, the next one

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileNameOf, fileText, numberIn, type CheckpointFile } from './checkpoint-file.js';
@@ -69,7 +70,7 @@ export class CheckpointFiles {
         `${path} is there already and holds another checkpoint: it is of another store, or of an older state of this one.`,
       );
     await mkdir(this.directory, { recursive: true });
-    const unfinished = `${path}.${String(process.pid)}.tmp`;
+    const unfinished = `${path}.${randomUUID()}.tmp`;
     await durably(unfinished, text);
     await rename(unfinished, path);
     await synced(this.directory);
@@ -99,6 +100,6 @@ async function synced(directory: string): Promise<void> {
 }
 
 function unlessThere(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+  if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return null;
   throw error;
 }

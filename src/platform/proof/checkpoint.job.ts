@@ -69,6 +69,11 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
       });
   }
 
+  /** Resolves when what the last tick began is done. */
+  async settled(): Promise<void> {
+    await this.running;
+  }
+
   /** Makes a checkpoint now. Throws where no key is configured, and where the directory is not of this store. */
   now(): Promise<CheckpointRun> {
     return this.run(0);

@@ -105,7 +105,7 @@ export async function eventsBetween(
 }
 
 /** A span cannot hold more than was sealed; whatever is more is found by being there. */
-const spanLimit = 2 * blockSize;
+export const spanLimit = 2 * blockSize;
 
 /** What is in a checkpoint's span now. */
 export async function contentOf(connection: Connection, { events: span, messages }: Statement): Promise<Content> {

@@ -6,8 +6,8 @@ import { Refusal } from '../../kernel/refusal.js';
 import { exactTypes } from '../event-store/chain-audit.pg.js';
 import { chainedEventOf, eventColumns, eventOf, type EventRow } from '../event-store/event-row.pg.js';
 import { firstBreak } from '../event-store/hash-chain.js';
-import { blockSize, headsOf, leavesOf, type Statement } from './checkpoint.js';
-import { checkpointCovering, eventsBetween, newestCheckpoint } from './checkpoints.pg.js';
+import { headsOf, leavesOf, type Statement } from './checkpoint.js';
+import { checkpointCovering, eventsBetween, newestCheckpoint, spanLimit } from './checkpoints.pg.js';
 import { inclusionPath, merkleRoot } from './merkle.js';
 import {
   receiptEvent,
@@ -79,7 +79,7 @@ export class Receipts {
   }
 
   private async heads({ events }: Statement): Promise<ReturnType<typeof headsOf>> {
-    return headsOf(await eventsBetween(this.pool, events.after, events.upTo, 2 * blockSize));
+    return headsOf(await eventsBetween(this.pool, events.after, events.upTo, spanLimit));
   }
 
   private broken(streamId: string): Refusal {

@@ -2,8 +2,19 @@ import type { Pool } from 'pg';
 import type { Breaks, BreakReason } from './breaks.js';
 import { readFileText, type CheckpointFile } from './checkpoint-file.js';
 import type { CheckpointFiles } from './checkpoint-files.job.js';
-import { firstMessage, hashOf, isTrueOf, rootOver, type Content, type SignedStatement } from './checkpoint.js';
-import { checkpointsAfter, contentOf, signedOf, type CheckpointRow } from './checkpoints.pg.js';
+import {
+  firstMessage,
+  hashOf,
+  headsOf,
+  isTrueOf,
+  rootOver,
+  type Content,
+  type SealedEvent,
+  type SignedStatement,
+  type Statement,
+} from './checkpoint.js';
+import { checkpointsAfter, eventsBetween, signedOf, spanLimit, type CheckpointRow } from './checkpoints.pg.js';
+import { MessageStream } from './sealed-messages.pg.js';
 import { isSignedBy } from './signing.js';
 import { tellDifference } from './span-difference.pg.js';
 
@@ -37,27 +48,65 @@ export async function auditSeals(pool: Pool, breaks: Breaks, options: SealAuditO
   const { files } = options;
   const rows = await readRows(pool);
   const newestRow = rows.at(-1)?.number ?? 0;
-  const audit = new SealWalk(pool, breaks, options);
   const byNumber = new Map(rows.map((row) => [row.number, row]));
   const total = Math.max(newestRow, files.newest);
-  for (let number = 1; number <= total; number++) {
-    options.signal?.throwIfAborted();
-    options.onProgress?.(number, total);
-    const row = byNumber.get(number) ?? null;
-    const text = files.has(number) ? await files.read(number) : null;
-    if (text === null && files.whole && number < files.newest)
-      breaks.add({ reason: 'file_missing', checkpoint: number, file: files.pathOf(number) });
-    if (row === null && number <= newestRow) breaks.add({ reason: 'checkpoint_missing', checkpoint: number });
-    if (row === null && text !== null && number > newestRow)
-      breaks.add({ reason: 'store_is_older', checkpoint: number });
-    await audit.look(number, row, text);
-  }
+  const outcome = await MessageStream.with(pool, async (messages) => {
+    const walk = new SealWalk(new Spans(pool, messages), breaks, options);
+    for (let number = 1; number <= total; number++) {
+      options.signal?.throwIfAborted();
+      options.onProgress?.(number, total);
+      const row = byNumber.get(number) ?? null;
+      const text = files.has(number) ? await files.read(number) : null;
+      if (text === null && files.whole && number < files.newest)
+        breaks.add({ reason: 'file_missing', checkpoint: number, file: files.pathOf(number) });
+      if (row === null && number <= newestRow) breaks.add({ reason: 'checkpoint_missing', checkpoint: number });
+      if (row === null && text !== null && number > newestRow)
+        breaks.add({ reason: 'store_is_older', checkpoint: number });
+      await walk.look(number, { row, text, next: byNumber.get(number + 1) ?? null });
+    }
+    return walk.outcome();
+  });
   return {
     checkpoints: rows.length,
     files: files.count,
     unexported: files.whole && newestRow > files.newest ? newestRow : 0,
-    ...audit.outcome(),
+    ...outcome,
   };
+}
+
+/** What is in the spans now, read one span ahead. */
+class Spans {
+  private ahead: { after: number; upTo: number; events: Promise<SealedEvent[]> } | null = null;
+
+  constructor(
+    readonly pool: Pool,
+    private readonly messages: MessageStream,
+  ) {}
+
+  async contentOf({ events, messages }: Statement, next: Statement | null): Promise<Content> {
+    const { ahead } = this;
+    const known = ahead?.after === events.after && ahead.upTo === events.upTo;
+    const reading = known ? ahead.events : this.read(events.after, events.upTo);
+    this.ahead = next && { ...next.events, events: this.read(next.events.after, next.events.upTo) };
+    // Whoever stops early never awaits it.
+    this.ahead?.events.catch(() => undefined);
+    return {
+      heads: headsOf(await reading),
+      messages: await this.messages.span(messages.after, messages.upTo, spanLimit),
+    };
+  }
+
+  private read(after: number, upTo: number): Promise<SealedEvent[]> {
+    return eventsBetween(this.pool, after, upTo, spanLimit);
+  }
+}
+
+interface Sight {
+  row: CheckpointRow | null;
+  /** The text of the file. */
+  text: string | null;
+  /** The row after it, which tells what will be asked next. */
+  next: CheckpointRow | null;
 }
 
 async function readRows(pool: Pool): Promise<CheckpointRow[]> {
@@ -74,7 +123,7 @@ class SealWalk {
   private keys: readonly string[];
 
   constructor(
-    private readonly pool: Pool,
+    private readonly spans: Spans,
     private readonly breaks: Breaks,
     private readonly options: SealAuditOptions,
   ) {
@@ -86,7 +135,7 @@ class SealWalk {
     return { sealedUpTo: last?.events.upTo ?? 0, createdAt: last?.createdAt ?? null, publicKeys: this.keys };
   }
 
-  async look(number: number, row: CheckpointRow | null, text: string | null): Promise<void> {
+  async look(number: number, { row, text, next }: Sight): Promise<void> {
     const ofRow = row && this.goodRow(number, row);
     const file = text === null ? null : this.goodFile(number, text);
     if (ofRow && file && ofRow.text !== file.signed.text) this.tell('file_differs', number, true);
@@ -94,7 +143,7 @@ class SealWalk {
     if (!signed) return;
     if (!this.follows(number, signed)) this.tell('checkpoint_unchained', number);
     this.before = { number, signed };
-    await this.compare(number, signed, file);
+    await this.compare(signed.statement, file, next && (signedOf(next)?.statement ?? null));
   }
 
   private goodRow(number: number, row: CheckpointRow): SignedStatement | null {
@@ -140,8 +189,8 @@ class SealWalk {
     return statement.previous === null && statement.events.after === 0 && statement.messages.after === firstMessage;
   }
 
-  private async compare(number: number, { statement }: SignedStatement, file: CheckpointFile | null): Promise<void> {
-    const now = await contentOf(this.pool, statement);
+  private async compare(statement: Statement, file: CheckpointFile | null, next: Statement | null): Promise<void> {
+    const now = await this.spans.contentOf(statement, next);
     if (isTrueOf(statement, now)) return;
     const told = this.breaks.count;
     const sealed: Content | null = file && {
@@ -149,8 +198,8 @@ class SealWalk {
       heads: rootOver(file.heads) === statement.heads.root ? file.heads : now.heads,
       messages: rootOver(file.messages) === statement.messages.root ? file.messages : now.messages,
     };
-    const known = sealed !== null && (await tellDifference(this.pool, this.breaks, statement, sealed));
-    if (!known && this.breaks.count === told) this.tell('span_differs', number);
+    const known = sealed !== null && (await tellDifference(this.spans.pool, this.breaks, statement, sealed));
+    if (!known && this.breaks.count === told) this.tell('span_differs', statement.number);
   }
 
   private tell(reason: BreakReason, checkpoint: number, file = false): void {

@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
+import { inTransaction } from '../database/database.pg.js';
 import type { InboxMessage } from '../event-store/append.js';
 import { exactTypes } from '../event-store/chain-audit.pg.js';
 import { messageHash } from '../event-store/message-hash.js';
@@ -46,4 +47,59 @@ export async function messagesAfter(
   const whole = await connection.query<MessageRow>({ text: unhashed, values, types: exactTypes });
   const computed = new Map(whole.rows.map((row) => [row.id, messageHash(row).toString('hex')]));
   return rows.map(({ id, streamId, hash }) => [id, streamId, hash ?? computed.get(id) ?? '']);
+}
+
+const inOrder = `declare sealed_messages no scroll cursor for
+  select id, stream_id as "streamId", encode(hash, 'hex') as hash from inbox order by id`;
+const fetchSize = 5000;
+
+/**
+ * All messages in the order of their ids, span by span: one sort of the table instead of a search for each span. It sees
+ * what was committed when it was opened.
+ */
+export class MessageStream {
+  private waiting: { id: string; streamId: string; hash: string | null }[] = [];
+  private from = 0;
+  private reached = '';
+  private ended = false;
+
+  private constructor(
+    private readonly pool: Pool,
+    private readonly tx: ClientBase,
+  ) {}
+
+  static async with<T>(pool: Pool, work: (messages: MessageStream) => Promise<T>): Promise<T> {
+    return inTransaction(pool, async (tx) => {
+      await tx.query(inOrder);
+      return work(new MessageStream(pool, tx));
+    });
+  }
+
+  /** The messages of a span. Spans are asked for in their order; one that is out of order costs a search. */
+  async span(after: string, upTo: string, limit: number): Promise<SealedMessage[]> {
+    if (after < this.reached) return messagesAfter(this.pool, after, upTo, limit);
+    this.reached = upTo > after ? upTo : after;
+    const taken: SealedMessage[] = [];
+    let hashed = true;
+    for (;;) {
+      const row = this.waiting[this.from] ?? (await this.fetch());
+      if (row === null || row.id > upTo) break;
+      this.from++;
+      if (row.id <= after) continue;
+      hashed &&= row.hash !== null;
+      if (taken.length < limit) taken.push([row.id, row.streamId, row.hash ?? '']);
+    }
+    return hashed ? taken : messagesAfter(this.pool, after, upTo, limit);
+  }
+
+  private async fetch(): Promise<(typeof this.waiting)[number] | null> {
+    if (this.ended) return null;
+    const { rows } = await this.tx.query<(typeof this.waiting)[number]>(
+      `fetch ${String(fetchSize)} from sealed_messages`,
+    );
+    this.waiting = rows;
+    this.from = 0;
+    this.ended = rows.length < fetchSize;
+    return rows[0] ?? null;
+  }
 }
