@@ -26,6 +26,17 @@ create table callback_rejection (
   constraint callback_rejection_count_check CHECK ((count > 0)),
   constraint callback_rejection_pkey PRIMARY KEY (hour, reason)
 );
+create table checkpoint (
+  number integer not null,
+  up_to bigint not null,
+  statement text not null,
+  signature bytea not null,
+  constraint checkpoint_number_check CHECK ((number > 0)),
+  constraint checkpoint_signature_check CHECK ((octet_length(signature) = 64)),
+  constraint checkpoint_pkey PRIMARY KEY (number)
+);
+CREATE INDEX checkpoint_up_to ON public.checkpoint USING btree (up_to, number);
+CREATE TRIGGER checkpoint_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 create table event (
   position bigint generated always as identity not null,
@@ -80,6 +91,7 @@ create table inbox (
   constraint inbox_status_check CHECK ((status = ANY (ARRAY['applied'::text, 'unmatched'::text, 'matched'::text, 'quarantined'::text]))),
   constraint inbox_pkey PRIMARY KEY (stream_id, digest)
 ) with (fillfactor=90, autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+) with (fillfactor=90);
 CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
 CREATE INDEX inbox_received ON public.inbox USING brin (received_at timestamptz_minmax_multi_ops) WITH (pages_per_range='16', autosummarize='on');
@@ -183,6 +195,16 @@ create table subscription (
   constraint subscription_pkey PRIMARY KEY (name)
 ) with (fillfactor=50);
 
+create table verification (
+  began_at timestamp with time zone not null,
+  ended_at timestamp with time zone not null,
+  events bigint not null,
+  messages bigint not null,
+  breaks integer not null,
+  found json not null,
+  constraint verification_pkey PRIMARY KEY (began_at)
+);
+
 create table webhook (
   id uuid not null,
   application_id uuid not null,
@@ -271,6 +293,6 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
  LANGUAGE plpgsql
 AS $function$
 begin
-  raise exception 'events are append-only: % on % is refused', lower(tg_op), tg_table_name using errcode = 'restrict_violation';
+  raise exception 'rows are append-only: % on % is refused', lower(tg_op), tg_table_name using errcode = 'restrict_violation';
 end
 $function$;

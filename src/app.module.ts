@@ -98,7 +98,13 @@ export class AppModule {
       ],
       providers: [
         ...edges(options),
-        ...background({ clock: options.clock, log: options.log, publicUrl: options.config.publicUrl }),
+        ...background({
+          clock: options.clock,
+          log: options.log,
+          publicUrl: options.config.publicUrl,
+          databaseUrl: options.databaseUrl,
+          checkpointDir: options.config.checkpointDir,
+        }),
       ],
     };
   }

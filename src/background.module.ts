@@ -36,6 +36,8 @@ import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
 import { IdempotencyKeys } from './platform/http/idempotency.pg.js';
 import { Jobs, type TaskHandler } from './platform/jobs/jobs.pg.js';
+import { ProofKeys } from './platform/proof/signing.js';
+import { VerificationJob } from './platform/proof/verification.job.js';
 import { Follower, type FollowerDeps } from './platform/subscriptions/follower.pg.js';
 import type { Reactor } from './platform/subscriptions/projection.js';
 import { MatchJob } from './reconciliation/match.job.js';
@@ -103,6 +105,8 @@ interface BackgroundOptions {
   clock: Clock;
   log: Pino;
   publicUrl: string;
+  databaseUrl: string;
+  checkpointDir: string;
 }
 
 const reactors = (options: BackgroundOptions): Provider[] => [
@@ -152,6 +156,14 @@ export const background = (options: BackgroundOptions): Provider[] => [
   },
   ReconcileJob,
   MatchJob,
+  {
+    provide: VerificationJob,
+    useFactory: (pool: Pool, { publicKeys }: ProofKeys) => {
+      const { databaseUrl, checkpointDir: directory } = options;
+      return new VerificationJob(pool, options.clock, { databaseUrl, directory, publicKeys });
+    },
+    inject: [BackgroundPool, ProofKeys],
+  },
   ...reactors(options),
   {
     provide: Background,

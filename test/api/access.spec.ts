@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ids } from '../../src/kernel/ids.js';
 import { newApiKey } from '../../src/platform/http/applications.pg.js';
-import { apiKey, startTestService, until, type TestService } from '../support/service.js';
+import { apiKey, checkpointKey, startTestService, until, type TestService } from '../support/service.js';
 import {
   addDelivery,
   addOther,
@@ -34,6 +34,7 @@ const routes: Record<string, Row> = {
   'GET /v1/payments/{id}': { path: '/v1/payments/{payment}', own: 200, other: 404 },
   'GET /v1/payments/{id}/events': { path: '/v1/payments/{payment}/events', own: 200, other: 404 },
   'GET /v1/payments/{id}/explanation': { path: '/v1/payments/{payment}/explanation', own: 200, other: 404 },
+  'GET /v1/payments/{id}/receipt': { path: '/v1/payments/{payment}/receipt', own: 200, other: 404 },
   'POST /v1/payments/{id}/reconcile': { path: '/v1/payments/{payment}/reconcile', own: 200, other: 404 },
   'POST /v1/payments/{id}/cancel': { path: '/v1/payments/{payment}/cancel', own: 200, other: 404 },
   'POST /v1/payments/{id}/review': {
@@ -113,7 +114,7 @@ describe('Who may call what', () => {
   const textOf = (body: unknown): string => at(JSON.stringify(body));
 
   beforeAll(async () => {
-    shop = await startTestService();
+    shop = await startTestService({ env: { CHECKPOINT_KEY: checkpointKey } });
     await addOther(shop);
     const waiting = await created(shop, 'access-1');
     const paid = await created(shop, 'access-2');

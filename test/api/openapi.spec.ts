@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { refusals, type RefusalCode } from '../../src/kernel/refusal.js';
 import { problemType } from '../../src/platform/http/problem.js';
-import { startTestService, until, type TestService } from '../support/service.js';
+import { checkpointKey, startTestService, until, type TestService } from '../support/service.js';
 import { addDelivery, created, credited, order, payAll, send } from './support.js';
 
 interface Schema {
@@ -46,7 +46,7 @@ describe('The OpenAPI document', () => {
   const problems = new Map<string, number>();
 
   beforeAll(async () => {
-    shop = await startTestService();
+    shop = await startTestService({ env: { CHECKPOINT_KEY: checkpointKey } });
     document = (await shop.api('GET', '/openapi.json')).body as Document;
     operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({
@@ -187,6 +187,8 @@ describe('The OpenAPI document', () => {
       ['GET', '/v1/payments/{id}/events', `/v1/payments/${paid.id}/events`],
       ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${waiting.id}/explanation`],
       ['GET', '/v1/payments/{id}/explanation', `/v1/payments/${paid.id}/explanation`],
+      ['GET', '/v1/payments/{id}/receipt', `/v1/payments/${paid.id}/receipt`],
+      ['GET', '/v1/payments/{id}/receipt', `/v1/payments/${missing}/receipt`],
       ['POST', '/v1/payments/{id}/reconcile', `/v1/payments/${waiting.id}/reconcile`],
       ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${waiting.id}/cancel`],
       ['POST', '/v1/payments/{id}/cancel', `/v1/payments/${paid.id}/cancel`],

@@ -60,6 +60,14 @@ const wrong: Record<string, string[]> = {
   GO_AHEAD_AFTER_SILENCE_MINUTES: ['0', '4', '1441', 'never'],
   RATE_LIMIT_PER_MINUTE: ['0', '-5', 'many', '1000000000'],
   GATEWAY_REQUESTS_PER_SECOND: ['0', '1001', '2.5', 'ten'],
+  CHECKPOINT_MINUTES: ['0', '1441', 'hourly'],
+  CHECKPOINT_KEY: [
+    'a password of its own',
+    Buffer.alloc(32).toString('base64'),
+    Buffer.from('too short, by one byte and more').toString('base64'),
+    Buffer.from('a seed of thirty-two bytes, made').toString('hex'),
+    `${Buffer.from('a seed of thirty-two bytes, made').toString('base64')},`,
+  ],
 };
 
 describe('The configuration', () => {
@@ -80,7 +88,10 @@ describe('The configuration', () => {
       gatewayRequestsPerSecond: 10,
       tracesEndpoint: null,
       serviceName: 'finality',
+      checkpointKeys: [],
+      checkpointMinutes: 60,
     });
+    expect(readConfig({}).checkpointDir).toMatch(/\/\.finality\/checkpoints$/);
     expect(readConfig({}).dataDir).toMatch(/\/\.finality$/);
   });
 

@@ -14,6 +14,8 @@ import { testDatabase, type TestDatabase } from './database.js';
 export const apiKey = 'test-api-key-that-is-long-enough-0123456789';
 export const merchantKey = 'TESTKE-YMERCH-ANTAAA-000001';
 export const payoutKey = 'TESTKE-YPAYOU-TAAAAA-000001';
+/** For services that are to sign receipts and make checkpoints; without it they do not. */
+export const checkpointKey = Buffer.from('a seed of thirty-two bytes, made').toString('base64');
 
 /** An answer of the API, read. */
 export interface Answer {

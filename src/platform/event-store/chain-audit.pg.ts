@@ -41,6 +41,8 @@ export interface AuditOptions {
   onBreak?: (found: EventBreak) => void;
   /** Ends the audit between two pages. */
   signal?: AbortSignal | undefined;
+  /** Awaited between two pages. */
+  pause?: () => Promise<void>;
 }
 
 export interface ChainAudit {
@@ -78,6 +80,7 @@ export async function auditChains(pool: Pool, options: AuditOptions = {}): Promi
     options.onProgress?.(walk.events);
     if (!more) return { events: walk.events, streams: walk.streams, breaks };
     options.signal?.throwIfAborted();
+    await options.pause?.();
   }
 }
 

@@ -22,6 +22,7 @@ const mostUnhashed = 1000;
 interface AuditOptions {
   onProgress?: (messages: number) => void;
   signal?: AbortSignal | undefined;
+  pause?: () => Promise<void>;
 }
 
 /** Recomputes the hash of every message from what is stored of it. Returns how many there are. */
@@ -42,6 +43,7 @@ export async function auditMessages(pool: Pool, breaks: Breaks, options: AuditOp
     options.onProgress?.(look.count);
     if (!more) return look.end();
     options.signal?.throwIfAborted();
+    await options.pause?.();
   }
 }
 

@@ -22,9 +22,9 @@ export interface SealAuditOptions {
   /** Whose signatures are trusted, in base64. None: whoever signed the first checkpoint. */
   publicKeys: readonly string[];
   files: CheckpointFiles;
-  /** Rows beyond this number were made after the files were looked at. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal | undefined;
+  pause?: () => Promise<void>;
 }
 
 export interface SealAudit {
@@ -54,6 +54,7 @@ export async function auditSeals(pool: Pool, breaks: Breaks, options: SealAuditO
     const walk = new SealWalk(new Spans(pool, messages), breaks, options);
     for (let number = 1; number <= total; number++) {
       options.signal?.throwIfAborted();
+      await options.pause?.();
       options.onProgress?.(number, total);
       const row = byNumber.get(number) ?? null;
       const text = files.has(number) ? await files.read(number) : null;

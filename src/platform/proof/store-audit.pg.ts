@@ -20,6 +20,8 @@ export interface StoreAuditOptions {
   publicKeys: readonly string[];
   onProgress?: (part: 'events' | 'messages' | 'checkpoints', done: number, total: number | null) => void;
   signal?: AbortSignal | undefined;
+  /** Awaited between two pages, for whoever is in no hurry. */
+  pause?: () => Promise<void>;
   /** Breaks that are kept with their names; the others are counted. Default 100. */
   mostKept?: number;
 }
@@ -27,22 +29,26 @@ export interface StoreAuditOptions {
 /** Looks at everything that is proven of a store: each event's hash, each message's, and all that was ever sealed. */
 export async function auditStore(pool: Pool, options: StoreAuditOptions): Promise<StoreAudit> {
   const { files, publicKeys, onProgress, signal } = options;
+  const pause = options.pause && { pause: options.pause };
   const breaks = new Breaks(options.mostKept);
   const chains = new EventBreaks(breaks);
   const { events, streams } = await auditChains(pool, {
     signal,
+    ...pause,
     onBreak: (found) => chains.add(found),
     onProgress: (done) => onProgress?.('events', done, null),
   });
   chains.end();
   const messages = await auditMessages(pool, breaks, {
     signal,
+    ...pause,
     onProgress: (done) => onProgress?.('messages', done, null),
   });
   const seals = await auditSeals(pool, breaks, {
     files,
     publicKeys,
     signal,
+    ...pause,
     onProgress: (done, total) => onProgress?.('checkpoints', done, total),
   });
   return { events, streams, messages, seals, breaks };
