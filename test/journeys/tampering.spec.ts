@@ -2,11 +2,14 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { created, payAll } from '../api/support.js';
 import { asOwner } from '../platform/proof/support.js';
 import { proofKeys } from '../../src/platform/proof/signing.js';
 import { checkpointKey, startTestService, until, type TestService } from '../support/service.js';
+
+/** Each test starts processes, which take their time on a busy machine. */
+jest.setTimeout(60_000);
 
 describe('An operator who asks whether the store is as it was written', () => {
   let shop: TestService;
