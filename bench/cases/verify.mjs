@@ -10,7 +10,7 @@ import { LogReader } from '../../dist/platform/event-store/log-reader.pg.js';
 import { CheckpointFiles } from '../../dist/platform/proof/checkpoint-files.job.js';
 import { CheckpointJob } from '../../dist/platform/proof/checkpoint.job.js';
 import { proofKeys } from '../../dist/platform/proof/signing.js';
-import { auditStore } from '../../dist/platform/proof/store-audit.pg.js';
+import { auditLimits, auditStore } from '../../dist/platform/proof/store-audit.pg.js';
 import { generateLog } from '../support/generated-log.mjs';
 import { perSecond } from '../support/numbers.mjs';
 import { startDatabase } from '../support/processes.mjs';
@@ -39,7 +39,7 @@ const expect = (condition, what, { out, err }) => {
 export const measureVerify = async ({ dataDir, events, changes, say }) => {
   const database = await startDatabase(dataDir);
   await migrate(database.url);
-  const pool = createPool(database.url, { max: 2, statementTimeoutMs: 0 });
+  const pool = createPool(database.url, auditLimits);
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   try {
@@ -52,7 +52,7 @@ export const measureVerify = async ({ dataDir, events, changes, say }) => {
     say(`verify: ${sealed.made} checkpoints`);
     const env = { DATABASE_URL: database.url, CHECKPOINT_DIR: directory, CHECKPOINT_KEY: seed };
     const rounds = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const whole = await verify(env);
       expect(whole.code === 0, 'a whole store is not verified', whole);
       rounds.push(whole.ms);

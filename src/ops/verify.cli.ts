@@ -6,7 +6,7 @@ import { operatorName } from '../platform/database/operator-lock.pg.js';
 import { breakReasons, type Break } from '../platform/proof/breaks.js';
 import { CheckpointFiles } from '../platform/proof/checkpoint-files.job.js';
 import { isKey, proofKeys } from '../platform/proof/signing.js';
-import { auditSome, auditStore, type StoreAudit } from '../platform/proof/store-audit.pg.js';
+import { auditLimits, auditSome, auditStore, type StoreAudit } from '../platform/proof/store-audit.pg.js';
 import type { Projection } from '../platform/subscriptions/projection.js';
 import { rebuild } from '../platform/subscriptions/rebuild.pg.js';
 import { OrderProjection } from '../read-models/order-projection.pg.js';
@@ -51,11 +51,8 @@ export function verifyCommand(cli: Command, run: Run): void {
   );
 }
 
-/** Some statements read the whole of a large table. */
-const limits = { statementTimeoutMs: 300_000, idleInTransactionTimeoutMs: 0 };
-
 async function verifyStore(workspace: Workspace, terminal: Terminal, options: VerifyOptions): Promise<Report> {
-  const pool = createPool(workspace.databaseUrl, { ...limits, max: 3, applicationName: operatorName() });
+  const pool = createPool(workspace.databaseUrl, { ...auditLimits, applicationName: operatorName() });
   try {
     const audit =
       options.payment === undefined

@@ -1,10 +1,14 @@
 import type { Pool } from 'pg';
+import type { PoolSettings } from '../database/database.pg.js';
 import { auditChains, auditStreams } from '../event-store/chain-audit.pg.js';
 import type { EventBreak } from '../event-store/chain-walk.js';
 import { Breaks } from './breaks.js';
 import type { CheckpointFiles } from './checkpoint-files.job.js';
 import { auditMessages, auditMessagesOf } from './message-audit.pg.js';
 import { auditSeals, type SealAudit } from './seal-audit.pg.js';
+
+/** For the connections of an audit: some statements read the whole of a large table, and one transaction waits for the others. */
+export const auditLimits: PoolSettings = { max: 3, statementTimeoutMs: 300_000, idleInTransactionTimeoutMs: 0 };
 
 export interface StoreAudit {
   events: number;

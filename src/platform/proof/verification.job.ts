@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import { addMinutes, type Clock, type Instant } from '../../kernel/clock.js';
 import { createPool } from '../database/database.pg.js';
 import { CheckpointFiles } from './checkpoint-files.job.js';
-import { auditStore, type StoreAudit } from './store-audit.pg.js';
+import { auditLimits, auditStore, type StoreAudit } from './store-audit.pg.js';
 import type { ProofKeys } from './signing.js';
 
 /** What the last look at the whole store has come to. */
@@ -32,7 +32,6 @@ export interface VerificationSettings {
 const everyMinutes = 24 * 60;
 /** After each page, so that requests are served as before: about a fifth of one processor is taken. */
 const pauseMs = 30;
-const limits = { max: 3, statementTimeoutMs: 300_000, idleInTransactionTimeoutMs: 0 };
 const lock = `select pg_try_advisory_lock(hashtextextended('finality verification', 0)) as free`;
 const insert = `insert into verification (began_at, ended_at, events, messages, breaks, found) values ($1, $2, $3, $4, $5, $6)`;
 
@@ -66,7 +65,7 @@ export class VerificationJob implements BeforeApplicationShutdown {
 
   private async look(): Promise<void> {
     if (!(await this.isDue())) return;
-    const pool = createPool(this.settings.databaseUrl, { ...limits, applicationName: 'finality verification' });
+    const pool = createPool(this.settings.databaseUrl, { ...auditLimits, applicationName: 'finality verification' });
     const holder = await pool.connect();
     try {
       const [locked] = (await holder.query<{ free: boolean }>(lock)).rows;
