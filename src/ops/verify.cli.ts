@@ -160,11 +160,12 @@ function remarksOn({
   unexported,
   createdAt,
   publicKeys,
+  vouched,
 }: NonNullable<StoreAudit['seals']>): string[] {
   if (checkpoints === 0 && files === 0)
     return ['nothing is sealed yet: a stream that was cut off or written anew, chain and all, would not be seen'];
   return [
-    `newest checkpoint of ${createdAt ?? 'an unknown time'}, signed by ${publicKeys.join(', ')}`,
+    `newest checkpoint of ${createdAt ?? 'an unknown time'}, signed by ${publicKeys.join(', ')}${vouched ? '' : ', which nobody vouched for: give --public-key'}`,
     ...(files === 0
       ? ['no exported files were looked at: whoever can write to the database could have written its checkpoints']
       : []),

@@ -36,6 +36,8 @@ export interface SealAudit {
   sealedUpTo: number;
   createdAt: string | null;
   publicKeys: readonly string[];
+  /** Whether somebody said that these are the keys to trust. */
+  vouched: boolean;
 }
 
 const rowPage = 200;
@@ -70,6 +72,7 @@ export async function auditSeals(pool: Pool, breaks: Breaks, options: SealAuditO
   return {
     checkpoints: rows.length,
     files: files.count,
+    vouched: options.publicKeys.length > 0,
     unexported: files.whole && newestRow > files.newest ? newestRow : 0,
     ...outcome,
   };
