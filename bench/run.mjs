@@ -122,7 +122,7 @@ const factsOf = ({
     : []),
   ...(verify
     ? [
-        `Verify: ${verify.events} events, ${verify.checkpoints} checkpoints and as many messages as payments in ${shown(verify.ms)} ms (slowest of ${verify.rounds.length}), ${shown(verify.perSecond)} events/s; ${verify.changes} of ${verify.changes} changed bytes named.`,
+        `Verify: ${verify.events} events, ${verify.checkpoints} checkpoints and as many messages as payments in ${shown(verify.ms)} ms (median of ${verify.rounds.map((ms) => shown(ms)).join(', ')}), ${shown(verify.perSecond)} events/s; ${verify.changes} of ${verify.changes} changed bytes named.`,
       ]
     : []),
   ...(idle
