@@ -178,15 +178,16 @@ function remarksOn({
 /** Where it is, by every name that is known, one word before each. */
 function placeOf(found: Break & StreamName): string {
   const { paymentId, orderId, streamId, version, until, position, messageId, checkpoint, file, projection } = found;
-  const versions = until !== undefined && until !== version ? `versions ${String(version)} to ${String(until)}` : null;
+  const numbered = (one: string, from: number): string =>
+    until === undefined || until === from ? `${one} ${String(from)}` : `${one}s ${String(from)} to ${String(until)}`;
   const parts = [
     projection && `read model ${projection}`,
-    checkpoint !== undefined && `checkpoint ${String(checkpoint)}`,
+    checkpoint !== undefined && numbered('checkpoint', checkpoint),
     file && `file ${file}`,
     paymentId && `payment ${paymentId}${orderId === undefined ? '' : ` (order ${orderId})`}`,
     streamId && streamId !== paymentId && `stream ${streamId}`,
     messageId && `message ${messageId}`,
-    version !== undefined && (versions ?? `version ${String(version)}`),
+    version !== undefined && numbered('version', version),
     typeof position === 'number' && `position ${String(position)}`,
   ];
   return parts.filter(Boolean).join(', ');

@@ -63,7 +63,7 @@ export interface Break {
   reason: BreakReason;
   streamId?: string;
   version?: number;
-  /** The last version, where it is a row of them. */
+  /** The last version, or the last checkpoint, where it is a row of them. */
   until?: number;
   position?: number | null;
   messageId?: string;

@@ -5,7 +5,7 @@ import { fileNameOf, fileText, numberIn, type CheckpointFile } from './checkpoin
 
 /** A directory, or one file, of exported checkpoints. A file that is there is never written over. */
 export class CheckpointFiles {
-  private readonly numbers: ReadonlySet<number>;
+  readonly numbers: ReadonlySet<number>;
   /** The number of the newest file; 0 where there is none. */
   readonly newest: number;
 

@@ -51,21 +51,29 @@ export async function auditSeals(pool: Pool, breaks: Breaks, options: SealAuditO
   const rows = await readRows(pool);
   const newestRow = rows.at(-1)?.number ?? 0;
   const byNumber = new Map(rows.map((row) => [row.number, row]));
-  const total = Math.max(newestRow, files.newest);
+  // Not every number up to the last: one of a row or of a file may have been made enormous.
+  const numbers = [...new Set([...byNumber.keys(), ...files.numbers])].sort((a, b) => a - b);
   const outcome = await MessageStream.with(pool, async (messages) => {
     const walk = new SealWalk(new Spans(pool, messages), breaks, options);
-    for (let number = 1; number <= total; number++) {
+    for (const [at, number] of numbers.entries()) {
       options.signal?.throwIfAborted();
       await options.pause?.();
-      options.onProgress?.(number, total);
+      options.onProgress?.(at + 1, numbers.length);
+      const before = numbers[at - 1] ?? 0;
+      if (number > before + 1)
+        breaks.add({
+          reason: 'checkpoint_missing',
+          checkpoint: before + 1,
+          ...(number > before + 2 && { until: number - 1 }),
+        });
       const row = byNumber.get(number) ?? null;
       const text = files.has(number) ? await files.read(number) : null;
       if (text === null && files.whole && number < files.newest)
         breaks.add({ reason: 'file_missing', checkpoint: number, file: files.pathOf(number) });
-      if (row === null && number <= newestRow) breaks.add({ reason: 'checkpoint_missing', checkpoint: number });
-      if (row === null && text !== null && number > newestRow)
-        breaks.add({ reason: 'store_is_older', checkpoint: number });
-      await walk.look(number, { row, text, next: byNumber.get(number + 1) ?? null });
+      if (row === null && text !== null)
+        breaks.add({ reason: number > newestRow ? 'store_is_older' : 'checkpoint_missing', checkpoint: number });
+      const next = byNumber.get(numbers[at + 1] ?? 0) ?? null;
+      await walk.look(number, { row, text, next });
     }
     return walk.outcome();
   });

@@ -220,6 +220,15 @@ describe('Whatever is done to the store by whoever owns the database', () => {
     expect(audit.breaks.kept).toEqual([{ reason: 'checkpoint_missing', checkpoint: 1 }]);
   });
 
+  it('a checkpoint given an enormous number, which keeps nobody busy', async () => {
+    const audit = await done((query) => query('update checkpoint set number = 2147483647 where number = 1'));
+    expect(audit.breaks.kept).toEqual([
+      { reason: 'checkpoint_missing', checkpoint: 1 },
+      { reason: 'checkpoint_missing', checkpoint: 3, until: 2_147_483_646 },
+      { reason: 'checkpoint_row_changed', checkpoint: 2_147_483_647 },
+    ]);
+  });
+
   it('all checkpoints made anew with another key', async () => {
     const audit = await done(async (query) => {
       await query('delete from checkpoint');
