@@ -53,7 +53,8 @@ const measure = async () => {
     results.callbacks = await measureCallbacks({ dataDir, rounds: 5, perRound: 3000, connections, say });
   }
   if (runs('replay')) results.replay = await measureReplay({ dataDir, rounds: 3, say });
-  if (wanted.includes('what-if')) results.whatIf = await measureWhatIf({ dataDir: await dataDirectory(), events: 1_000_000, say });
+  if (wanted.includes('what-if'))
+    results.whatIf = await measureWhatIf({ dataDir: await dataDirectory(), events: 1_000_000, say });
   results.machine = await machine(dataDir);
   if (runs('creates')) {
     results.creates = await measureCreates({

@@ -12,7 +12,7 @@ import { counted, isProduction, printable, type Report, type Terminal } from './
 import type { Workspace } from './workspace.pg.js';
 
 /** Every read model that can be rebuilt. A reactor (fulfilment, webhooks) is no projection and cannot be listed here. */
-const projections: readonly Projection[] = [new OrderProjection()];
+export const projections: readonly Projection[] = [new OrderProjection()];
 
 export interface RebuildCommand {
   projection: string;

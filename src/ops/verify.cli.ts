@@ -7,11 +7,10 @@ import { breakReasons, type Break } from '../platform/proof/breaks.js';
 import { CheckpointFiles } from '../platform/proof/checkpoint-files.job.js';
 import { isKey, proofKeys } from '../platform/proof/signing.js';
 import { auditLimits, auditSome, auditStore, type StoreAudit } from '../platform/proof/store-audit.pg.js';
-import type { Projection } from '../platform/subscriptions/projection.js';
 import { rebuild } from '../platform/subscriptions/rebuild.pg.js';
-import { OrderProjection } from '../read-models/order-projection.pg.js';
 import { namesOfStreams, type StreamName } from './stream-names.pg.js';
 import { counted, withExamples, type Progress, type Report, type Run, type Terminal } from './command.cli.js';
+import { projections } from './rebuild.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface VerifyOptions {
@@ -22,7 +21,6 @@ interface VerifyOptions {
   json?: boolean;
 }
 
-const projections: readonly Projection[] = [new OrderProjection()];
 
 export function verifyCommand(cli: Command, run: Run): void {
   const verify = cli
@@ -122,7 +120,7 @@ async function compareProjections(workspace: Workspace, terminal: Terminal, { br
     const progress = terminal.progress(projection.name, 'events');
     const { tables } = await rebuild(workspace.databaseUrl, projection, {
       dryRun: true,
-      onProgress: ({ position, total }) => progress.update(position, total),
+      onProgress: ({ done, total }) => progress.update(done, total),
     });
     progress.end();
     for (const { table, same } of tables)

@@ -44,7 +44,15 @@ export const createLog = (
 export function secretsOf(config: Config, databaseUrl: string | null = config.databaseUrl): (string | null)[] {
   const { merchantKeys, payoutKeys, apiKey, opsPassword, checkpointKeys } = config;
   const password = databaseUrl === null ? '' : new URL(databaseUrl).password;
-  return [...merchantKeys, ...payoutKeys, ...checkpointKeys, apiKey, opsPassword, password, decodeURIComponent(password)];
+  return [
+    ...merchantKeys,
+    ...payoutKeys,
+    ...checkpointKeys,
+    apiKey,
+    opsPassword,
+    password,
+    decodeURIComponent(password),
+  ];
 }
 
 /** Nest's own messages and those of our classes, on the same log. A message may be an object: it becomes the line's fields. */
