@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import fastifyCookie from '@fastify/cookie';
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -25,10 +26,15 @@ import { CallbackCounts } from './callbacks/callback-counts.js';
 import { CallbackRejections } from './callbacks/callback-rejections.pg.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
 import { StatusController } from './checkout/status.controller.js';
+import { ConsoleController } from './ops/console.controller.js';
+import { ConsolePoliciesController } from './ops/console-policies.controller.js';
+import { ConsoleReader } from './ops/console-reader.pg.js';
+import { ConsoleSessions } from './ops/console-sessions.pg.js';
 import { HealthController } from './ops/health.controller.js';
 import { measureRequests } from './ops/http-metrics.js';
 import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
 import { metrics } from './ops/metrics.module.js';
+import { ConsoleAccess, Operators } from './ops/operator.controller.js';
 import { serveOpenApi } from './ops/openapi.controller.js';
 import { FailureCounts } from './payments/failure-counts.js';
 import { BackgroundPool } from './platform/database/pool.pg.js';
@@ -45,6 +51,9 @@ import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
 import { callbackPath, CoreModule, setting, type CoreOptions } from './core.module.js';
+
+/** Under it, bodies are forms. */
+const consolePath = '/ops/';
 
 export interface ServiceOptions extends CoreOptions {
   /** Whether it answers HTTP; it works in the background in either case. */
@@ -95,6 +104,8 @@ export class AppModule {
         StatusController,
         HealthController,
         MetricsController,
+        ConsoleController,
+        ConsolePoliciesController,
       ],
       providers: [
         ...edges(options),
@@ -136,6 +147,13 @@ function edges(options: ServiceOptions): Provider[] {
       databaseUrl: options.databaseUrl,
       dataDir: options.config.databaseUrl === null ? options.config.dataDir : null,
     }),
+    setting<ConsoleAccess>(ConsoleAccess, ({ opsPassword, publicUrl }) => ({
+      password: opsPassword,
+      secure: publicUrl.startsWith('https:'),
+    })),
+    ConsoleSessions,
+    ConsoleReader,
+    Operators,
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {
       provide: OrderFollower,
@@ -153,13 +171,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const { config, log, http } = options;
   const { tracesEndpoint: endpoint, serviceName } = config;
   const stopTracing = endpoint === null ? null : startTracing({ endpoint, serviceName, version });
-  const adapter = createAdapter(callbackPath);
+  const adapter = createAdapter(callbackPath, consolePath);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
     logger: new NestLog(log),
     bodyParser: false,
     abortOnError: false,
   });
   app.useGlobalFilters(new ProblemFilter());
+  // Nobody but the console looks at cookies, and it does so itself.
+  await app.register(fastifyCookie, { hook: false });
   serveOpenApi(app);
   measureRequests(adapter.getInstance(), app.get(Registry));
   await app.init();

@@ -5,7 +5,11 @@ import { Refusal } from '../../kernel/refusal.js';
 const windowSeconds = 60;
 /** Requests without a valid key or signature that one address may make in a window. */
 const refusedAtMost = 400;
+/** Wrong passwords that one address may send in a window. */
+const wrongPasswordsAtMost = 10;
 const trackedAtMost = 50_000;
+
+type Counted = 'application' | 'refused' | 'wrong password';
 
 /** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */
 export const limitHeaders = (limit: number, remaining: number, reset: number): Record<string, string> => ({
@@ -29,22 +33,36 @@ export class RateLimit {
   ) {}
 
   /** Counts one request. Returns headers that tell what is left; throws `Refusal('rate_limited')` where nothing is. */
-  spend(kind: 'application' | 'refused', who: string): Record<string, string> {
+  spend(kind: Counted, who: string): Record<string, string> {
+    const reset = this.secondsLeft();
+    const most = this.mostOf(kind);
+    const used = this.usedBy(kind, who) + 1;
+    this.counts.set(`${kind}:${who}`, used);
+    if (used > most) throw refusal(most, reset);
+    return limitHeaders(most, most - used, reset);
+  }
+
+  /** Throws `Refusal('rate_limited')` where nothing is left, and counts nothing. */
+  refuseSpent(kind: Counted, who: string): void {
+    const reset = this.secondsLeft();
+    const most = this.mostOf(kind);
+    if (this.usedBy(kind, who) >= most) throw refusal(most, reset);
+  }
+
+  private usedBy(kind: Counted, who: string): number {
+    return this.counts.get(`${kind}:${who}`) ?? 0;
+  }
+
+  private mostOf(kind: Counted): number {
+    if (kind === 'application') return this.perApplication;
+    return kind === 'refused' ? refusedAtMost : wrongPasswordsAtMost;
+  }
+
+  /** Of the window that is now, which begins where the last one is over. */
+  private secondsLeft(): number {
     const seconds = Math.floor(msOf(this.clock.now()) / 1000);
     this.turn(Math.floor(seconds / windowSeconds));
-    const most = kind === 'application' ? this.perApplication : refusedAtMost;
-    const used = (this.counts.get(`${kind}:${who}`) ?? 0) + 1;
-    this.counts.set(`${kind}:${who}`, used);
-    const reset = windowSeconds - (seconds % windowSeconds);
-    if (used > most) {
-      throw new Refusal(
-        'rate_limited',
-        `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`,
-        [],
-        { retryAfter: reset, limit: most },
-      );
-    }
-    return limitHeaders(most, most - used, reset);
+    return windowSeconds - (seconds % windowSeconds);
   }
 
   private turn(window: number): void {
@@ -53,3 +71,9 @@ export class RateLimit {
     this.counts.clear();
   }
 }
+
+const refusal = (most: number, reset: number): Refusal =>
+  new Refusal('rate_limited', `At most ${String(most)} requests a minute; try again in ${String(reset)} s.`, [], {
+    retryAfter: reset,
+    limit: most,
+  });

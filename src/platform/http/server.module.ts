@@ -6,6 +6,7 @@ import { v7 } from 'uuid';
 import { JsonError, JsonNumber, parseJson, type LosslessJson } from '../../kernel/json.js';
 import { Refusal } from '../../kernel/refusal.js';
 import { callerOf } from '../trace-context.js';
+import { parseForm } from './form.js';
 import { problemOf } from './problem.js';
 import { traceRequests } from './request-trace.controller.js';
 
@@ -18,9 +19,9 @@ const endingLimitMs = 9_000;
 
 /**
  * The HTTP server: every time and size is bounded, bodies are handed over as bytes, whatever type they claim to have
- * (routes under `rawPaths`), or parsed by the one strict JSON parser.
+ * (routes under `rawPaths`), read as forms (under `formPaths`), or parsed by the one strict JSON parser.
  */
-export function createAdapter(rawPaths: string): FastifyAdapter {
+export function createAdapter(rawPaths: string, formPaths: string): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit,
     requestTimeout: arrivalLimitMs,
@@ -45,7 +46,11 @@ export function createAdapter(rawPaths: string): FastifyAdapter {
   traceRequests(adapter.getInstance());
   tellMethods(adapter.getInstance());
   endInTime(adapter.getInstance());
-  takeBodies(adapter.getInstance(), (request) => request.routeOptions.url?.startsWith(rawPaths) ?? false);
+  const under =
+    (paths: string) =>
+    ({ routeOptions }: FastifyRequest): boolean =>
+      routeOptions.url?.startsWith(paths) ?? false;
+  takeBodies(adapter.getInstance(), under(rawPaths), under(formPaths));
   return adapter;
 }
 
@@ -105,7 +110,9 @@ const patternOf = (url: string): RegExp =>
       .replaceAll('*', '.*')}$`,
   );
 
-function takeBodies(fastify: FastifyInstance, isRaw: (request: FastifyRequest) => boolean): void {
+type Test = (request: FastifyRequest) => boolean;
+
+function takeBodies(fastify: FastifyInstance, isRaw: Test, isForm: Test): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (request.headers['content-encoding']) {
       done(unsupported());
@@ -117,8 +124,19 @@ function takeBodies(fastify: FastifyInstance, isRaw: (request: FastifyRequest) =
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
     if (isRaw(request)) done(null, body);
+    else if (isForm(request)) takeForm(request, body, done);
     else parseBody(request, body, done);
   });
+}
+
+function takeForm(request: FastifyRequest, body: Buffer, done: (error: Error | null, body?: unknown) => void): void {
+  try {
+    if (!formType.test(request.headers['content-type'] ?? ''))
+      throw new Refusal('unsupported_media_type', 'This address takes forms, as a browser sends them.');
+    done(null, parseForm(body));
+  } catch (error) {
+    done(error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 const unsupported = (): Refusal =>
@@ -129,6 +147,7 @@ const unsupported = (): Refusal =>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const jsonType = /^application\/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)/i;
+const formType = /^application\/x-www-form-urlencoded\s*(?:;\s*charset=utf-8\s*)?$/i;
 const otherCharset = /;\s*charset\s*=\s*(?!"?utf-8"?\s*(?:;|$))/i;
 
 const isJson = (contentType: string): boolean => jsonType.test(contentType) && !otherCharset.test(contentType);

@@ -1,0 +1,37 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { addSeconds, Clock } from '../kernel/clock.js';
+import { DatabasePool } from '../platform/database/pool.pg.js';
+import { hashOf, sessionSeconds } from './console-session.js';
+
+/** The sessions that are open, for all replicas. */
+@Injectable()
+export class ConsoleSessions {
+  constructor(
+    @Inject(DatabasePool) private readonly pool: Pool,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /** Opens a session for eight hours, and forgets those that are over. */
+  async open(id: string): Promise<void> {
+    const now = this.clock.now();
+    await this.pool.query(
+      `with forgotten as (delete from ops_session where expires_at <= $2)
+       insert into ops_session (id_hash, created_at, expires_at) values ($1, $2, $3)`,
+      [hashOf(id), now, addSeconds(now, sessionSeconds)],
+    );
+  }
+
+  async isOpen(id: string): Promise<boolean> {
+    const { rowCount } = await this.pool.query('select 1 from ops_session where id_hash = $1 and expires_at > $2', [
+      hashOf(id),
+      this.clock.now(),
+    ]);
+    return rowCount === 1;
+  }
+
+  /** Ends a session for good, on every replica. */
+  async end(id: string): Promise<void> {
+    await this.pool.query('delete from ops_session where id_hash = $1', [hashOf(id)]);
+  }
+}

@@ -1,0 +1,119 @@
+import { html, nothing, type Html } from '../platform/http/html.js';
+
+/** What a page needs to know of whoever looks at it. */
+interface Viewer {
+  formToken: string;
+}
+
+interface Layout {
+  title: string;
+  /** Null on the pages before the login. */
+  viewer: Viewer | null;
+  body: Html;
+}
+
+/** The frame of every page of the console. It is whole without script, and takes nothing from elsewhere. */
+export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
+  html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <title>${title} · Finality operators</title>
+        <link rel="stylesheet" href="/ops/console.css" />
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header>
+          <p class="brand">Finality <span>operators</span></p>
+          ${viewer === null ? nothing : menu(viewer)}
+        </header>
+        <main id="main">${body}</main>
+      </body>
+    </html> `;
+
+const menu = ({ formToken }: Viewer): Html =>
+  html`<nav aria-label="Console">
+      <a href="/ops">Home</a>
+      <a href="/ops/policies">Policies</a>
+    </nav>
+    <form method="post" action="/ops/logout">
+      <input type="hidden" name="token" value="${formToken}" />
+      <button class="quiet">Log out</button>
+    </form>`;
+
+/** Asks for the password. `next` is where a login leads; `fault` says what was wrong. */
+export const loginPage = ({ next, fault }: { next: string; fault: string | null }): Html =>
+  consoleLayout({
+    title: 'Log in',
+    viewer: null,
+    body: html`<div class="card narrow">
+      <h1>Log in</h1>
+      ${fault === null ? nothing : html`<p class="fault" role="alert" id="fault">${fault}</p>`}
+      <form method="post" action="/ops/login">
+        <input type="hidden" name="next" value="${next}" />
+        <label for="password">Operators' password</label>
+        <input
+          type="password"
+          id="password"
+          name="password"
+          autocomplete="current-password"
+          required
+          autofocus
+          ${fault === null ? nothing : html`aria-describedby="fault"`}
+        />
+        <button>Log in</button>
+      </form>
+      ${
+        next === '/ops'
+          ? nothing
+          : html`<p class="soft">
+              You came by a link from elsewhere and are logged in already? <a href="${next}">Go on</a>.
+            </p>`
+      }
+    </div>`,
+  });
+
+/** Says that a request was not fulfilled, and why. */
+export const faultPage = (status: number, detail: string): Html =>
+  consoleLayout({
+    title: `Not done (${String(status)})`,
+    viewer: null,
+    body: html`<div class="card narrow">
+      <h1>That did not work</h1>
+      <p role="alert">${detail}</p>
+      <p><a href="/ops">To the console's first page</a></p>
+    </div>`,
+  });
+
+/** The first page: what waits, and where to go. */
+export const homePage = (viewer: Viewer, waiting: { reviews: number; callbacks: number }): Html =>
+  consoleLayout({
+    title: 'Home',
+    viewer,
+    body: html`<h1>Operators' console</h1>
+      <p>For the people who run this service. It speaks for all applications.</p>
+      <h2>Waiting for a person</h2>
+      <dl class="figures">
+        <div>
+          <dt>Open reviews</dt>
+          <dd>${figure(waiting.reviews)}</dd>
+        </div>
+        <div>
+          <dt>Quarantined callbacks</dt>
+          <dd>${figure(waiting.callbacks)}</dd>
+        </div>
+      </dl>
+      <p class="soft">
+        Reviews are listed and decided by the API (<code>GET /v1/payments?review=open</code>). Callbacks in quarantine
+        had a good signature and a content that was not believed.
+      </p>
+      <h2>Policies</h2>
+      <p>
+        <a href="/ops/policies">See the policies</a>, and try what the past would have been under another one. A trial
+        changes nothing.
+      </p>`,
+  });
+
+const figure = (count: number): string => (count >= 1000 ? '1000 or more' : String(count));

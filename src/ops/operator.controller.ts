@@ -1,0 +1,183 @@
+import {
+  Catch,
+  createParamDecorator,
+  Inject,
+  Injectable,
+  Logger,
+  type ArgumentsHost,
+  type CanActivate,
+  type ExceptionFilter,
+  type ExecutionContext,
+} from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '../kernel/refusal.js';
+import type { Html } from '../platform/http/html.js';
+import { problemOf, refusalOf } from '../platform/http/problem.js';
+import { ConsoleSessions } from './console-sessions.pg.js';
+import { formTokenOf, idIn, isFormToken, keyFrom, pathAfterLogin, sessionCookie } from './console-session.js';
+import { faultPage, loginPage } from './console.page.js';
+
+/** Who may use the console: whoever knows the operators' password; nobody where it is null. */
+export abstract class ConsoleAccess {
+  abstract readonly password: string | null;
+  /** Whether the service is reached by https alone, so that the cookie never has to go without. */
+  abstract readonly secure: boolean;
+}
+
+/** Somebody who is logged in. */
+export interface Operator {
+  /** The session's id. It opens the console: never log or show it. */
+  session: string;
+  /** What each form has to carry as `token`. */
+  formToken: string;
+}
+
+type Asking = FastifyRequest & { operator?: Operator };
+
+/** Nobody is logged in. `ended`: a cookie came, and its session is over or was none of ours. */
+class NotLoggedIn extends Error {
+  constructor(readonly ended: boolean) {
+    super('not logged in');
+  }
+}
+
+/** A request that did not come from a page of the console. */
+class Foreign extends Error {}
+
+/** Reads the cookie of requests, and knows whose it is. */
+@Injectable()
+export class Operators {
+  private derived: Buffer | null = null;
+
+  constructor(
+    @Inject(ConsoleAccess) private readonly access: ConsoleAccess,
+    @Inject(ConsoleSessions) private readonly sessions: ConsoleSessions,
+  ) {}
+
+  /** Null where no password is set, and so nobody can be logged in. */
+  get key(): Buffer | null {
+    const { password } = this.access;
+    if (password === null) return null;
+    return (this.derived ??= keyFrom(password));
+  }
+
+  /** Who sends this request; null where nobody is logged in. */
+  async of(request: FastifyRequest): Promise<Operator | null> {
+    const { key } = this;
+    const cookie = cookieIn(request);
+    const session = key === null || cookie === null ? null : idIn(key, cookie);
+    if (key === null || session === null || !(await this.sessions.isOpen(session))) return null;
+    return { session, formToken: formTokenOf(key, session) };
+  }
+}
+
+function cookieIn(request: FastifyRequest): string | null {
+  const { cookie } = request.headers;
+  return cookie === undefined ? null : (request.server.parseCookie(cookie)[sessionCookie] ?? null);
+}
+
+/** Browsers tell where a request began: one from another site changes nothing, not even who is logged in. */
+export function refuseForeign(request: FastifyRequest): void {
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Foreign();
+}
+
+const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
+
+/** Lets operators in; what changes something needs the token of their session's forms, too. */
+@Injectable()
+export class OperatorGuard implements CanActivate {
+  constructor(@Inject(Operators) private readonly operators: Operators) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<Asking>();
+    const operator = await this.operators.of(request);
+    if (!operator) throw new NotLoggedIn(cookieIn(request) !== null);
+    if (!isRead(request)) this.expectForm(request, operator);
+    request.operator = operator;
+    return true;
+  }
+
+  private expectForm(request: FastifyRequest, { session }: Operator): void {
+    const { key } = this.operators;
+    refuseForeign(request);
+    if (key === null || !isFormToken(key, session, fieldOf(request.body, 'token'))) throw new Foreign();
+  }
+}
+
+/** A field of a form; the empty text where it is not there. */
+export function fieldOf(form: unknown, name: string): string {
+  if (typeof form !== 'object' || form === null) return '';
+  const value: unknown = Object.getOwnPropertyDescriptor(form, name)?.value;
+  return typeof value === 'string' ? value : '';
+}
+
+export const CurrentOperator = createParamDecorator((_: unknown, context: ExecutionContext): Operator => {
+  const { operator } = context.switchToHttp().getRequest<Asking>();
+  if (!operator) throw new Error('a route that asks for its operator must be guarded by OperatorGuard');
+  return operator;
+});
+
+/** Gives a page the headers that every page of the console has. */
+export function sendPage(reply: FastifyReply, page: Html, status = 200): string {
+  void reply
+    .status(status)
+    .header('content-type', 'text/html; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('referrer-policy', 'no-referrer')
+    .header('x-content-type-options', 'nosniff')
+    .header('x-frame-options', 'DENY')
+    .header(
+      'content-security-policy',
+      "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    );
+  return page.text;
+}
+
+/** Leads on to another address of the console, by GET. */
+export function leadTo(reply: FastifyReply, path: string): string {
+  void reply.status(303).header('location', path).header('cache-control', 'no-store');
+  return '';
+}
+
+/** Tells whatever was thrown as a page. */
+@Catch()
+export class ConsoleFilter implements ExceptionFilter {
+  private readonly logger = new Logger('console');
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const [request, reply] = [
+      host.switchToHttp().getRequest<FastifyRequest>(),
+      host.switchToHttp().getResponse<FastifyReply>(),
+    ];
+    void reply.send(this.answer(error, request, reply));
+  }
+
+  private answer(error: unknown, request: FastifyRequest, reply: FastifyReply): string {
+    if (error instanceof NotLoggedIn) return this.askToLogIn(error, request, reply);
+    if (error instanceof Foreign) {
+      this.logger.warn({ msg: 'a form came from elsewhere', requestId: request.id, address: request.ip });
+      return sendPage(
+        reply,
+        faultPage(403, 'This form did not come from the console, or is too old. Load its page anew.'),
+        403,
+      );
+    }
+    const { status, title, detail, retryAfter } = problemOf(refusalOf(error) ?? this.unexpected(error, request));
+    if (typeof retryAfter === 'number') void reply.header('retry-after', String(retryAfter));
+    else if (status === 503) void reply.header('retry-after', '30');
+    return sendPage(reply, faultPage(status, `${title}. ${detail}`), status);
+  }
+
+  private askToLogIn({ ended }: NotLoggedIn, request: FastifyRequest, reply: FastifyReply): string {
+    const next = pathAfterLogin(isRead(request) ? request.url : '/ops');
+    if (isRead(request) && !ended) return leadTo(reply, `/ops/login?next=${encodeURIComponent(next)}`);
+    void reply.header('www-authenticate', 'Cookie realm="operators"');
+    return sendPage(reply, loginPage({ next, fault: 'You are not logged in, or no longer. Nothing was done.' }), 401);
+  }
+
+  private unexpected(error: unknown, { id, method }: FastifyRequest): Refusal {
+    this.logger.error({ msg: 'unexpected error', requestId: id, method, err: error });
+    return new Refusal('internal_error', `Look for the request ${id} in the log.`);
+  }
+}

@@ -1,0 +1,89 @@
+import { html, nothing, type Html } from '../platform/http/html.js';
+import { inlinePolicy, type DefinedPolicy } from '../payments/policies.js';
+import { consoleLayout } from './console.page.js';
+import { sentencesOf } from './policy-words.js';
+
+/** One application's policies: as many as the page shows. */
+export interface ApplicationPolicies {
+  application: string;
+  policies: readonly DefinedPolicy[];
+  /** Whether there are more than these. */
+  more: boolean;
+}
+
+/** Where the trial of a policy is. */
+export const whatIfPath = (application: string, policy: string): string =>
+  `/ops/policies/${encodeURIComponent(application)}/${encodeURIComponent(policy)}`;
+
+/** The policies of applications. `next` leads to the applications after these. */
+export const policiesPage = (
+  viewer: { formToken: string },
+  applications: readonly ApplicationPolicies[],
+  next: string | null,
+): Html =>
+  consoleLayout({
+    title: 'Policies',
+    viewer,
+    body: html`<h1>Policies</h1>
+      <p>
+        A policy says when a payment is paid, and what becomes of money that is short, too much or late. Each payment
+        keeps the version that it began with. “What if” decides past payments anew under other rules, and changes
+        nothing.
+      </p>
+      ${applications.length === 0 ? html`<p>There is no application here.</p>` : applications.map(policiesOf)}
+      ${next === null ? nothing : html`<p><a href="${next}">More applications</a></p>`}`,
+  });
+
+const policiesOf = ({ application, policies, more }: ApplicationPolicies): Html =>
+  html`<section>
+    <h2>${application}</h2>
+    <div class="scroll" role="region" tabindex="0" aria-label="Policies of ${application}">
+      <table class="lines">
+        <thead>
+          <tr>
+            <th scope="col">Policy</th>
+            <th scope="col">Newest version</th>
+            <th scope="col">Rules</th>
+            <th scope="col">Trial</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${policies.map((policy) => row(application, policy))} ${more ? nothing : inlineRow(application)}
+        </tbody>
+      </table>
+    </div>
+    ${
+      more
+        ? html`<p>
+            <a href="/ops/policies?application=${encodeURIComponent(application)}">All policies of ${application}</a>
+          </p>`
+        : nothing
+    }
+  </section>`;
+
+const row = (application: string, { name, version, rules, definedAt }: DefinedPolicy): Html =>
+  html`<tr>
+    <th scope="row">${name}</th>
+    <td>${version}<br /><small>${definedAt === null ? 'built in' : `of ${momentOf(definedAt)}`}</small></td>
+    <td>${ruleList(sentencesOf(rules))}</td>
+    <td>${trial(application, name)}</td>
+  </tr>`;
+
+const inlineRow = (application: string): Html =>
+  html`<tr>
+    <th scope="row">${inlinePolicy}</th>
+    <td>none</td>
+    <td>Payments that brought rules of their own.</td>
+    <td>${trial(application, inlinePolicy)}</td>
+  </tr>`;
+
+const trial = (application: string, name: string): Html =>
+  html`<a href="${whatIfPath(application, name)}" aria-label="What if, for ${name} of ${application}">What if</a>`;
+
+export const ruleList = (sentences: readonly string[]): Html =>
+  html`<ul class="rules">
+    ${sentences.map((sentence) => html`<li>${sentence}</li>`)}
+  </ul>`;
+
+/** `2026-01-31 12:00 UTC` */
+export const momentOf = (instant: string): string => `${instant.slice(0, 16).replace('T', ' ')} UTC`;

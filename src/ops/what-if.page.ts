@@ -1,0 +1,194 @@
+import { html, nothing, type Html } from '../platform/http/html.js';
+import type { Simulation } from '../payments/simulations.pg.js';
+import { consoleLayout } from './console.page.js';
+import { momentOf, ruleList, whatIfPath } from './policies.page.js';
+import { latePaymentWords, overpaymentWords, paidWhenWords, sentencesOf, underpaymentWords } from './policy-words.js';
+import { fields, queryOf, type Asked, type Field, type WhatIfForm } from './what-if-form.js';
+import { changedTable, transitionList, totalsTables } from './what-if-tables.page.js';
+
+/** A trial that was made. */
+export interface Trial {
+  asked: Asked;
+  simulation: Simulation;
+  tookMs: number;
+}
+
+export interface WhatIfView {
+  viewer: { formToken: string };
+  application: string;
+  policy: string;
+  /** The newest version; null for payments that brought their own rules. */
+  version: number | null;
+  form: WhatIfForm;
+  trial: Trial | null;
+}
+
+/** A policy's trial: the form with what was typed, and below it what came of it. */
+export function whatIfPage(view: WhatIfView): Html {
+  const { viewer, application, policy, version, form, trial } = view;
+  const carried =
+    version === null
+      ? 'Payments that brought rules of their own; the form begins with the built-in default.'
+      : `The form begins with version ${String(version)}, the newest.`;
+  return consoleLayout({
+    title: `${form.faults.size > 0 ? 'Not acceptable: ' : ''}What if, ${policy} of ${application}`,
+    viewer,
+    body: html`<nav aria-label="Where this is"><a href="/ops/policies">Policies</a> / ${application} / ${policy}</nav>
+      <h1>What if “${policy}” were otherwise?</h1>
+      <p>
+        Past payments of <strong>${application}</strong> that carried this policy, in any version, are decided anew from
+        the same facts. Nothing is changed or sent. ${carried}
+      </p>
+      ${form.faults.size === 0 ? nothing : faultSummary(form)} ${formOf(view)}
+      ${trial === null ? nothing : resultOf(view, trial)}`,
+  });
+}
+
+const names: Readonly<Record<Field, string>> = {
+  paidWhen: 'Paid when',
+  count: 'Confirmations',
+  shortTolerance: 'Short: let pass, percent',
+  shortThen: 'Short: then',
+  overTolerance: 'Too much: let pass, percent',
+  overThen: 'Too much: then',
+  lateWindow: 'Late: judged for',
+  lateThen: 'Late: then',
+  from: 'First day',
+  to: 'Last day',
+  after: 'Part',
+};
+
+const faultSummary = ({ faults }: WhatIfForm): Html =>
+  html`<div class="fault" role="alert">
+    <p>Nothing was tried. Please look at:</p>
+    <ul>
+      ${fields
+        .filter((field) => faults.has(field))
+        .map((field) => html`<li><a href="#${field}">${names[field]}</a> ${faults.get(field) ?? ''}.</li>`)}
+    </ul>
+  </div>`;
+
+function formOf({ application, policy, form }: WhatIfView): Html {
+  return html`<form method="get" action="${whatIfPath(application, policy)}" class="card" novalidate>
+    <div class="groups">
+      <fieldset>
+        <legend>Paid</legend>
+        ${choice(form, 'paidWhen', 'Paid when', paidWhenWords)}
+        ${input(form, 'count', 'Confirmations', 'For “has its confirmations”, 1 to 1000; empty otherwise.', 'numeric')}
+      </fieldset>
+      <fieldset>
+        <legend>Short</legend>
+        ${input(form, 'shortTolerance', 'Let pass, percent', '0 to 60, such as 1.5', 'decimal')}
+        ${choice(form, 'shortThen', 'If shorter than that', underpaymentWords)}
+      </fieldset>
+      <fieldset>
+        <legend>Too much</legend>
+        ${input(form, 'overTolerance', 'Let pass, percent', '0 to 60, such as 1.5', 'decimal')}
+        ${choice(form, 'overThen', 'If more than that', overpaymentWords)}
+      </fieldset>
+      <fieldset>
+        <legend>Late</legend>
+        ${input(form, 'lateWindow', 'Judged for', 'Days, hours, minutes: PT72H, P3D, P1DT12H; 30 days at most', 'text')}
+        ${choice(form, 'lateThen', 'If it comes within that', latePaymentWords)}
+      </fieldset>
+      <fieldset>
+        <legend>Payments created (UTC)</legend>
+        ${input(form, 'from', 'First day', 'Empty: from the beginning', 'date')}
+        ${input(form, 'to', 'Last day', 'It is included. Empty: until now', 'date')}
+      </fieldset>
+    </div>
+    <p class="buttons">
+      <button>Try it</button> <a href="${whatIfPath(application, policy)}">Back to the policy's own rules</a>
+    </p>
+  </form>`;
+}
+
+/** What ties a control to its hint and its fault, for those who do not see them side by side. */
+const described = ({ faults }: WhatIfForm, field: Field, hinted: boolean): Html => {
+  const ids = [...(hinted ? [`${field}-hint`] : []), ...(faults.has(field) ? [`${field}-fault`] : [])];
+  const described = ids.length === 0 ? nothing : html` aria-describedby="${ids.join(' ')}"`;
+  return faults.has(field) ? html`${described} aria-invalid="true"` : described;
+};
+
+const faultOf = ({ faults }: WhatIfForm, field: Field): Html => {
+  const fault = faults.get(field);
+  return fault === undefined ? nothing : html`<p class="fault" id="${field}-fault">It ${fault}.</p>`;
+};
+
+const kinds = {
+  numeric: html`type="text" inputmode="numeric"`,
+  decimal: html`type="text" inputmode="decimal"`,
+  text: html`type="text"`,
+  date: html`type="date"`,
+};
+
+const input = (form: WhatIfForm, field: Field, label: string, hint: string, kind: keyof typeof kinds): Html =>
+  html`<div class="field">
+    <label for="${field}">${label}</label>
+    <input ${kinds[kind]} id="${field}" name="${field}" value="${form.typed[field]}" ${described(form, field, true)} />
+    <p class="soft" id="${field}-hint">${hint}</p>
+    ${faultOf(form, field)}
+  </div>`;
+
+/** A choice of what there is; something else that was typed into the address is shown, so that the fault is seen. */
+function choice(form: WhatIfForm, field: Field, label: string, words: Readonly<Record<string, string>>): Html {
+  const typed = form.typed[field];
+  const options = Object.entries(words).map(([value, text]) => option(value, text, value === typed));
+  const unknown = typed in words ? nothing : option(typed, `“${typed}”`, true);
+  return html`<div class="field">
+    <label for="${field}">${label}</label>
+    <select id="${field}" name="${field}" ${described(form, field, false)}>
+      ${unknown}${options}
+    </select>
+    ${faultOf(form, field)}
+  </div>`;
+}
+
+const option = (value: string, text: string, chosen: boolean): Html =>
+  html`<option value="${value}" ${chosen ? html` selected` : nothing}>${text}</option>`;
+
+function resultOf(view: WhatIfView, { asked, simulation, tookMs }: Trial): Html {
+  const { payments, events, differing, totals, transitions, changed, decidedAt } = simulation;
+  return html`<section aria-labelledby="result" class="result">
+    <h2 id="result">What would have been</h2>
+    ${ruleList(sentencesOf(asked.rules))}
+    <p class="lead" role="status">
+      <strong>${payments}</strong> ${payments === 1 ? 'payment' : 'payments'} decided anew,
+      <strong>${differing}</strong> would stand differently.
+    </p>
+    ${part(view, asked, simulation)}
+    <p class="soft">
+      ${events} events in ${(tookMs / 1000).toFixed(1)} s; consequences drawn until ${momentOf(decidedAt)}.
+    </p>
+    ${transitionList(transitions, differing)} ${totalsTables(totals)} ${changedTable(changed, differing)}
+  </section>`;
+}
+
+/** What of the past the numbers stand for, and where the rest is. They are never added up here. */
+function part(
+  { application, policy, form: { typed } }: WhatIfView,
+  { from, to, after }: Asked,
+  { next }: Simulation,
+): Html {
+  const path = whatIfPath(application, policy);
+  const span =
+    from === undefined && to === undefined
+      ? 'All payments that carried the policy'
+      : `Payments created ${from === undefined ? '' : `from ${typed.from} on`}${from !== undefined && to !== undefined ? ', ' : ''}${to === undefined ? '' : `until the end of ${typed.to}`} (UTC)`;
+  if (next === null && after === undefined) return html`<p>${span}.</p>`;
+  const ids = [
+    ...(after === undefined ? [] : [html`after <code>${after}</code>`]),
+    ...(next === null ? [] : [html`up to <code>${next}</code>`]),
+  ];
+  return html`<div class="note">
+    <p>
+      <strong>This is a part.</strong> ${span}, but of them only those with ids
+      ${ids.map((each, at) => html`${at > 0 ? ' and ' : ''}${each}`)}, in the order in which they were made: a trial
+      ends after four seconds. The numbers below are of this part alone.
+    </p>
+    <p>
+      ${after === undefined ? nothing : html`<a href="${path}?${queryOf({ ...typed, after: '' })}">The first part</a> `}
+      ${next === null ? 'Nothing comes after it.' : html`<a href="${path}?${queryOf({ ...typed, after: next })}">The next part</a>`}
+    </p>
+  </div>`;
+}
