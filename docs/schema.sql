@@ -127,6 +127,15 @@ create table migration (
   constraint PK_3043fc6b8af7c99b8b98830094f PRIMARY KEY (id)
 );
 
+create table ops_session (
+  id_hash bytea not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint ops_session_id_hash_check CHECK ((octet_length(id_hash) = 32)),
+  constraint ops_session_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX ops_session_expiry ON public.ops_session USING btree (expires_at);
+
 create table order_view (
   application_id uuid not null,
   order_id text not null,

@@ -11,14 +11,14 @@ import { ConsoleReader } from './console-reader.pg.js';
 import { ConsoleFilter, CurrentOperator, OperatorGuard, sendPage, type Operator } from './operator.controller.js';
 import { policiesPage, type ApplicationPolicies } from './policies.page.js';
 import { readWhatIf, type Asked } from './what-if-form.js';
-import { whatIfPage, type Trial } from './what-if.page.js';
+import { whatIfPage, type Simulated } from './what-if.page.js';
 
 const applicationsOnPage = 20;
 const policiesOfEach = 20;
 /** An application has no more than these. */
 const policiesOfOne = 1000;
 
-/** A trial takes so much of this process at most; what is left is another trial. */
+/** A simulation takes so much of this process at most; what is left is another one. */
 const withinMs = 4000;
 const listed = 100;
 
@@ -57,7 +57,7 @@ export class ConsolePoliciesController {
     return sendPage(reply, policiesPage(operator, all, next));
   }
 
-  /** A trial has an address that can be sent to somebody else, so it is asked for by GET; it changes nothing. */
+  /** A simulation has an address that can be sent to somebody else, so it is asked for by GET; it changes nothing. */
   @Get(':application/:policy')
   async whatIf(
     @Param() { application: named, policy }: Record<'application' | 'policy', string>,
@@ -70,12 +70,12 @@ export class ConsolePoliciesController {
     if (current === null && policy !== inlinePolicy)
       throw new Refusal('not_found', 'There is no policy with this name.');
     const form = readWhatIf(query, (current ?? defaultPolicy).rules);
-    const trial =
+    const simulated =
       form.asked === null
         ? null
         : await this.alone(operator.session, form.asked, { policy, applicationId: application.id });
     const view = { viewer: operator, application: application.name, policy, version: current?.version ?? null };
-    return sendPage(reply, whatIfPage({ ...view, form, trial }), form.faults.size > 0 ? 422 : 200);
+    return sendPage(reply, whatIfPage({ ...view, form, simulated }), form.faults.size > 0 ? 422 : 200);
   }
 
   private async named(name: string): Promise<Application> {
@@ -90,11 +90,15 @@ export class ConsolePoliciesController {
   }
 
   /** It is work for this process, so that each session has one at a time. */
-  private async alone(session: string, asked: Asked, of: { policy: string; applicationId: string }): Promise<Trial> {
+  private async alone(
+    session: string,
+    asked: Asked,
+    of: { policy: string; applicationId: string },
+  ): Promise<Simulated> {
     if (this.running.has(session))
       throw new Refusal(
         'rate_limited',
-        'A trial of yours is running already; load this page anew when it is done.',
+        'A simulation of yours is running already; load this page anew when it is done.',
         [],
         {
           retryAfter: Math.ceil(withinMs / 1000),

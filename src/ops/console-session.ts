@@ -22,7 +22,7 @@ const same = (one: string, other: string): boolean => timingSafeEqual(digest(one
 export const isPassword = (given: string, password: string | null): boolean =>
   same(given, password ?? '') && password !== null;
 
-const signature = (key: Buffer, purpose: 'session' | 'form', id: string): string =>
+const signature = (key: Buffer, purpose: 'session' | 'csrf', id: string): string =>
   createHmac('sha256', key).update(`${purpose} ${id}`).digest('base64url');
 
 /** What the cookie carries for a session. */
@@ -38,9 +38,9 @@ export function idIn(key: Buffer, cookie: string): string | null {
 }
 
 /** What each form of a session carries, which another site cannot know. */
-export const formTokenOf = (key: Buffer, id: string): string => signature(key, 'form', id);
+export const csrfTokenOf = (key: Buffer, id: string): string => signature(key, 'csrf', id);
 
-export const isFormToken = (key: Buffer, id: string, given: string): boolean => same(given, formTokenOf(key, id));
+export const isCsrfToken = (key: Buffer, id: string, given: string): boolean => same(given, csrfTokenOf(key, id));
 
 /** What the database knows of a session's id. */
 export const hashOf = (id: string): Buffer => digest(id);

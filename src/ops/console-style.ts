@@ -31,9 +31,9 @@ dt{color:var(--soft)}dd{margin:0;font-size:1.5rem;font-weight:600;font-variant-n
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
 table{border-collapse:collapse;width:100%;overflow-wrap:normal}caption{text-align:left;padding:.5rem .9rem;color:var(--soft)}
 th,td{padding:.5rem .9rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
-thead th{font-weight:600;white-space:nowrap}tbody th{font-weight:600}
+thead th{font-weight:600;white-space:nowrap}tbody th{font-weight:600}th code,th small{font-weight:400}
 .numbers td,.numbers thead th{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.numbers tbody th{font-weight:400}
 .lines{min-width:44rem}.lines th,.lines td{overflow-wrap:anywhere}
 .rules{margin:0;padding-left:1.1rem}
-@media (max-width:34rem){main{padding:1rem}.card{padding:1rem}}
+@media (max-width:34rem){main{padding:1rem}.card{padding:1rem}.numbers{font-size:.9rem}.numbers th,.numbers td{padding:.4rem .5rem}.numbers thead th{white-space:normal}.numbers tbody th{overflow-wrap:normal}}
 `;

@@ -29,7 +29,7 @@ import {
   leadTo,
   OperatorGuard,
   Operators,
-  refuseForeign,
+  refuseCrossSite,
   sendPage,
   type Operator,
 } from './operator.controller.js';
@@ -83,7 +83,7 @@ export class ConsoleController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    refuseForeign(request);
+    refuseCrossSite(request);
     this.limit.refuseSpent('wrong password', request.ip);
     const next = pathAfterLogin(fieldOf(form, 'next'));
     const { key } = this.operators;

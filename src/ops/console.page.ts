@@ -2,7 +2,7 @@ import { html, nothing, type Html } from '../platform/http/html.js';
 
 /** What a page needs to know of whoever looks at it. */
 interface Viewer {
-  formToken: string;
+  csrfToken: string;
 }
 
 interface Layout {
@@ -33,13 +33,13 @@ export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
       </body>
     </html> `;
 
-const menu = ({ formToken }: Viewer): Html =>
+const menu = ({ csrfToken }: Viewer): Html =>
   html`<nav aria-label="Console">
       <a href="/ops">Home</a>
       <a href="/ops/policies">Policies</a>
     </nav>
     <form method="post" action="/ops/logout">
-      <input type="hidden" name="token" value="${formToken}" />
+      <input type="hidden" name="csrf" value="${csrfToken}" />
       <button class="quiet">Log out</button>
     </form>`;
 
@@ -107,12 +107,12 @@ export const homePage = (viewer: Viewer, waiting: { reviews: number; callbacks: 
       </dl>
       <p class="soft">
         Reviews are listed and decided by the API (<code>GET /v1/payments?review=open</code>). Callbacks in quarantine
-        had a good signature and a content that was not believed.
+        had a good signature and could not be applied.
       </p>
       <h2>Policies</h2>
       <p>
-        <a href="/ops/policies">See the policies</a>, and try what the past would have been under another one. A trial
-        changes nothing.
+        <a href="/ops/policies">See the policies</a>, and try what the past would have been under another one. A
+        simulation changes nothing.
       </p>`,
   });
 

@@ -14,7 +14,7 @@ import { Refusal } from '../kernel/refusal.js';
 import type { Html } from '../platform/http/html.js';
 import { problemOf, refusalOf } from '../platform/http/problem.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
-import { formTokenOf, idIn, isFormToken, keyFrom, pathAfterLogin, sessionCookie } from './console-session.js';
+import { csrfTokenOf, idIn, isCsrfToken, keyFrom, pathAfterLogin, sessionCookie } from './console-session.js';
 import { faultPage, loginPage } from './console.page.js';
 
 /** Who may use the console: whoever knows the operators' password; nobody where it is null. */
@@ -28,8 +28,8 @@ export abstract class ConsoleAccess {
 export interface Operator {
   /** The session's id. It opens the console: never log or show it. */
   session: string;
-  /** What each form has to carry as `token`. */
-  formToken: string;
+  /** What each form has to carry as `csrf`. */
+  csrfToken: string;
 }
 
 type Asking = FastifyRequest & { operator?: Operator };
@@ -42,7 +42,7 @@ class NotLoggedIn extends Error {
 }
 
 /** A request that did not come from a page of the console. */
-class Foreign extends Error {}
+class CrossSiteRequest extends Error {}
 
 /** Reads the cookie of requests, and knows whose it is. */
 @Injectable()
@@ -67,7 +67,7 @@ export class Operators {
     const cookie = cookieIn(request);
     const session = key === null || cookie === null ? null : idIn(key, cookie);
     if (key === null || session === null || !(await this.sessions.isOpen(session))) return null;
-    return { session, formToken: formTokenOf(key, session) };
+    return { session, csrfToken: csrfTokenOf(key, session) };
   }
 }
 
@@ -77,9 +77,9 @@ function cookieIn(request: FastifyRequest): string | null {
 }
 
 /** Browsers tell where a request began: one from another site changes nothing, not even who is logged in. */
-export function refuseForeign(request: FastifyRequest): void {
+export function refuseCrossSite(request: FastifyRequest): void {
   const site = request.headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Foreign();
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new CrossSiteRequest();
 }
 
 const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
@@ -100,8 +100,8 @@ export class OperatorGuard implements CanActivate {
 
   private expectForm(request: FastifyRequest, { session }: Operator): void {
     const { key } = this.operators;
-    refuseForeign(request);
-    if (key === null || !isFormToken(key, session, fieldOf(request.body, 'token'))) throw new Foreign();
+    refuseCrossSite(request);
+    if (key === null || !isCsrfToken(key, session, fieldOf(request.body, 'csrf'))) throw new CrossSiteRequest();
   }
 }
 
@@ -155,8 +155,12 @@ export class ConsoleFilter implements ExceptionFilter {
 
   private answer(error: unknown, request: FastifyRequest, reply: FastifyReply): string {
     if (error instanceof NotLoggedIn) return this.askToLogIn(error, request, reply);
-    if (error instanceof Foreign) {
-      this.logger.warn({ msg: 'a form came from elsewhere', requestId: request.id, address: request.ip });
+    if (error instanceof CrossSiteRequest) {
+      this.logger.warn({
+        msg: 'a request from another site, or without the token of its session',
+        requestId: request.id,
+        address: request.ip,
+      });
       return sendPage(
         reply,
         faultPage(403, 'This form did not come from the console, or is too old. Load its page anew.'),

@@ -11,13 +11,13 @@ export interface ApplicationPolicies {
   more: boolean;
 }
 
-/** Where the trial of a policy is. */
+/** Where the simulation of a policy is. */
 export const whatIfPath = (application: string, policy: string): string =>
   `/ops/policies/${encodeURIComponent(application)}/${encodeURIComponent(policy)}`;
 
 /** The policies of applications. `next` leads to the applications after these. */
 export const policiesPage = (
-  viewer: { formToken: string },
+  viewer: { csrfToken: string },
   applications: readonly ApplicationPolicies[],
   next: string | null,
 ): Html =>
@@ -44,7 +44,7 @@ const policiesOf = ({ application, policies, more }: ApplicationPolicies): Html 
             <th scope="col">Policy</th>
             <th scope="col">Newest version</th>
             <th scope="col">Rules</th>
-            <th scope="col">Trial</th>
+            <th scope="col">Simulation</th>
           </tr>
         </thead>
         <tbody>
@@ -66,7 +66,7 @@ const row = (application: string, { name, version, rules, definedAt }: DefinedPo
     <th scope="row">${name}</th>
     <td>${version}<br /><small>${definedAt === null ? 'built in' : `of ${momentOf(definedAt)}`}</small></td>
     <td>${ruleList(sentencesOf(rules))}</td>
-    <td>${trial(application, name)}</td>
+    <td>${whatIf(application, name)}</td>
   </tr>`;
 
 const inlineRow = (application: string): Html =>
@@ -74,10 +74,10 @@ const inlineRow = (application: string): Html =>
     <th scope="row">${inlinePolicy}</th>
     <td>none</td>
     <td>Payments that brought rules of their own.</td>
-    <td>${trial(application, inlinePolicy)}</td>
+    <td>${whatIf(application, inlinePolicy)}</td>
   </tr>`;
 
-const trial = (application: string, name: string): Html =>
+const whatIf = (application: string, name: string): Html =>
   html`<a href="${whatIfPath(application, name)}" aria-label="What if, for ${name} of ${application}">What if</a>`;
 
 export const ruleList = (sentences: readonly string[]): Html =>

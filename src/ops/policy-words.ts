@@ -2,19 +2,19 @@ import { durationSeconds, type PolicyRules } from '../payments/policy.js';
 
 /** The choices of a policy in words for people; the keys are the policy's own. */
 export const paidWhenWords: Readonly<Record<PolicyRules['paidWhen']['rule'], string>> = {
-  detected: 'the whole amount was seen, unconfirmed',
+  detected: 'the whole amount was seen',
   confirmations: 'every transfer has its confirmations',
   settled: 'the gateway says that it is paid',
 };
 
 export const underpaymentWords: Readonly<Record<PolicyRules['underpayment']['then'], string>> = {
   reject: 'the payment expires',
-  partial_credit: 'it expires, and what came is credited to the customer',
+  partial_credit: 'it expires, what came is credited',
   review: 'a person is asked',
 };
 
 export const overpaymentWords: Readonly<Record<PolicyRules['overpayment']['then'], string>> = {
-  credit: 'the excess is credited to the customer',
+  credit: 'the excess is credited',
   refund: 'the excess is sent back',
   review: 'a person is asked',
   keep: 'the excess is kept',
@@ -22,7 +22,7 @@ export const overpaymentWords: Readonly<Record<PolicyRules['overpayment']['then'
 
 export const latePaymentWords: Readonly<Record<PolicyRules['latePayment']['then'], string>> = {
   accept: 'it counts like money in time',
-  credit: 'it is credited to the customer',
+  credit: 'it is credited',
   refund: 'it is sent back',
   review: 'a person is asked',
 };

@@ -5,7 +5,7 @@ import { readPolicyRules } from '../payments/policy-text.js';
 import type { PolicyRules } from '../payments/policy.js';
 
 /*
- * The form of a trial: what it shows, and what its address asks for. All of it stands in the address, so that a trial can
+ * The form of a simulation: what it shows, and what its address asks for. All of it stands in the address, so that a simulation can
  * be sent to somebody else.
  */
 
@@ -61,7 +61,7 @@ export function readWhatIf(query: unknown, now: PolicyRules): WhatIfForm {
   return { typed, faults, asked: rules === null || faults.size > 0 ? null : { rules, ...span } };
 }
 
-/** The address of a trial, behind the `?`. Fields without a value are left out, but for those that would be filled in. */
+/** The address of a simulation, behind the `?`. Fields without a value are left out, but for those that would be filled in. */
 export const queryOf = (typed: Typed): string => {
   const shown = fields.filter((field) => typed[field] !== '' || field === 'count');
   return new URLSearchParams(Object.fromEntries(shown.map((field) => [field, typed[field]]))).toString();
@@ -92,6 +92,9 @@ const fieldOf: Readonly<Record<string, Field>> = {
   '/latePayment/then': 'lateThen',
 };
 
+/** In a form everything is text; the API has to say more. */
+const tolerance = 'must be a percentage from 0 to 60, with two decimals at most';
+
 function rulesIn(typed: Typed, now: PolicyRules, faults: Map<Field, string>): PolicyRules | null {
   const count = /^\d{1,9}$/.test(typed.count) ? parseInt(typed.count, 10) : typed.count;
   const asked = {
@@ -107,7 +110,7 @@ function rulesIn(typed: Typed, now: PolicyRules, faults: Map<Field, string>): Po
     for (const { pointer, detail } of error.errors) {
       const field = fieldOf[pointer];
       if (field === undefined) throw error;
-      faults.set(field, detail);
+      faults.set(field, field.endsWith('Tolerance') ? tolerance : detail);
     }
     return null;
   }

@@ -10,7 +10,7 @@ export function transitionList(transitions: WhatIf['transitions'], differing: nu
   if (differing === 0) return nothing;
   if (transitions.length === 0) return html`<p>None of them would have another status.</p>`;
   return html`<h3>Status</h3>
-    <ul>
+    <ul class="rules">
       ${transitions.map(
         ({ from, to, payments }) =>
           html`<li>${from} → ${to}: ${payments} ${payments === 1 ? 'payment' : 'payments'}</li>`,
@@ -67,14 +67,14 @@ const sumRow = (label: string, actual: string, simulated: string, currency: stri
   </tr>`;
 
 /** `+30.00`, `−5.00`; `0` where both are the same. */
-function difference(actual: string, simulated: string, currency: string | null): string {
+function difference(actual: string, simulated: string, currency: string | null): Html {
   const change = new Decimal(simulated).minus(actual);
-  if (change.eq('0')) return '0';
+  if (change.eq('0')) return html`0`;
   const size = plain(change.abs());
-  return `${change.gt('0') ? '+' : '−'}${currency === null ? size : showAmount(size, currency)}`;
+  return html`<strong>${change.gt('0') ? '+' : '−'}${currency === null ? size : showAmount(size, currency)}</strong>`;
 }
 
-/** The payments that would stand differently: as many as the trial lists. */
+/** The payments that would stand differently: as many as the simulation lists. */
 export function changedTable(changed: readonly ChangedPayment[], differing: number): Html {
   if (changed.length === 0) return nothing;
   return html`<h3>Payments that would stand differently</h3>

@@ -6,26 +6,26 @@ import { latePaymentWords, overpaymentWords, paidWhenWords, sentencesOf, underpa
 import { fields, queryOf, type Asked, type Field, type WhatIfForm } from './what-if-form.js';
 import { changedTable, transitionList, totalsTables } from './what-if-tables.page.js';
 
-/** A trial that was made. */
-export interface Trial {
+/** A simulation that was made. */
+export interface Simulated {
   asked: Asked;
   simulation: Simulation;
   tookMs: number;
 }
 
 export interface WhatIfView {
-  viewer: { formToken: string };
+  viewer: { csrfToken: string };
   application: string;
   policy: string;
   /** The newest version; null for payments that brought their own rules. */
   version: number | null;
   form: WhatIfForm;
-  trial: Trial | null;
+  simulated: Simulated | null;
 }
 
-/** A policy's trial: the form with what was typed, and below it what came of it. */
+/** A policy's simulation: the form with what was typed, and below it what came of it. */
 export function whatIfPage(view: WhatIfView): Html {
-  const { viewer, application, policy, version, form, trial } = view;
+  const { viewer, application, policy, version, form, simulated } = view;
   const carried =
     version === null
       ? 'Payments that brought rules of their own; the form begins with the built-in default.'
@@ -40,7 +40,7 @@ export function whatIfPage(view: WhatIfView): Html {
         the same facts. Nothing is changed or sent. ${carried}
       </p>
       ${form.faults.size === 0 ? nothing : faultSummary(form)} ${formOf(view)}
-      ${trial === null ? nothing : resultOf(view, trial)}`,
+      ${simulated === null ? nothing : resultOf(view, simulated)}`,
   });
 }
 
@@ -60,11 +60,17 @@ const names: Readonly<Record<Field, string>> = {
 
 const faultSummary = ({ faults }: WhatIfForm): Html =>
   html`<div class="fault" role="alert">
-    <p>Nothing was tried. Please look at:</p>
+    <p>Nothing was simulated. Please look at:</p>
     <ul>
       ${fields
         .filter((field) => faults.has(field))
-        .map((field) => html`<li><a href="#${field}">${names[field]}</a> ${faults.get(field) ?? ''}.</li>`)}
+        .map(
+          (field) =>
+            html`<li>
+              ${field === 'after' ? names.after : html`<a href="#${field}">${names[field]}</a>`}
+              ${faults.get(field) ?? ''}.
+            </li>`,
+        )}
     </ul>
   </div>`;
 
@@ -98,7 +104,7 @@ function formOf({ application, policy, form }: WhatIfView): Html {
       </fieldset>
     </div>
     <p class="buttons">
-      <button>Try it</button> <a href="${whatIfPath(application, policy)}">Back to the policy's own rules</a>
+      <button>Simulate</button> <a href="${whatIfPath(application, policy)}">Back to the policy's own rules</a>
     </p>
   </form>`;
 }
@@ -122,10 +128,17 @@ const kinds = {
   date: html`type="date"`,
 };
 
+/** A day that cannot be is shown as text: a browser leaves its own field for days empty then. */
 const input = (form: WhatIfForm, field: Field, label: string, hint: string, kind: keyof typeof kinds): Html =>
   html`<div class="field">
     <label for="${field}">${label}</label>
-    <input ${kinds[kind]} id="${field}" name="${field}" value="${form.typed[field]}" ${described(form, field, true)} />
+    <input
+      ${kinds[kind === 'date' && form.faults.has(field) ? 'text' : kind]}
+      id="${field}"
+      name="${field}"
+      value="${form.typed[field]}"
+      ${described(form, field, true)}
+    />
     <p class="soft" id="${field}-hint">${hint}</p>
     ${faultOf(form, field)}
   </div>`;
@@ -134,7 +147,7 @@ const input = (form: WhatIfForm, field: Field, label: string, hint: string, kind
 function choice(form: WhatIfForm, field: Field, label: string, words: Readonly<Record<string, string>>): Html {
   const typed = form.typed[field];
   const options = Object.entries(words).map(([value, text]) => option(value, text, value === typed));
-  const unknown = typed in words ? nothing : option(typed, `“${typed}”`, true);
+  const unknown = Object.hasOwn(words, typed) ? nothing : option(typed, `“${typed}”`, true);
   return html`<div class="field">
     <label for="${field}">${label}</label>
     <select id="${field}" name="${field}" ${described(form, field, false)}>
@@ -147,7 +160,7 @@ function choice(form: WhatIfForm, field: Field, label: string, words: Readonly<R
 const option = (value: string, text: string, chosen: boolean): Html =>
   html`<option value="${value}" ${chosen ? html` selected` : nothing}>${text}</option>`;
 
-function resultOf(view: WhatIfView, { asked, simulation, tookMs }: Trial): Html {
+function resultOf(view: WhatIfView, { asked, simulation, tookMs }: Simulated): Html {
   const { payments, events, differing, totals, transitions, changed, decidedAt } = simulation;
   return html`<section aria-labelledby="result" class="result">
     <h2 id="result">What would have been</h2>
@@ -183,8 +196,8 @@ function part(
   return html`<div class="note">
     <p>
       <strong>This is a part.</strong> ${span}, but of them only those with ids
-      ${ids.map((each, at) => html`${at > 0 ? ' and ' : ''}${each}`)}, in the order in which they were made: a trial
-      ends after four seconds. The numbers below are of this part alone.
+      ${ids.map((each, at) => html`${at > 0 ? ' and ' : ''}${each}`)}, in the order in which they were made: a
+      simulation ends after four seconds. The numbers below are of this part alone.
     </p>
     <p>
       ${after === undefined ? nothing : html`<a href="${path}?${queryOf({ ...typed, after: '' })}">The first part</a> `}
