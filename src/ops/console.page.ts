@@ -1,4 +1,5 @@
 import { html, nothing, type Html } from '../platform/http/html.js';
+import { countedAtMost, type Waiting } from './console-reader.pg.js';
 
 /** What a page needs to know of whoever looks at it. */
 interface Viewer {
@@ -88,7 +89,7 @@ export const faultPage = (status: number, detail: string): Html =>
   });
 
 /** The first page: what waits, and where to go. */
-export const homePage = (viewer: Viewer, waiting: { reviews: number; callbacks: number }): Html =>
+export const homePage = (viewer: Viewer, waiting: Waiting): Html =>
   consoleLayout({
     title: 'Home',
     viewer,
@@ -116,4 +117,4 @@ export const homePage = (viewer: Viewer, waiting: { reviews: number; callbacks: 
       </p>`,
   });
 
-const figure = (count: number): string => (count >= 1000 ? '1000 or more' : String(count));
+const figure = (count: number): string => (count >= countedAtMost ? `${String(countedAtMost)} or more` : String(count));

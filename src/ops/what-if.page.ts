@@ -170,9 +170,7 @@ function resultOf(view: WhatIfView, { asked, simulation, tookMs }: Simulated): H
       <strong>${differing}</strong> would stand differently.
     </p>
     ${part(view, asked, simulation)}
-    <p class="soft">
-      ${events} events in ${(tookMs / 1000).toFixed(1)} s; consequences drawn until ${momentOf(decidedAt)}.
-    </p>
+    <p class="soft">${events} events in ${Math.ceil(tookMs)} ms; consequences drawn until ${momentOf(decidedAt)}.</p>
     ${transitionList(transitions, differing)} ${totalsTables(totals)} ${changedTable(changed, differing)}
   </section>`;
 }

@@ -217,6 +217,27 @@ describe("The door of the operators' console", () => {
     const css = await get(shop, '/ops/console.css');
     expect([css.status, css.headers['content-type']]).toEqual([200, 'text/css; charset=utf-8']);
   });
+});
+
+describe('What the console tells', () => {
+  // The log is that of the service which was started last.
+  let shop: TestService;
+  beforeAll(async () => {
+    shop = await startTestService();
+  });
+  afterAll(() => shop.close());
+
+  it('says no more of a fault of ours than where to look, and lets nobody in', async () => {
+    const cookie = await logIn(shop);
+    await shop.database.pool.query('alter table ops_session rename to ops_session_away');
+    const answer = await get(shop, '/ops/policies', cookie);
+    await shop.database.pool.query('alter table ops_session_away rename to ops_session');
+    expect([answer.status, answer.headers['content-type']]).toEqual([500, 'text/html; charset=utf-8']);
+    const [, id = 'none'] = /Look for the request ([\w-]+) in the log/.exec(answer.text) ?? [];
+    expect(shop.logged.some((line) => line.includes(id) && line.includes('ops_session'))).toBe(true);
+    expect(answer.text).not.toContain('ops_session');
+    expect((await get(shop, '/ops', cookie)).status).toBe(200);
+  });
 
   it('tells neither the password nor a session, in pages or in the log', async () => {
     const cookie = await logIn(shop);
@@ -225,7 +246,7 @@ describe("The door of the operators' console", () => {
     const told = [...pages.map(({ text }) => text), ...shop.logged].join('\n');
     for (const secret of [password, 'wrong-password', session, session.slice(0, 43)])
       expect(told).not.toContain(secret);
-    expect(shop.logged.join('\n')).toContain('an operator logged in');
+    for (const line of ['an operator logged in', 'a wrong password']) expect(shop.logged.join('\n')).toContain(line);
     const { rows } = await shop.database.pool.query<{ row: string }>(
       'select ops_session::text as row from ops_session',
     );
