@@ -21,7 +21,6 @@ interface VerifyOptions {
   json?: boolean;
 }
 
-
 export function verifyCommand(cli: Command, run: Run): void {
   const verify = cli
     .command('verify')

@@ -52,7 +52,7 @@ export function readPolicyRules(value: unknown, otherwise: PolicyRules): PolicyR
   const reading = new Reading();
   const rules = isObject(value) ? value : {};
   if (!isObject(value)) reading.fault('', 'must be an object with the clauses of a policy');
-  for (const name of Object.keys(rules)) if (!(name in otherwise)) reading.fault(`/${name}`, 'is not known');
+  for (const name of Object.keys(rules)) if (!Object.hasOwn(otherwise, name)) reading.fault(`/${name}`, 'is not known');
   const read = {
     paidWhen: paidWhenIn(reading, rules) ?? otherwise.paidWhen,
     underpayment:
