@@ -26,6 +26,7 @@ create table callback_rejection (
   constraint callback_rejection_count_check CHECK ((count > 0)),
   constraint callback_rejection_pkey PRIMARY KEY (hour, reason)
 );
+
 create table checkpoint (
   number integer not null,
   up_to bigint not null,
@@ -91,7 +92,6 @@ create table inbox (
   constraint inbox_status_check CHECK ((status = ANY (ARRAY['applied'::text, 'unmatched'::text, 'matched'::text, 'quarantined'::text]))),
   constraint inbox_pkey PRIMARY KEY (stream_id, digest)
 ) with (fillfactor=90, autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
-) with (fillfactor=90);
 CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16', autosummarize='on');
 CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
 CREATE INDEX inbox_received ON public.inbox USING brin (received_at timestamptz_minmax_multi_ops) WITH (pages_per_range='16', autosummarize='on');

@@ -147,8 +147,8 @@ const reactors = (options: BackgroundOptions): Provider[] => [
   },
 ];
 
-/** What works behind the requests, and is stopped with the process. */
-export const background = (options: BackgroundOptions): Provider[] => [
+/** What has work by the clock. */
+const schedules = (options: BackgroundOptions): Provider[] => [
   {
     provide: ReconcileMetrics,
     useFactory: (registry: Registry, failures: FailureCounts) => new ReconcileMetrics(registry, failures),
@@ -164,6 +164,11 @@ export const background = (options: BackgroundOptions): Provider[] => [
     },
     inject: [BackgroundPool, ProofKeys],
   },
+];
+
+/** What works behind the requests, and is stopped with the process. */
+export const background = (options: BackgroundOptions): Provider[] => [
+  ...schedules(options),
   ...reactors(options),
   {
     provide: Background,

@@ -34,7 +34,8 @@ export const measureWhatIf = async ({ dataDir, events, say }) => {
     const args = ['dist/cli.js', 'policy', 'simulate', 'default', '--with', file, '--limit', '0', '--json'];
     const env = { PATH: process.env.PATH, DATABASE_URL: database.url, DATA_DIR: dataDir };
     const { stdout } = await run(process.execPath, args, { env, maxBuffer: 2 ** 26 });
-    const { decidedAt: _, ...answer } = JSON.parse(stdout);
+    const answer = JSON.parse(stdout);
+    delete answer.decidedAt;
     return { seconds: (performance.now() - from) / 1000, answer };
   };
   const rounds = [await simulate(), await simulate()];
