@@ -4,12 +4,15 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Instant } from '../kernel/clock.js';
 import { createPool } from '../platform/database/database.pg.js';
 import { backlogs, type Backlog, type Reading } from './backlogs.pg.js';
+import { bookBacklogs } from './book-backlogs.pg.js';
 
 /** A scrape within this time of the last gets the same answers. */
 const holdsMs = 1000;
 /** A question to the database that takes longer is given up, so that a scrape is answered in any case. */
 const statementMs = 1500;
 const patienceMs = 4000;
+
+const allBacklogs: readonly Backlog[] = [...backlogs, ...bookBacklogs];
 
 /**
  * Gauges of what waits in the database that all processes share, read when they are scraped. A scrape never fails because
@@ -45,7 +48,7 @@ export class BacklogMetrics {
       registers: [registry],
       collect: () => this.fresh(),
     });
-    for (const { name, gauges } of backlogs) {
+    for (const { name, gauges } of allBacklogs) {
       this.failed.inc({ backlog: name }, 0);
       for (const { name: gauge, help, labels } of gauges) this.gauges.set(gauge, this.gauge(gauge, help, labels));
     }
@@ -79,7 +82,7 @@ export class BacklogMetrics {
     const gaveUp = new Promise<null>((resolve) => {
       late.signal.addEventListener('abort', () => resolve(null), { once: true });
     });
-    await Promise.all(backlogs.map((backlog) => this.read(backlog, gaveUp)));
+    await Promise.all(allBacklogs.map((backlog) => this.read(backlog, gaveUp)));
     clearTimeout(timer);
   }
 

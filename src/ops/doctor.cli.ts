@@ -1,40 +1,10 @@
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
 import { openWriters } from '../platform/event-store/open-writers.pg.js';
 import type { Report } from './command.cli.js';
+import { checkpoints, match, verification } from './book-checks.cli.js';
 import { dataDiskOf } from './data-disk.pg.js';
+import { fail, ok, warn, type Check, type Finding } from './finding.js';
 import type { Workspace } from './workspace.pg.js';
-
-/** What is looked at; each has its place in the runbook, docs/operations.md. */
-export const doctorChecks = [
-  'configuration',
-  'public URL',
-  'database',
-  'durability',
-  'connections',
-  'disk',
-  'clocks',
-  'gateway',
-  'log',
-  'followers',
-  'jobs',
-  'deliveries',
-  'callbacks',
-  'reviews',
-  'reconciliation',
-] as const;
-type Check = (typeof doctorChecks)[number];
-
-/** What the doctor found about one thing, and what to do where it is not well. */
-export interface Finding {
-  check: Check;
-  status: 'ok' | 'warn' | 'fail';
-  detail: string;
-  advice: string | null;
-}
-
-const ok = (check: Check, detail: string): Finding => ({ check, status: 'ok', detail, advice: null });
-const warn = (check: Check, detail: string, advice: string): Finding => ({ check, status: 'warn', detail, advice });
-const fail = (check: Check, detail: string, advice: string): Finding => ({ check, status: 'fail', detail, advice });
 
 /** Checks configuration, database, gateway, clocks and backlog. It changes nothing. */
 export async function doctor(workspace: Workspace): Promise<Report> {
@@ -304,4 +274,7 @@ const looksAt: readonly [Check, (workspace: Workspace) => Promise<Finding[]>][] 
   ['callbacks', evidence],
   ['reviews', reviews],
   ['reconciliation', looks],
+  ['checkpoints', checkpoints],
+  ['verification', verification],
+  ['match', match],
 ];

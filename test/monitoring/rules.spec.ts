@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { parse } from 'yaml';
-import { doctorChecks } from '../../src/ops/doctor.cli.js';
+import { doctorChecks } from '../../src/ops/finding.js';
 import { scrape, type Scrape } from '../support/scrape.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { readPromQL, type Selector } from './promql.js';
@@ -211,6 +211,7 @@ describe('What watches the service', () => {
       '6.',
       '7.',
       '8.',
+      '9.',
     ]);
   });
 

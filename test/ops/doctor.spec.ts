@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { doctor, type Finding } from '../../src/ops/doctor.cli.js';
+import { doctor } from '../../src/ops/doctor.cli.js';
+import type { Finding } from '../../src/ops/finding.js';
 import type { Workspace } from '../../src/ops/workspace.pg.js';
 import { readConfig } from '../../src/platform/config.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
@@ -73,6 +74,6 @@ describe('The doctor', () => {
     // Nothing has made the tables of the jobs here.
     const all = await findings();
     expect(all.find(({ check }) => check === 'jobs')).toMatchObject({ status: 'fail' });
-    expect(all.at(-1)).toMatchObject({ check: 'reconciliation', status: 'ok' });
+    expect(all.at(-1)).toMatchObject({ check: 'match', status: 'ok' });
   });
 });
