@@ -41,7 +41,7 @@ export async function runCli(argv: readonly string[], env: Env, parts: Parts): P
   const release = stopOnSignals(terminal);
   try {
     refuseSecrets(argv.slice(2));
-    await program(run).parseAsync([...argv]);
+    await commandLine(run).parseAsync([...argv]);
     return code;
   } catch (error) {
     return failed(terminal.signal.aborted ? terminal.signal.reason : error);
@@ -93,7 +93,8 @@ function failed(error: unknown): number {
   return error instanceof Busy ? exitCodes.busy : exitCodes.failed;
 }
 
-function program(run: Run): Command {
+/** All commands with their options, help and examples. */
+export function commandLine(run: Run): Command {
   const cli = new Command('finality')
     .description(
       'Operate Finality. It runs beside a running service; with the embedded database it finds the server under DATA_DIR, or starts it for itself.',

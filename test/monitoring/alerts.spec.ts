@@ -1,12 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PoolClient } from 'pg';
 import { parse } from 'yaml';
 import { WebhookDelivery } from '../../src/fulfillment/webhook-delivery.job.js';
+import { CheckpointJob } from '../../src/platform/proof/checkpoint.job.js';
 import { ReconcileJob } from '../../src/reconciliation/reconcile.job.js';
 import { addDelivery, addOther, otherKey } from '../api/support.js';
 import { scrape, type Scrape } from '../support/scrape.js';
-import { startTestService, until, type TestService } from '../support/service.js';
+import { checkpointKey, startTestService, until, type TestService } from '../support/service.js';
 import { holds, isAbsolute } from './fires.js';
 
 interface Rule {
@@ -20,6 +23,7 @@ const day = 86_400;
 /** Alerts that compare what waits with a number: a planted backlog makes each fire, and a healthy service none. */
 describe('An alert about a backlog', () => {
   let shop: TestService;
+  let directory: string;
   let rules: Rule[];
   let endpointId: string;
   let paymentId: string;
@@ -29,7 +33,8 @@ describe('An alert about a backlog', () => {
     const url = new URL('../../monitoring/alerts.yml', import.meta.url);
     const { groups } = parse(await readFile(url, 'utf8')) as { groups: { rules: Rule[] }[] };
     rules = groups.flatMap((group) => group.rules).filter(({ expr }) => isAbsolute(expr));
-    shop = await startTestService();
+    directory = await mkdtemp(join(tmpdir(), 'finality-alerts-'));
+    shop = await startTestService({ env: { CHECKPOINT_KEY: checkpointKey, CHECKPOINT_DIR: directory } });
     const { body } = await shop.api('POST', '/v1/payments', { orderId: 'waits', amount: '50.00', currency: 'USD' });
     paymentId = body.id as string;
     await addOther(shop);
@@ -45,6 +50,7 @@ describe('An alert about a backlog', () => {
   afterAll(async () => {
     for (const client of held) client.release(true);
     await shop.close();
+    await rm(directory, { recursive: true });
   });
 
   const sql = (text: string, values: unknown[] = []) => shop.database.pool.query(text, values);
@@ -129,6 +135,27 @@ describe('An alert about a backlog', () => {
     await until(
       async () => (await scrape(shop.url)).sum('finality_webhook_oldest_undelivered_timestamp_seconds') === null,
     );
+  });
+
+  it('of the books fires where the store was changed, where nobody looks, and where sides differ', async () => {
+    await shop.service.app.get(CheckpointJob).now();
+    const first = await until(async () => {
+      const seen = await scrape(shop.url);
+      return (seen.sum('finality_checkpoint_last_timestamp_seconds') ?? 0) > 0 && seen;
+    });
+    expect(holds(rule('CheckpointOverdue').expr, first, nowSeconds() + 10_799)).toBe(false);
+    expect(holds(rule('CheckpointOverdue').expr, first, nowSeconds() + 10_900)).toBe(true);
+    await sql(`insert into verification values (now(), now(), 5, 1, 2, '[]')`);
+    const tampered = await comesTrue('StoreTampered');
+    expect(tampered.sum('finality_verification_breaks')).toBe(2);
+    expect(holds(rule('StoreNotVerified').expr, tampered, nowSeconds() + 26 * 3600 + 1)).toBe(true);
+    await sql(`insert into match_report (day, claimed_until, made_at, complete, compared, difference_count, explained_count)
+      values (current_date - 1, now(), now(), true, '{"payments": 3}', 1, 0)`);
+    const differs = await comesTrue('MatchDiffers');
+    expect(holds(rule('MatchNotMade').expr, differs, nowSeconds())).toBe(false);
+    expect(holds(rule('MatchNotMade').expr, differs, nowSeconds() + 28 * 3600 + 1)).toBe(true);
+    await sql('delete from verification');
+    await sql('delete from match_report');
   });
 
   it('of the inbox fires for what nobody could read, and for what belongs to nobody', async () => {

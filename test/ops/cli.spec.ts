@@ -148,10 +148,14 @@ describe('The command line, beside a running service', () => {
       OPS_PASSWORD: 'test-ops-password',
       API_KEY: apiKey,
     };
-    await shop.database.pool.query(`update payment_view set status = 'paid' where payment_id = $1`, [id]);
+    // One to which nothing happens any more, so that its row stays as it was damaged.
+    const { body } = await shop.api('POST', '/v1/payments', { orderId: 'cli-c01', amount: '5.00', currency: 'USD' });
+    const { body: over } = await shop.api('POST', `/v1/payments/${body.id as string}/cancel`);
+    await shop.api('GET', `/v1/payments?minPosition=${String(over.position)}`);
+    await shop.database.pool.query(`update payment_view set status = 'paid' where payment_id = $1`, [body.id]);
     const withheld = await finalityWith(production, 'replay', '--projection', 'orders');
     expect([withheld.code, withheld.err.includes('events to read')]).toEqual([1, true]);
-    expect(withheld.out).toContain('status: live paid, rebuilt pending');
+    expect(withheld.out).toContain('status: live paid, rebuilt failed');
     expect(withheld.out).toContain('Nothing was swapped: this is production. Add --yes');
     expect((await finality('replay', '--projection', 'orders', '--dry-run')).code).toBe(1);
     expect((await finalityWith(production, 'replay', '--projection', 'orders', '--yes')).code).toBe(0);
@@ -272,7 +276,7 @@ describe('The command line, beside a running service', () => {
     [['explain', 'nonsense'], 1, 'is not a payment id'],
     [['explain', '01890000-0000-7000-8000-000000000000'], 1, 'There is no payment with this id'],
     [['explain'], 64, 'missing required argument'],
-    [['replay'], 64, 'give either --projection or --payment'],
+    [['replay'], 64, 'give one of --projection, --payment and --diff'],
     [['replay', '--projection', 'orders', '--from', '0'], 64, 'a whole number from 1 on'],
     [['replay', '--projection', 'orders', '--rate', '1e3'], 64, 'a whole number from 1 on'],
     [['frobnicate'], 64, 'unknown command'],

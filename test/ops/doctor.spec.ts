@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { doctor } from '../../src/ops/doctor.cli.js';
 import type { Finding } from '../../src/ops/finding.js';
 import type { Workspace } from '../../src/ops/workspace.pg.js';
+import { SystemClock } from '../../src/platform/clock.js';
 import { readConfig } from '../../src/platform/config.js';
 import { testDatabase, type TestDatabase } from '../support/database.js';
 import { freePort } from '../support/service.js';
@@ -18,7 +19,12 @@ describe('The doctor', () => {
   const findings = async (environment: Record<string, string> = {}): Promise<Finding[]> => {
     const env = { SANDBOX_PORT: String(sandboxPort), ...environment };
     // It looks at no more of a workspace than this.
-    const workspace = { config: readConfig(env), env, pool: database.pool } as unknown as Workspace;
+    const workspace = {
+      config: readConfig(env),
+      env,
+      pool: database.pool,
+      clock: new SystemClock(),
+    } as unknown as Workspace;
     const report = await doctor(workspace);
     return 'json' in report ? (report.json as Finding[]) : [];
   };
@@ -68,6 +74,63 @@ describe('The doctor', () => {
       ['ok', 'looks: 0 events behind'],
       ['fail', 'orders stopped after position 0: planted'],
     ]);
+  });
+
+  it('fails where the store is not as it was written, and warns where nobody has looked for a day', async () => {
+    const looked = (hours: number, breaks: number) =>
+      database.pool.query(
+        `insert into verification values (now() - make_interval(hours => $1), now() - make_interval(hours => $1), 7, 2, $2, '[]')`,
+        [hours, breaks],
+      );
+    expect(await finding('verification')).toMatchObject({ status: 'ok' });
+    await looked(30, 0);
+    expect(await finding('verification')).toMatchObject({
+      status: 'warn',
+      advice: expect.stringContaining('finality verify'),
+    });
+    await looked(2, 0);
+    expect(await finding('verification')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('7 events and 2'),
+    });
+    await looked(1, 3);
+    expect(await finding('verification')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('3 places'),
+    });
+  });
+
+  it('warns where the newest matched day differs, and where none was made for a day', async () => {
+    const made = (day: string, hours: number, differences: number) =>
+      database.pool.query(
+        `insert into match_report (day, claimed_until, made_at, complete, compared, difference_count, explained_count)
+         values ($1, now(), now() - make_interval(hours => $2), true, '{"payments": 3}', $3, 0)`,
+        [day, hours, differences],
+      );
+    expect(await finding('match')).toMatchObject({ status: 'ok' });
+    await made('2026-01-01', 40, 0);
+    expect(await finding('match')).toMatchObject({
+      status: 'warn',
+      detail: expect.stringContaining('none was made since'),
+    });
+    await made('2026-01-02', 1, 2);
+    expect(await finding('match')).toMatchObject({
+      status: 'warn',
+      advice: 'See them: finality match --day 2026-01-02',
+    });
+    await made('2026-01-03', 1, 0);
+    expect(await finding('match')).toMatchObject({ status: 'ok' });
+  });
+
+  it('warns where real payments are not sealed, for there is no key', async () => {
+    const real = { GATEWAY: 'oxapay', PUBLIC_URL: 'https://pay.shop.example', OXAPAY_MERCHANT_API_KEY: 'merchant-key' };
+    const keys = { OXAPAY_PAYOUT_API_KEY: 'payout-key-1', API_KEY: 'k'.repeat(40), OPS_PASSWORD: 'p'.repeat(12) };
+    const base = { ...real, ...keys, OXAPAY_BASE_URL: `http://127.0.0.1:${String(sandboxPort)}` };
+    expect(await finding('checkpoints', base)).toMatchObject({
+      status: 'warn',
+      advice: expect.stringContaining('CHECKPOINT_KEY'),
+    });
+    expect(await finding('checkpoints')).toMatchObject({ status: 'ok' });
   });
 
   it('goes on where one thing cannot be looked at', async () => {
