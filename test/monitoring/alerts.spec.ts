@@ -143,7 +143,7 @@ describe('An alert about a backlog', () => {
       const seen = await scrape(shop.url);
       return (seen.sum('finality_checkpoint_last_timestamp_seconds') ?? 0) > 0 && seen;
     });
-    expect(holds(rule('CheckpointOverdue').expr, first, nowSeconds() + 10_799)).toBe(false);
+    expect(holds(rule('CheckpointOverdue').expr, first, nowSeconds() + 10_700)).toBe(false);
     expect(holds(rule('CheckpointOverdue').expr, first, nowSeconds() + 10_900)).toBe(true);
     await sql(`insert into verification values (now(), now(), 5, 1, 2, '[]')`);
     const tampered = await comesTrue('StoreTampered');
