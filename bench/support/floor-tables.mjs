@@ -12,6 +12,8 @@ const inboxColumns = [
   'body',
   'received_at',
   'last_received_at',
+  'headers',
+  'hash',
 ];
 const eventColumns = [
   'stream_id', 'version', 'event_id', 'type', 'schema_version', 'recorded_at', 'tenant', 'actor', 'correlation_id',
@@ -54,7 +56,7 @@ export const insertOf = (rows) => {
 
 /** Rows as the floor can send them again: JSON and times as the text that the database holds. */
 export const storedRows = async (url, name, where, values) => {
-  const columns = tables[name].map((column) => (/_at$|^data$/.test(column) ? `${column}::text` : column));
+  const columns = tables[name].map((column) => (/_at$|^data$|^headers$/.test(column) ? `${column}::text` : column));
   return ask(url, `select ${columns.join(', ')} from public.${name} where ${where}`, values);
 };
 
