@@ -56,7 +56,7 @@ export async function blastRadius(
   const sums = { payments: 0, differing: 0, byField: new Map<string, number>() };
   if (json) await terminal.write('{"differing":[');
   try {
-    for await (const streams of scanStreams(pool, { beginsWith: firstPaymentEvent, signal: terminal.signal })) {
+    for await (const { streams } of scanStreams(pool, { beginsWith: firstPaymentEvent, signal: terminal.signal })) {
       const rows = await rowsOf(pool, streams);
       for (const events of streams) {
         const affected = affectedBy(events, rows.get(events[0]?.streamId ?? ''));

@@ -127,13 +127,12 @@ async function* pagesOf(workspace: Workspace, wanted: Wanted, signal: AbortSigna
     ...(only === null ? {} : { tenant: only }),
     ...(after === null ? {} : { after }),
   });
-  for await (const streams of scan) {
+  for await (const { streams, last } of scan) {
     yield streams.flatMap((events) => {
       const row = rowOf(events, names);
       return (from === null || row.createdAt >= from) && (to === null || row.createdAt < to) ? [row] : [];
     });
-    const last = streams.at(-1)?.[0]?.streamId;
-    if (end !== null && last !== undefined && last > end) return;
+    if (end !== null && last !== null && last > end) return;
   }
 }
 

@@ -56,7 +56,6 @@ export class Simulations {
     const comparison = new Comparison(request.rules, decidedAt, limits.listed);
     const began = process.hrtime.bigint();
     let [payments, events] = [0, 0];
-    let next: string | null = null;
     const scan = scanStreams(this.pool, {
       beginsWith: firstPaymentEvent,
       pageSize: limits.pageSize ?? pageSize,
@@ -64,15 +63,14 @@ export class Simulations {
       ...(after === undefined ? {} : { after }),
       ...(limits.signal ? { signal: limits.signal } : {}),
     });
-    for await (const streams of scan) {
+    for await (const { streams, last } of scan) {
       for (const stream of streams) if (concerns(stream, request)) comparison.add(stream);
       payments += streams.length;
       events += streams.reduce((sum, stream) => sum + stream.length, 0);
       limits.onProgress?.(payments, events);
-      next = streams.at(-1)?.[0]?.streamId ?? null;
       if (limits.withinMs === null) continue;
-      if (Number((process.hrtime.bigint() - began) / 1_000_000n) > limits.withinMs)
-        return { ...comparison.result(), decidedAt, next };
+      const isOver = Number((process.hrtime.bigint() - began) / 1_000_000n) > limits.withinMs;
+      if (isOver && last !== (after ?? null)) return { ...comparison.result(), decidedAt, next: last };
       await nextTurn();
     }
     return { ...comparison.result(), decidedAt, next: null };
