@@ -1,4 +1,5 @@
 import { registerDecorator, type ValidationOptions } from 'class-validator';
+import { readInstant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
 import { isCurrencySymbol, isFiat, isPlainDecimal } from '../kernel/money.js';
 import { isConfirmationCount, isLateWindow, isPolicyName, isTolerance, policyNameRule } from '../payments/policies.js';
@@ -71,30 +72,17 @@ const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 /** Whether `text` holds characters that no reference of a caller may hold, and no database can. */
 export const hasControls = (text: string): boolean => controls.test(text);
 
-const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?(?:Z|[+-]\d{2}:\d{2})$/;
-
-/** Whether `text` is an RFC 3339 time that exists, from 1970 to 9999. */
-const isInstant = (text: string): boolean => {
-  const ms = instant.test(text) ? Date.parse(text) : NaN;
-  return ms >= 0 && ms <= lastInstant && isDayOfMonth(text);
-};
-const lastInstant = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-
-/** JavaScript takes 30 February for 2 March. */
-const isDayOfMonth = (text: string): boolean =>
-  new Date(`${text.slice(0, 10)}T00:00:00Z`).toISOString().startsWith(text.slice(0, 10));
-
 export const IsInstant = rule(
   'isInstant',
   'must be an RFC 3339 time such as 2026-01-31T12:00:00Z',
-  (value) => typeof value === 'string' && isInstant(value),
+  (value) => typeof value === 'string' && readInstant(value) !== null,
 );
 
 export const IsVersionOrInstant = rule(
   'isVersionOrInstant',
   'must be an RFC 3339 time or an event version',
   (value) => {
-    return typeof value === 'string' && (/^[1-9]\d{0,8}$/.test(value) || isInstant(value));
+    return typeof value === 'string' && (/^[1-9]\d{0,8}$/.test(value) || readInstant(value) !== null);
   },
 );
 

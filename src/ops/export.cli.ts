@@ -1,7 +1,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import { addSeconds, type Instant } from '../kernel/clock.js';
+import { addSeconds, readInstant, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
@@ -222,11 +222,10 @@ async function applicationsOf({ pool }: Workspace, wanted: string | undefined): 
 }
 
 function timeOf(option: string, text: string): Instant {
-  const time = new Date(/^\d{4}-\d\d-\d\d(?:T|$)/.test(text) ? text : NaN);
-  if (Number.isNaN(time.getTime()))
-    throw new Refusal(
-      'malformed_request',
-      `${option} takes an RFC 3339 time such as 2026-01-31T12:00:00Z, or a day such as 2026-01-31.`,
-    );
-  return time.toISOString();
+  const time = readInstant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  if (time !== null) return time;
+  throw new Refusal(
+    'malformed_request',
+    `${option} takes an RFC 3339 time such as 2026-01-31T12:00:00Z, or a day such as 2026-01-31.`,
+  );
 }

@@ -8,6 +8,7 @@ import { readPolicyRules } from '../payments/policy-text.js';
 import { Simulations, type Simulation } from '../payments/simulations.pg.js';
 import type { ChangedPayment, Sums, Totals } from '../payments/what-if.js';
 import { counted, withExamples, type Report, type Run, type Terminal } from './command.cli.js';
+import { instantIn } from './times.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface SimulateOptions {
@@ -56,8 +57,8 @@ async function simulatePolicy(
     policy: name,
     rules,
     applicationId: options.application === undefined ? null : await applicationId(workspace, options.application),
-    ...(options.from === undefined ? {} : { from: instantIn('--from', options.from) }),
-    ...(options.to === undefined ? {} : { to: instantIn('--to', options.to) }),
+    ...(options.from === undefined ? {} : { from: instantIn(options.from, '--from') }),
+    ...(options.to === undefined ? {} : { to: instantIn(options.to, '--to') }),
   };
   const total = await estimatedEvents(workspace);
   const progress = terminal.progress('simulate', 'events');
@@ -108,12 +109,6 @@ async function standardInput(): Promise<string> {
     if (text.length > longest) throw new Refusal('malformed_request', 'A policy has 64 KiB at most.');
   }
   return text;
-}
-
-function instantIn(option: string, text: string): string {
-  const time = new Date(/^\d{4}-\d\d-\d\dT/.test(text) ? text : NaN);
-  if (!Number.isNaN(time.getTime())) return time.toISOString();
-  throw new Refusal('malformed_request', `${option} takes an RFC 3339 time such as 2026-01-31T12:00:00Z.`);
 }
 
 function limitIn(text: string): number {

@@ -10,6 +10,7 @@ import { webhookTypes } from '../fulfillment/webhook-types.js';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import type { Report, Run } from './command.cli.js';
+import { instantIn } from './times.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface FilterOptions {
@@ -116,19 +117,12 @@ function filterOf({ payment, endpoint, type, status, from, to }: FilterOptions):
     ...(endpoint === undefined ? {} : { endpointId: idOf(endpoint) }),
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status }),
-    ...(from === undefined ? {} : { from: instantOf(from) }),
-    ...(to === undefined ? {} : { to: instantOf(to) }),
+    ...(from === undefined ? {} : { from: instantIn(from, '--from') }),
+    ...(to === undefined ? {} : { to: instantIn(to, '--to') }),
   };
 }
 
 function idOf(text: string): string {
   if (!isUuid(text)) throw new Refusal('not_found', `"${printable(text.slice(0, 64))}" is not an id (a UUID).`);
   return text;
-}
-
-function instantOf(text: string): string {
-  const time = new Date(/^\d{4}-\d\d-\d\dT/.test(text) ? text : NaN);
-  if (Number.isNaN(time.getTime()))
-    throw new Refusal('malformed_request', '--from and --to take an RFC 3339 time such as 2026-01-31T12:00:00Z.');
-  return time.toISOString();
 }

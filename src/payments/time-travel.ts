@@ -1,4 +1,4 @@
-import type { Instant } from '../kernel/clock.js';
+import { readInstant, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Refusal } from '../kernel/refusal.js';
 import { foldPayment, readPaymentEvent } from './payment-stream.js';
@@ -38,8 +38,8 @@ export interface AsOf {
 /** Reads `asOf`: an event version, or an RFC 3339 time. Null where it is neither. */
 export function momentOf(text: string): Moment | null {
   if (/^[1-9]\d{0,8}$/.test(text)) return { version: parseInt(text, 10) };
-  const time = new Date(/^\d{4}-\d\d-\d\dT/.test(text) ? text : NaN);
-  return Number.isNaN(time.getTime()) ? null : { time: time.toISOString() };
+  const time = readInstant(text);
+  return time === null ? null : { time };
 }
 
 /** The payment as it was known then. Throws `Refusal('not_found')` where it did not exist yet. */
