@@ -293,8 +293,9 @@ function wordUnder(word: GatewayStatus, payment: Reportable, ownRules: PolicyRul
   const facts = { ...factsOf(payment), gatewayStatus: null };
   const inTime = payment.money.transfers.filter((transfer) => !isLate(transfer, facts));
   const seen = sufficiency(inTime, facts);
-  if (word === 'underpaid') return seen === 'enough' ? 'paid' : word;
   const own = sufficiency(inTime, { ...facts, policy: { ...facts.policy, rules: ownRules } });
+  // What seemed enough under the tolerance of its own, and was called short all the same, is no matter of tolerances.
+  if (word === 'underpaid') return seen === 'enough' && own !== 'enough' ? 'paid' : word;
   return seen === 'short' && own === 'enough' ? 'underpaid' : word;
 }
 
