@@ -47,9 +47,11 @@ export function asItWas(
   all: readonly RecordedEvent[],
   moment: Moment,
 ): { payment: Payment; events: RecordedEvent[]; asOf: AsOf } {
-  const events = all.filter((event) =>
-    'version' in moment ? event.version <= moment.version : event.recordedAt <= moment.time,
-  );
+  const isKnown = (event: RecordedEvent): boolean =>
+    'version' in moment ? event.version <= moment.version : event.recordedAt <= moment.time;
+  // Up to the first that was not: the clocks of those who record may be apart, and no event is without those before it.
+  const unknown = all.findIndex((event) => !isKnown(event));
+  const events = unknown < 0 ? [...all] : all.slice(0, unknown);
   const last = events.at(-1);
   if (!last) throw new Refusal('not_found', 'The payment did not exist yet then.');
   const time = 'time' in moment ? moment.time : last.recordedAt;
