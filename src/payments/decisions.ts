@@ -23,10 +23,12 @@ import { openReview, withdraw, withdrawExcess, withdrawReview } from './open-rev
 import { confirmedIn, tellsOfLess, uniteTransfers } from './transfers.js';
 import { needsPrices, withPrices } from './worth.js';
 
-/** Who claims something, and when we heard it. */
+/** Who claims something, and when it is decided upon. */
 export interface Claim {
   witness: Witness;
   now: Instant;
+  /** When we heard it, where that was before now: money without a date of its own was there by then. */
+  heardAt?: Instant;
   /** Whether another payment of the order is open or paid: a closed one may not become paid beside it. */
   orderTaken?: boolean;
   /** US dollars for one unit of each currency, where they were looked up because the worth of some money hangs on them. */
@@ -160,7 +162,7 @@ function recordTransfers(payment: Reportable, report: GatewayReport, claim: Clai
   const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
   return uniteTransfers(payment.money.transfers, report.transfers, {
     since: beganAt(payment),
-    now: claim.now,
+    now: claim.heardAt ?? claim.now,
     answered: claim.witness === 'poll',
   }).map((transfer) => ({
     type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',

@@ -72,7 +72,8 @@ export class PaymentEvents {
     const decided = await this.streams.decide(
       loaded.payment.terms.id,
       cause,
-      (payment, orderTaken) => reportUpon(payment, report, { witness: 'callback', now, orderTaken }),
+      (payment, orderTaken) =>
+        reportUpon(payment, report, { witness: 'callback', now, heardAt: message.receivedAt, orderTaken }),
       { message, loaded },
     );
     // A paid payment that is said to have ended otherwise: the gateway itself is asked what is true.

@@ -236,6 +236,16 @@ describe("The gateway's callbacks, from the command line", () => {
       );
     });
 
+    it('takes money that bears no date for there when its callback came, however late it is reprocessed', async () => {
+      const payment = await openPayment(shop);
+      const id = await kept(said(payment, { txs: [tx({ date: null })] }));
+      await finality('callbacks', 'reprocess', '--id', id);
+      const { json } = await finality('callbacks', 'show', id, '--json');
+      const { events } = await store.read(payment.id);
+      const seen = events.find(({ type }) => type === 'TransferDetected');
+      expect(seen?.data['transfer']).toMatchObject({ firstSeenAt: json.receivedAt });
+    });
+
     it('applies it once where the service and operators do so at the same moment', async () => {
       const payment = await openPayment(shop);
       const body = said(payment);
