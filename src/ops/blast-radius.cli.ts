@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { RecordedEvent } from '../kernel/event.js';
 import { createPool } from '../platform/database/database.pg.js';
+import { readCheckpoint } from '../platform/subscriptions/checkpoint.pg.js';
 import { scanStreams } from '../platform/event-store/stream-scan.pg.js';
 import { Decimal } from '../payments/decimal.js';
 import { differences, outcomeOf, type Outcome } from '../payments/outcome.js';
@@ -53,13 +54,15 @@ export async function blastRadius(
   const pool = createPool(workspace.databaseUrl, { max: 2, statementTimeoutMs: 60_000 });
   const progress = terminal.progress('diff', 'payments');
   const total = await estimatedPayments(pool);
+  // What the read model has applied before anything is read has a row by then.
+  const { position: applied } = await readCheckpoint(pool, 'orders');
   const sums = { payments: 0, differing: 0, byField: new Map<string, number>() };
   if (json) await terminal.write('{"differing":[');
   try {
     for await (const { streams } of scanStreams(pool, { beginsWith: firstPaymentEvent, signal: terminal.signal })) {
       const rows = await rowsOf(pool, streams);
       for (const events of streams) {
-        const affected = affectedBy(events, rows.get(events[0]?.streamId ?? ''));
+        const affected = affectedBy(events, rows.get(events[0]?.streamId ?? ''), applied);
         sums.payments++;
         if (affected === null) continue;
         for (const { kind, field } of affected.differences) count(sums.byField, `${kind} ${field}`);
@@ -92,7 +95,7 @@ async function rowsOf(pool: Pool, streams: readonly RecordedEvent[][]): Promise<
   return new Map(rows.map((row) => [row.payment_id, row]));
 }
 
-function affectedBy(events: readonly RecordedEvent[], row: Row | undefined): Affected | null {
+function affectedBy(events: readonly RecordedEvent[], row: Row | undefined, applied: number): Affected | null {
   const [first] = events;
   const orderId = typeof first?.data['orderId'] === 'string' ? first.data['orderId'] : '';
   const of = (status: string, found: Difference[]): Affected | null =>
@@ -102,7 +105,7 @@ function affectedBy(events: readonly RecordedEvent[], row: Row | undefined): Aff
     if (payment === null) return null;
     const recorded = outcomeOf(payment);
     const decided = betweenOutcomes(recorded, outcomeOf(redecide(momentsOf(events), null)));
-    return of(payment.status, [...againstRow(events, row), ...decided]);
+    return of(payment.status, [...(row ? againstRow(events, row) : lostRow(events, applied)), ...decided]);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return of(row?.status ?? 'unknown', [
@@ -120,11 +123,11 @@ const betweenOutcomes = (recorded: Outcome, anew: Outcome): Difference[] =>
   }));
 
 /**
- * The row is held against the events that it was made of. One that is not there yet is behind, and one that has moved on
- * since the events were read is ahead: neither is wrong.
+ * The row is held against the events that it was made of; one that has moved on since the events were read is ahead, and
+ * not wrong.
  */
-function againstRow(events: readonly RecordedEvent[], row: Row | undefined): Difference[] {
-  if (row === undefined || row.version > events.length) return [];
+function againstRow(events: readonly RecordedEvent[], row: Row): Difference[] {
+  if (row.version > events.length) return [];
   const payment = fold(events.filter(({ version }) => version <= row.version));
   if (payment === null) return [];
   const { status, labels, fulfillable, received } = outcomeOf(payment);
@@ -141,6 +144,10 @@ function againstRow(events: readonly RecordedEvent[], row: Row | undefined): Dif
     same ? [] : [{ kind: 'read_model' as const, field, stored, wouldBe }],
   );
 }
+
+/** A payment that the read model has passed has a row; one that it has not reached yet is behind, and not wrong. */
+const lostRow = ([first]: readonly RecordedEvent[], applied: number): Difference[] =>
+  first && first.position <= applied ? [{ kind: 'read_model', field: 'row', stored: null, wouldBe: 'a row' }] : [];
 
 const sameAmount = (a: string | null, b: string | null): boolean =>
   a === null || b === null ? a === b : new Decimal(a).eq(b);

@@ -1,12 +1,10 @@
-import { isUuid } from '../kernel/ids.js';
-import { Refusal } from '../kernel/refusal.js';
 import { callbackSource } from '../payments/evidence.js';
 import { ReprocessMessage, type Reprocessed, type ReprocessRefusal } from '../payments/reprocess.handlers.js';
 import { withOperatorLock } from '../platform/database/operator-lock.pg.js';
-import { openMessageIds } from '../platform/event-store/inbox.pg.js';
+import { openAtMost, openMessageIds } from '../platform/event-store/inbox.pg.js';
 import { counted, isProduction, printable, type Report, type Terminal } from './command.cli.js';
 import { operatorHere } from './operator.cli.js';
-import { instantIn } from './times.cli.js';
+import { idIn, instantIn } from './arguments.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 export interface ReprocessOptions {
@@ -34,8 +32,11 @@ const listedAtMost = 10_000;
 /** Applies kept callbacks one after another; each is whole in itself. */
 export async function reprocess(workspace: Workspace, terminal: Terminal, options: ReprocessOptions): Promise<Report> {
   const dryRun = isProduction(workspace) && !options.yes;
-  const ids = options.id ?? (await chosen(workspace, options));
-  for (const id of ids) if (!isUuid(id)) throw new Refusal('not_found', `"${id.slice(0, 64)}" is not an id (a UUID).`);
+  const ids = options.id?.map(idIn) ?? (await chosen(workspace, options));
+  if (ids.length >= openAtMost)
+    terminal.note(
+      `There are more than ${counted(openAtMost)}: the oldest are taken; narrow it down with --from and --to for the others.`,
+    );
   const tally: Tally = { applied: 0, events: 0, kept: new Map(), results: [] };
   const work = (): Promise<void> => applyAll(workspace, terminal, ids, { ...options, dryRun }, tally);
   await (dryRun ? work() : withOperatorLock(workspace.databaseUrl, 'callbacks reprocess', work));

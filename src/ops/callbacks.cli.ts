@@ -1,8 +1,6 @@
 import { Option, type Command } from 'commander';
 import { readCallback, type CallbackReading } from '../gateway/wire.js';
 import { addSeconds, type Instant } from '../kernel/clock.js';
-import { isUuid } from '../kernel/ids.js';
-import { Refusal } from '../kernel/refusal.js';
 import { callbackSource, pollSource } from '../payments/evidence.js';
 import { trackKeyScope } from '../payments/gateway-event.handlers.js';
 import { isReportable } from '../payments/payment.js';
@@ -14,7 +12,7 @@ import { listMessages, type ListedMessage, type MessageFilter } from '../platfor
 import { reprocess, type ReprocessOptions } from './callback-reprocess.cli.js';
 import { showMessage } from './callback-show.cli.js';
 import { counted, withExamples, type Report, type Run } from './command.cli.js';
-import { instantIn } from './times.cli.js';
+import { idIn, instantIn, limitIn } from './arguments.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 const statuses = ['applied', 'unmatched', 'matched', 'quarantined'] as const;
@@ -109,16 +107,10 @@ function reprocessCommand(callbacks: Command, run: Run): void {
   );
 }
 
-function idIn(text: string): string {
-  if (!isUuid(text)) throw new Refusal('not_found', `"${text.slice(0, 64)}" is not an id (a UUID).`);
-  return text;
-}
-
 const daySeconds = 86_400;
 
 async function list(workspace: Workspace, options: ListOptions): Promise<Report> {
-  const limit = /^(?:[1-9]\d{0,2}|1000)$/.test(options.limit) ? parseInt(options.limit, 10) : null;
-  if (limit === null) throw new Refusal('malformed_request', '--limit takes a whole number from 1 to 1000.');
+  const limit = limitIn(options.limit);
   const { status, reason } = options;
   // Where the sandbox's clock was moved on, what it dates is newer than all else: it comes first, and is in every span.
   const now = new SystemClock().now();

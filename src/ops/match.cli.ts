@@ -6,6 +6,7 @@ import { dayBefore, dayOf, isDay } from '../reconciliation/match-day.js';
 import { MatchReports } from '../reconciliation/match-reports.pg.js';
 import type { Difference, MatchReport, Total } from '../reconciliation/match.js';
 import { Clock } from '../kernel/clock.js';
+import { limitIn } from './arguments.cli.js';
 import { counted, withExamples, type Report, type Run, type Terminal } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
@@ -109,8 +110,7 @@ const linesOf = ({ kind, paymentId, trackId, here, there, sentence, advice }: Di
 ];
 
 async function listMatches({ pool }: Workspace, text: string): Promise<Report> {
-  const limit = /^(?:[1-9]\d{0,2}|1000)$/.test(text) ? parseInt(text, 10) : null;
-  if (limit === null) throw new Refusal('malformed_request', '--limit takes a whole number from 1 to 1000.');
+  const limit = limitIn(text);
   const reports = await new MatchReports(pool).list(limit);
   const lines = reports.map(
     ({ day, madeAt, payments, differences, explained }) =>

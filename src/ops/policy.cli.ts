@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Refusal } from '../kernel/refusal.js';
 import { isUuid } from '../kernel/ids.js';
+import { RandomIds } from '../platform/ids.js';
 import { createPool } from '../platform/database/database.pg.js';
 import { defaultPolicy, type PolicyRules } from '../payments/policy.js';
+import { Policies } from '../payments/policies.pg.js';
 import { readPolicyRules } from '../payments/policy-text.js';
 import { Simulations, type Simulation } from '../payments/simulations.pg.js';
 import type { ChangedPayment, Sums, Totals } from '../payments/what-if.js';
 import { counted, withExamples, type Report, type Run, type Terminal } from './command.cli.js';
-import { instantIn } from './times.cli.js';
+import { instantIn, limitIn } from './arguments.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface SimulateOptions {
@@ -28,7 +30,7 @@ export function policyCommand(cli: Command, run: Run): void {
     .description('decides past payments that carried this policy anew, by the rules in a file; changes nothing')
     .requiredOption(
       '--with <file>',
-      'JSON with the clauses that differ from the built-in default; "-" is standard input',
+      'JSON with the clauses that differ from the policy as it is now; "-" is standard input',
     )
     .option('--from <time>', 'payments created at this RFC 3339 time or later')
     .option('--to <time>', 'payments created before this RFC 3339 time')
@@ -52,11 +54,12 @@ async function simulatePolicy(
   name: string,
   options: SimulateOptions,
 ): Promise<Report> {
-  const rules = await rulesIn(options.with);
+  const application = await applicationIn(workspace, options.application);
+  const rules = await rulesIn(options.with, await rulesNow(workspace, name, application));
   const request = {
     policy: name,
     rules,
-    applicationId: options.application === undefined ? null : await applicationId(workspace, options.application),
+    applicationId: options.application === undefined ? null : application,
     ...(options.from === undefined ? {} : { from: instantIn(options.from, '--from') }),
     ...(options.to === undefined ? {} : { to: instantIn(options.to, '--to') }),
   };
@@ -66,7 +69,7 @@ async function simulatePolicy(
   const pool = createPool(workspace.databaseUrl, { max: 2, statementTimeoutMs: 60_000 });
   try {
     const found = await new Simulations(pool, workspace.clock).run(request, {
-      listed: limitIn(options.limit),
+      listed: limitIn(options.limit, 100_000, 0),
       withinMs: null,
       signal: terminal.signal,
       onProgress: (_, events) => {
@@ -82,7 +85,7 @@ async function simulatePolicy(
   }
 }
 
-async function rulesIn(file: string): Promise<PolicyRules> {
+async function rulesIn(file: string, now: PolicyRules): Promise<PolicyRules> {
   const text = file === '-' ? await standardInput() : await readFile(file, 'utf8').catch(unreadable(file));
   let value: unknown;
   try {
@@ -90,7 +93,7 @@ async function rulesIn(file: string): Promise<PolicyRules> {
   } catch {
     throw new Refusal('malformed_request', `${file === '-' ? 'standard input' : file} is not JSON.`);
   }
-  return readPolicyRules(value, defaultPolicy.rules);
+  return readPolicyRules(value, now);
 }
 
 const unreadable =
@@ -111,19 +114,22 @@ async function standardInput(): Promise<string> {
   return text;
 }
 
-function limitIn(text: string): number {
-  if (/^(?:0|[1-9]\d{0,4}|100000)$/.test(text)) return parseInt(text, 10);
-  throw new Refusal('malformed_request', '--limit takes a whole number from 0 to 100000.');
+/** The application that is named, or the only one that there is; null where it is one of many. */
+async function applicationIn({ pool }: Workspace, named: string | undefined): Promise<string | null> {
+  const { rows } = await pool.query<{ id: string }>(
+    'select id from application where $1::text is null or name = $1 or id = $2 limit 2',
+    [named, named !== undefined && isUuid(named) ? named : null],
+  );
+  if (named === undefined) return rows.length === 1 ? (rows[0]?.id ?? null) : null;
+  if (rows[0]) return rows[0].id;
+  throw new Refusal('not_found', `There is no application "${named.slice(0, 64)}".`);
 }
 
-async function applicationId({ pool }: Workspace, named: string): Promise<string> {
-  const { rows } = await pool.query<{ id: string }>('select id from application where name = $1 or id = $2', [
-    named,
-    isUuid(named) ? named : null,
-  ]);
-  const id = rows[0]?.id;
-  if (id === undefined) throw new Refusal('not_found', `There is no application "${named.slice(0, 64)}".`);
-  return id;
+/** The policy as it is now: it has the clauses that are left out. Where many applications have one, the built-in default. */
+async function rulesNow({ store, clock }: Workspace, name: string, applicationId: string | null): Promise<PolicyRules> {
+  const policies = new Policies(store, clock, new RandomIds());
+  const now = applicationId === null ? null : await policies.current(applicationId, name);
+  return (now ?? defaultPolicy).rules;
 }
 
 /** What the planner believes; it is told as the total until more than that has been read. */

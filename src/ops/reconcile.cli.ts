@@ -11,7 +11,7 @@ import { isFulfillable, labelsOf, progressOf } from '../payments/standing.js';
 import { withOperatorLock } from '../platform/database/operator-lock.pg.js';
 import { counted, printable, withExamples, type Report, type Run, type Terminal } from './command.cli.js';
 import { operatorHere } from './operator.cli.js';
-import { instantIn } from './times.cli.js';
+import { instantIn } from './arguments.cli.js';
 import type { Commands, Workspace } from './workspace.pg.js';
 
 interface ReconcileOptions {
@@ -135,6 +135,8 @@ async function walk(
         const cause = causeOf(commands);
         const heard = await asked(commands.execute<PageHeard>(new ReconcilePage({ from, to }, page, cause)), from);
         last = heard.lastPage;
+        if (last > pagesAtMost)
+          throw new Error(`the gateway's history from ${from} to ${to} has more than ${counted(pagesAtMost)} pages.`);
         await count(told, heard, cause, tell);
         progress.update(told.reports, null);
       }

@@ -2,7 +2,6 @@ import { Option, type Command } from 'commander';
 import { Clock, msOf, type Instant } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
 import { isCurrencySymbol, isFiat } from '../kernel/money.js';
-import { Refusal } from '../kernel/refusal.js';
 import { openReviewOf, type Resolution } from '../payments/money.js';
 import { ResolveReview } from '../payments/payment.handlers.js';
 import { foldPayment } from '../payments/payment-stream.js';
@@ -11,6 +10,7 @@ import type { LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { RefundTarget } from '../payments/refund.js';
 import { resolveReview } from '../payments/review.js';
 import { labelsOf, progressOf } from '../payments/standing.js';
+import { limitIn } from './arguments.cli.js';
 import { isProduction, withExamples, type Report, type Run } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
@@ -156,8 +156,7 @@ const readAtOnce = 100;
 
 /** Which they are says the read model; what each is about is read from the payment's own events. */
 async function list(workspace: Workspace, limitText: string): Promise<Report> {
-  const limit = /^(?:[1-9]\d{0,2}|1000)$/.test(limitText) ? parseInt(limitText, 10) : null;
-  if (limit === null) throw new Refusal('malformed_request', '--limit takes a whole number from 1 to 1000.');
+  const limit = limitIn(limitText);
   const { rows } = await workspace.pool.query<{ id: string; application: string | null }>(
     `select v.payment_id as id, a.name as application from payment_view v left join application a on a.id = v.application_id
      where v.review = 'open' order by v.payment_id limit $1`,

@@ -7,10 +7,8 @@ import {
   type RedeliveryPlan,
 } from '../fulfillment/webhook-deliveries.pg.js';
 import { webhookTypes } from '../fulfillment/webhook-types.js';
-import { isUuid } from '../kernel/ids.js';
-import { Refusal } from '../kernel/refusal.js';
 import type { Report, Run } from './command.cli.js';
-import { instantIn } from './times.cli.js';
+import { idIn, instantIn, limitIn } from './arguments.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 interface FilterOptions {
@@ -55,14 +53,13 @@ export function webhooksCommand(cli: Command, run: Run): void {
       if ((delivery === undefined) === filtered.every((value) => value === undefined))
         command.error('error: give either --delivery or at least one filter');
       await run(options, (workspace) =>
-        redeliver(workspace, delivery ? { ids: delivery.map(idOf) } : filterOf(options), yes),
+        redeliver(workspace, delivery ? { ids: delivery.map(idIn) } : filterOf(options), yes),
       );
     });
 }
 
 async function list(workspace: Workspace, options: FilterOptions & { limit: string }): Promise<Report> {
-  const limit = /^(?:[1-9]\d{0,2}|1000)$/.test(options.limit) ? parseInt(options.limit, 10) : null;
-  if (limit === null) throw new Refusal('malformed_request', '--limit takes a whole number from 1 to 1000.');
+  const limit = limitIn(options.limit);
   const found = await deliveriesOf(workspace).list(null, filterOf(options), { before: null, limit });
   const shown = found.slice(0, limit);
   const more = found.length > limit ? ['There are more: narrow it down, or raise --limit.'] : [];
@@ -113,16 +110,11 @@ const deliveriesOf = ({ pool, clock }: Workspace): WebhookDeliveries => new Webh
 
 function filterOf({ payment, endpoint, type, status, from, to }: FilterOptions): DeliveryFilter {
   return {
-    ...(payment === undefined ? {} : { paymentId: idOf(payment) }),
-    ...(endpoint === undefined ? {} : { endpointId: idOf(endpoint) }),
+    ...(payment === undefined ? {} : { paymentId: idIn(payment) }),
+    ...(endpoint === undefined ? {} : { endpointId: idIn(endpoint) }),
     ...(type === undefined ? {} : { type }),
     ...(status === undefined ? {} : { status }),
     ...(from === undefined ? {} : { from: instantIn(from, '--from') }),
     ...(to === undefined ? {} : { to: instantIn(to, '--to') }),
   };
-}
-
-function idOf(text: string): string {
-  if (!isUuid(text)) throw new Refusal('not_found', `"${printable(text.slice(0, 64))}" is not an id (a UUID).`);
-  return text;
 }

@@ -29,6 +29,14 @@ export interface MatchOptions {
 }
 
 const pagesAtMost = 10_000;
+
+/** A match that leaves something out would call a day right that nobody has seen whole. */
+function withinBounds(lastPage: number): number {
+  if (lastPage > pagesAtMost)
+    throw new Error(`the gateway's history of one day has more than ${String(pagesAtMost)} pages`);
+  return lastPage;
+}
+
 const atOnce = 8;
 const streamsAtOnce = 200;
 /** So many payments that differ are asked for once more: what moved between two looks is no difference. */
@@ -153,7 +161,7 @@ class DayRun {
     const { gateway } = this.books;
     for (let page = 1, last = 1; page <= Math.min(last, pagesAtMost); page++) {
       const { reports, lastPage } = await gateway.listPayouts({ ...spanOf(this.day), page });
-      last = lastPage;
+      last = withinBounds(lastPage);
       for (const payout of reports) {
         const named = refundNamedBy(payout);
         if (named === null) {
@@ -217,7 +225,7 @@ class DayRun {
   ): Promise<void> {
     for (let page = 1, last = 1; page <= Math.min(last, pagesAtMost); page++) {
       const { reports, unread, lastPage } = await this.books.gateway.listPayments({ ...span, page });
-      last = lastPage;
+      last = withinBounds(lastPage);
       const fresh = reports.filter((report) => isWanted(report) && !this.heard.has(report.trackId));
       for (const { trackId } of fresh) this.heard.add(trackId);
       await this.hear(fresh);

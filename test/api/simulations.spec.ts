@@ -137,6 +137,15 @@ describe('policy simulate, on the command line', () => {
     expect({ ...JSON.parse(out), decidedAt: '' }).toEqual({ ...same, decidedAt: '' });
   });
 
+  it('takes clauses that are left out from the policy as it is now, as the API does', async () => {
+    await shop.api('PUT', '/v1/policies/late', { latePayment: { window: 'PT1H', then: 'accept' } });
+    const args = ['policy', 'simulate', 'late', '--with', '-', '--application', 'default', '--json'];
+    const { out } = await finality(args, JSON.stringify(tolerant));
+    const api = await simulate({ policy: tolerant }, 'late');
+    expect(JSON.parse(out).policy).toEqual(api.body.policy);
+    expect(api.body.policy.latePayment).toEqual({ window: 'PT1H', then: 'accept' });
+  });
+
   it('reads rules from standard input, and lists what differs for people', async () => {
     const args = ['policy', 'simulate', 'default', '--with', '-', '--limit', '1', '--application', 'default'];
     const { out } = await finality(args, JSON.stringify(tolerant));

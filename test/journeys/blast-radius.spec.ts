@@ -104,6 +104,16 @@ describe('A release with other decisions', () => {
     expect(out).toContain('`finality replay --projection orders` would write these rows anew');
   });
 
+  it('is told of a row that was lost', async () => {
+    const { rows } = await shop.database.pool.query('delete from payment_view where payment_id = $1 returning *', [
+      short[0],
+    ]);
+    const { code, out } = await diff('dist/cli.js');
+    expect([code, rows.length]).toEqual([1, 1]);
+    expect(out).toContain(`${String(short[0])}  short-1  expired\n  read_model row: null → "a row"`);
+    expect(out).toContain('1 of 4 payments');
+  });
+
   it('is told of what it cannot read', async () => {
     const undo = await plant('payments/payment-stream.js', "    'PaymentExpired',\n", '');
     const { code, out } = await diff(join(release, 'dist/cli.js'));

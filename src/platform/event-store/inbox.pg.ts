@@ -168,7 +168,7 @@ async function page(
   return (await pool.query<ListedMessage>({ text, values, types: storedTypes })).rows;
 }
 
-const openAtMost = 100_000;
+export const openAtMost = 100_000;
 
 /** The ids of messages without a stream, oldest first. */
 export async function openMessageIds(pool: Pool, filter: MessageFilter): Promise<string[]> {
