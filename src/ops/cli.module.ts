@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
 import { Refusal } from '../kernel/refusal.js';
 import { ConfigError, readConfig } from '../platform/config.js';
@@ -25,6 +26,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Runs one command and returns its exit code: 0 all is well, 1 it is not, and those of `exitCodes`. */
 export async function runCli(argv: readonly string[], env: Env, parts: Parts): Promise<number> {
+  // Standard output is the command's result, also while it opens the database or migrates it.
+  Logger.overrideLogger(false);
   let code = 0;
   const terminal = new Terminal(process.stdout, process.stderr);
   const run: Run = async (options, command) => {

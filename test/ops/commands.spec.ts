@@ -88,6 +88,12 @@ describe('Every command', () => {
     expect(err + out).not.toContain('canary');
   });
 
+  it('prints nothing but its result, even where it starts the embedded database for itself and fills it', async () => {
+    const { code, out, err } = await finality(['applications', 'list', '--json'], { DATABASE_URL: '' });
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toEqual([]);
+  });
+
   it('C05: strips what a terminal would obey from text, and escapes it in JSON', () => {
     const hostile = 'a\u001b[2Jb\u009b31mc\u202ed\re\u0007f\tg';
     expect(printable(hostile)).toBe('a?[2Jb?31mc?d?e?f?g');
