@@ -23,8 +23,17 @@ interface Holder {
   since: string;
 }
 
+/** Whoever this process runs as. A container may run under a number that has no name. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${String(process.getuid?.() ?? 'unknown')}`;
+  }
+}
+
 /** How whoever works here is called in the server's list of connections: at most 63 bytes of it are kept there. */
-export const operatorName = (): string => `finality ${userInfo().username}@${hostname()} pid ${String(process.pid)}`;
+export const operatorName = (): string => `finality ${userName()}@${hostname()} pid ${String(process.pid)}`;
 
 const key = `hashtextextended('finality ' || $1, 0)`;
 
