@@ -58,6 +58,7 @@ export async function openWorkspace(
     running === null ? await openDatabase(config, () => undefined) : { url: running, close: () => Promise.resolve() };
   const pool = createPool(database.url, { max: 3, applicationName: operatorName() });
   try {
+    await reach(pool);
     await assertMigrated(pool);
   } catch (error) {
     await pool.end();
@@ -87,4 +88,18 @@ export async function openWorkspace(
       await database.close();
     },
   };
+}
+
+/** Throws a sentence where nobody answers, or lets us in. */
+async function reach(pool: Pool): Promise<void> {
+  try {
+    (await pool.connect()).release();
+  } catch (error) {
+    // Where a name has several addresses, the error has a code and no message.
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
+    const reason = (error instanceof Error && error.message) || code;
+    throw new Error(`The database cannot be reached: ${reason}. Check DATABASE_URL, and that its server runs.`, {
+      cause: error,
+    });
+  }
 }

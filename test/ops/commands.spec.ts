@@ -94,6 +94,12 @@ describe('Every command', () => {
     expect(JSON.parse(out)).toEqual([]);
   });
 
+  it('says in one sentence that nobody answers at DATABASE_URL', async () => {
+    const { code, out, err } = await finality(['doctor', '--json'], { DATABASE_URL: 'postgres://x@127.0.0.1:9/x' });
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(/^finality: The database cannot be reached: .*ECONNREFUSED.*\. Check DATABASE_URL,.*\n$/);
+  });
+
   it('C05: strips what a terminal would obey from text, and escapes it in JSON', () => {
     const hostile = 'a\u001b[2Jb\u009b31mc\u202ed\re\u0007f\tg';
     expect(printable(hostile)).toBe('a?[2Jb?31mc?d?e?f?g');
