@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CheckpointJob } from '../../src/platform/proof/checkpoint.job.js';
 import type { Receipt } from '../../src/platform/proof/receipt.js';
-import { proofKeys } from '../../src/platform/proof/signing.js';
+import { leafHash } from '../../src/platform/proof/merkle.js';
+import { proofKeys, Signer } from '../../src/platform/proof/signing.js';
 import { asOwner } from '../platform/proof/support.js';
 import { checkpointKey, startTestService, until, type TestService } from '../support/service.js';
 import { created, expectProblem, payAll } from './support.js';
@@ -100,6 +101,26 @@ describe('The receipt of a payment', () => {
     change(given);
     const { code, err } = await check(JSON.stringify(given));
     expect([code, err]).toEqual([1, expect.stringContaining(`NOT PROVEN: ${place}`)]);
+  });
+
+  it('fails with a checkpoint of somebody else, which a receipt of ours was given', async () => {
+    const given = await receipt();
+    const stranger = new Signer(Buffer.alloc(32, 9).toString('base64'));
+    const { statement, head } = given.checkpoint ?? { statement: '{}', head: [] };
+    const forged = JSON.stringify({
+      ...(JSON.parse(statement) as object),
+      createdAt: '2020-01-01T00:00:00.000Z',
+      heads: { count: 1, root: leafHash(JSON.stringify(head)).toString('hex') },
+      publicKey: stranger.publicKey,
+    });
+    const signature = stranger.sign(forged).toString('base64');
+    const text = JSON.stringify({ ...given, checkpoint: { statement: forged, signature, head, index: 0, path: [] } });
+    const trusted = ['--public-key', publicKeys[0] ?? ''];
+    const { code, err } = await check(text, ...trusted);
+    expect([code, err]).toEqual([1, expect.stringContaining('NOT PROVEN: checkpoint: it is signed with')]);
+    // As a key that was in use before would be.
+    const { code: known, out } = await check(text, ...trusted, '--public-key', stranger.publicKey);
+    expect([known, out]).toEqual([0, expect.stringContaining(`signed with ${stranger.publicKey}; whoever`)]);
   });
 
   it('is not given for a payment whose events are not as they were recorded, chain and all or not', async () => {
