@@ -43,6 +43,8 @@ export class Receipts {
     const { signer } = this.keys;
     if (signer === null)
       throw new Refusal('proof_unavailable', 'This installation signs no receipts: it has no CHECKPOINT_KEY.');
+    // Before the events: what is sealed while they are read may be a head that is not among them.
+    const sealedUpTo = (await newestCheckpoint(this.pool))?.statement.events.upTo ?? 0;
     const { rows } = await this.pool.query<EventRow>({ ...stream, values: [streamId] });
     const events = rows.map(chainedEventOf);
     const last = events.at(-1);
@@ -53,15 +55,14 @@ export class Receipts {
       payment: summarize(rows.map(eventOf)),
       events: events.map(receiptEvent),
       head: { version: last.version, hash: last.hash.toString('hex') },
-      checkpoint: await this.sealedHead(streamId, rows),
+      checkpoint: await this.sealedHead(streamId, rows, sealedUpTo),
       publicKey: signer.publicKey,
     } as const;
     return { ...unsigned, signature: signer.sign(signedText(unsigned)).toString('base64') };
   }
 
-  /** The newest head of a stream that was sealed; null where none was. */
-  private async sealedHead(streamId: string, rows: readonly EventRow[]): Promise<SealedHead | null> {
-    const upTo = (await newestCheckpoint(this.pool))?.statement.events.upTo ?? 0;
+  /** The newest head of a stream up to a position that is sealed; null where there is none. */
+  private async sealedHead(streamId: string, rows: readonly EventRow[], upTo: number): Promise<SealedHead | null> {
     const sealed = rows.findLast(({ position }) => position <= upTo);
     const signed = sealed && (await checkpointCovering(this.pool, sealed.position));
     if (!sealed || !signed) return null;

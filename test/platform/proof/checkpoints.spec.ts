@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileText } from '../../../src/platform/proof/checkpoint-file.js';
 import { Checkpoints, checkpointsAfter, lastCheckpoint } from '../../../src/platform/proof/checkpoints.pg.js';
+import { Receipts } from '../../../src/platform/proof/receipts.pg.js';
 import { isSignedBy, proofKeys, Signer } from '../../../src/platform/proof/signing.js';
 import { LogReader } from '../../../src/platform/event-store/log-reader.pg.js';
 import { newId } from '../event-store/samples.js';
@@ -122,6 +123,34 @@ describe('A checkpoint of the log', () => {
       expect(await readdir(changed.directory)).toEqual([]);
     } finally {
       await changed.close();
+    }
+  });
+
+  it('never makes a receipt accuse the store, though it is made while the events are read', async () => {
+    const fresh = await sealedStore();
+    const two = newId();
+    const busy = new Proxy(fresh.pool, {
+      get: (pool, name) =>
+        name === 'query'
+          ? async (query: { name?: string }) => {
+              const answer = await pool.query(query as never);
+              if (query.name !== 'receipt-stream') return answer;
+              await fresh.write(two, 1);
+              await fresh.job().now();
+              return answer;
+            }
+          : (Reflect.get(pool, name) as unknown),
+    });
+    try {
+      const receipts = new Receipts(busy, fresh.clock, proofKeys([seed]));
+      const [id, text] = [two, ''];
+      const summary = { id, orderId: text, status: text, amount: text, currency: text };
+      const summarize = () => ({ ...summary, received: null, paidAt: null, closedAt: null });
+      await fresh.write(two, 1);
+      expect((await receipts.of(two, summarize)).checkpoint).toBeNull();
+      expect((await receipts.of(two, summarize)).checkpoint?.head.slice(0, 2)).toEqual([two, 2]);
+    } finally {
+      await fresh.close();
     }
   });
 
