@@ -125,7 +125,7 @@ export class Checkpoints {
   ) {}
 
   /**
-   * Makes the next checkpoint where the last one is not younger than `dueAfterMs`, or where it left something over.
+   * Makes the next checkpoint where the last one is not nearer than `dueAfterMs`, or where it left something over.
    * `busy`: another process is making one. `more`: the span was full, and the rest waits for the next.
    */
   async seal(dueAfterMs: number): Promise<'made' | 'more' | 'not due' | 'busy'> {
@@ -135,7 +135,8 @@ export class Checkpoints {
       if (!locked?.free) return 'busy';
       const last = await newestCheckpoint(tx);
       const createdAt = this.clock.now();
-      if (last && Date.parse(createdAt) - Date.parse(last.statement.createdAt) < dueAfterMs) return 'not due';
+      // One of a clock that was far ahead keeps nobody waiting for its time.
+      if (last && Math.abs(Date.parse(createdAt) - Date.parse(last.statement.createdAt)) < dueAfterMs) return 'not due';
       const span = await this.nextSpan(tx, last, logged, createdAt);
       const text = statementAfter(last, span, this.signer.publicKey);
       const number = (last?.statement.number ?? 0) + 1;

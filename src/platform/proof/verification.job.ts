@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import type { Pool } from 'pg';
-import { addMinutes, type Clock, type Instant } from '../../kernel/clock.js';
+import { msOf, type Clock, type Instant } from '../../kernel/clock.js';
 import { createPool } from '../database/database.pg.js';
 import { CheckpointFiles } from './checkpoint-files.job.js';
 import { auditLimits, auditStore, type StoreAudit } from './store-audit.pg.js';
@@ -33,7 +33,9 @@ const everyMinutes = 24 * 60;
 /** After each page, so that requests are served as before: about a fifth of one processor is taken. */
 const pauseMs = 30;
 const lock = `select pg_try_advisory_lock(hashtextextended('finality verification', 0)) as free`;
-const insert = `insert into verification (began_at, ended_at, events, messages, breaks, found) values ($1, $2, $3, $4, $5, $6)`;
+// What is ahead was written by a clock that was wrong, and would be the last look for as long as it was ahead.
+const insert = `with ahead as (delete from verification where began_at > $1)
+  insert into verification (began_at, ended_at, events, messages, breaks, found) values ($1, $2, $3, $4, $5, $6)`;
 
 /** Looks at the whole store once a day, slowly, in one process of all, and tells loudly what is broken. */
 export class VerificationJob implements BeforeApplicationShutdown {
@@ -80,7 +82,7 @@ export class VerificationJob implements BeforeApplicationShutdown {
 
   private async isDue(): Promise<boolean> {
     const last = await lastVerification(this.pool);
-    return last === null || addMinutes(last.endedAt, everyMinutes) <= this.clock.now();
+    return last === null || Math.abs(msOf(this.clock.now()) - msOf(last.endedAt)) >= everyMinutes * 60_000;
   }
 
   private async verify(pool: Pool): Promise<void> {

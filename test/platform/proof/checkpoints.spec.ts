@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SystemClock } from '../../../src/platform/clock.js';
 import { readFileText } from '../../../src/platform/proof/checkpoint-file.js';
 import { Checkpoints, checkpointsAfter, lastCheckpoint } from '../../../src/platform/proof/checkpoints.pg.js';
 import { Receipts } from '../../../src/platform/proof/receipts.pg.js';
@@ -149,6 +150,19 @@ describe('A checkpoint of the log', () => {
       await fresh.write(two, 1);
       expect((await receipts.of(two, summarize)).checkpoint).toBeNull();
       expect((await receipts.of(two, summarize)).checkpoint?.head.slice(0, 2)).toEqual([two, 2]);
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('is made again by a clock that is right, after one that was far ahead has made one', async () => {
+    const fresh = await sealedStore();
+    try {
+      fresh.clock.advance(365 * 24 * 3600);
+      await fresh.job().now();
+      const right = new Checkpoints(fresh.pool, new LogReader(fresh.pool), new SystemClock(), new Signer(seed));
+      expect(await right.seal(3_600_000)).toBe('made');
+      expect(await right.seal(3_600_000)).toBe('not due');
     } finally {
       await fresh.close();
     }

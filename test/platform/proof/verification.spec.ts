@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SystemClock } from '../../../src/platform/clock.js';
 import { lastVerification, VerificationJob } from '../../../src/platform/proof/verification.job.js';
 import { newId } from '../event-store/samples.js';
 import { asOwner, publicKey, sealedStore, type SealedStore } from './support.js';
@@ -39,6 +40,18 @@ describe('The daily look at the whole store', () => {
       'select found from verification order by began_at desc limit 1',
     );
     expect(rows[0]?.found).toEqual([{ streamId, version: 2, position: 2, reason: 'hash_mismatch' }]);
+  });
+
+  it('is taken again by a clock that is right, after one that was far ahead', async () => {
+    const right = new VerificationJob(shop.pool, new SystemClock(), {
+      databaseUrl: shop.database.url,
+      directory: shop.directory,
+      publicKeys: [publicKey],
+    });
+    await right.tick();
+    await right.tick();
+    expect(await looks()).toBe(2);
+    expect((await lastVerification(shop.pool))?.endedAt.slice(0, 10)).toBe(new SystemClock().now().slice(0, 10));
   });
 
   it('ends at once when the process does', async () => {
