@@ -90,6 +90,8 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
         `${files.pathOf(files.newest)} is newer than the database, which knows ${String(newest)} checkpoints: it was restored from an older backup, or the files are of another store. See what finality verify says, then set CHECKPOINT_DIR to an empty directory.`,
       );
     const checkpoints = new Checkpoints(this.pool, this.reader, this.clock, signer);
+    // What cannot be exported is worth little: no further one is made, so that the age of the newest tells of it.
+    const before = await this.export(files, files.newest);
     let made = 0;
     for (let due = dueAfterMs; made < mostInARow && !this.stopped; due = 0) {
       const outcome = await checkpoints.seal(due);
@@ -97,29 +99,34 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
       made++;
       if (outcome === 'made') break;
     }
-    const exported = await this.export(files);
-    return { made, exported, newest: (await newestCheckpoint(this.pool))?.statement.number ?? 0 };
+    const after = await this.export(files, before.upTo);
+    return {
+      made,
+      exported: before.exported + after.exported,
+      newest: (await newestCheckpoint(this.pool))?.statement.number ?? 0,
+    };
   }
 
   /** What is written is what is there now, and only where that is still what was sealed. */
-  private async export(files: CheckpointFiles): Promise<number> {
+  private async export(files: CheckpointFiles, from: number): Promise<{ exported: number; upTo: number }> {
     let exported = 0;
-    for (let number = files.newest; !this.stopped;) {
-      const rows = await checkpointsAfter(this.pool, number, exportPage);
+    let upTo = from;
+    while (!this.stopped) {
+      const rows = await checkpointsAfter(this.pool, upTo, exportPage);
       for (const row of rows) {
-        number = row.number;
         const signed = signedOf(row);
         const content = signed && (await contentOf(this.pool, signed.statement));
         if (!signed || !isTrueOf(signed.statement, content ?? { heads: [], messages: [] }))
           throw new Error(
-            `the store is not any more what checkpoint ${String(number)} sealed: see what finality verify says`,
+            `the store is not any more what checkpoint ${String(row.number)} sealed: see what finality verify says`,
           );
         await files.write({ signed, heads: content?.heads ?? [], messages: content?.messages ?? [] });
         exported++;
+        upTo = row.number;
       }
       if (rows.length < exportPage) break;
     }
-    return exported;
+    return { exported, upTo };
   }
 
   /** A trouble that stays is told once. */

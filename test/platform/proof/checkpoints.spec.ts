@@ -122,6 +122,8 @@ describe('A checkpoint of the log', () => {
       await asOwner(changed.pool, (query) => query('update event set hash = sha256(hash) where version = 2'));
       await expect(changed.job().now()).rejects.toThrow('the store is not any more what checkpoint 1 sealed');
       expect(await readdir(changed.directory)).toEqual([]);
+      // Nor is another one made, which would be young although nothing is exported any more.
+      expect((await lastCheckpoint(changed.pool))?.number).toBe(1);
     } finally {
       await changed.close();
     }
