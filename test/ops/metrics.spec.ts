@@ -179,4 +179,15 @@ describe('What a day of payments leaves in the metrics', () => {
     expect(routes.filter(({ labels }) => labels['http_route'] === 'none')).toHaveLength(1);
     expect(routes.every(({ labels }) => !/nothing|PURGE/.test(JSON.stringify(labels)))).toBe(true);
   });
+
+  it('tells what a look at the store has found, also where the newest checkpoint was made unreadable', async () => {
+    await shop.database.pool.query(
+      `insert into checkpoint (number, up_to, statement, signature) values (1000000, 0, 'none', decode(repeat('00', 64), 'hex'))`,
+    );
+    await shop.database.pool.query(
+      `insert into verification (began_at, ended_at, events, messages, breaks, found) values (now(), now(), 1, 1, 2, '[]')`,
+    );
+    await until(async () => (await scrape(shop.url)).sum('finality_verification_breaks') === 2, 10_000);
+    expect((await scrape(shop.url)).sum('finality_backlog_up', { backlog: 'checkpoints' })).toBe(0);
+  });
 });
