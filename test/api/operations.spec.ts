@@ -185,6 +185,12 @@ describe('From outside, with a real gateway configured', () => {
       expectProblem(answer, 'invalid_request', ['/returnUrl']);
     }
   });
+
+  it('A35 looks at ten wrong passwords a minute for the metrics, and then at none, not even the right one', async () => {
+    const right = { authorization: `Bearer ${shop.config.opsPassword ?? ''}` };
+    for (let each = 0; each < 10; each++) await get('/metrics', { authorization: `Bearer ${String(each)}` });
+    expect((await get('/metrics', right)).status).toBe(404);
+  });
 });
 
 describe('A fault of our own', () => {

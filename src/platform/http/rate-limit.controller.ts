@@ -44,9 +44,13 @@ export class RateLimit {
 
   /** Throws `Refusal('rate_limited')` where nothing is left, and counts nothing. */
   refuseSpent(kind: Counted, who: string): void {
-    const reset = this.secondsLeft();
-    const most = this.mostOf(kind);
-    if (this.usedBy(kind, who) >= most) throw refusal(most, reset);
+    if (this.isSpent(kind, who)) throw refusal(this.mostOf(kind), this.secondsLeft());
+  }
+
+  /** Whether nothing is left; counts nothing. */
+  isSpent(kind: Counted, who: string): boolean {
+    this.secondsLeft();
+    return this.usedBy(kind, who) >= this.mostOf(kind);
   }
 
   private usedBy(kind: Counted, who: string): number {
