@@ -49,6 +49,8 @@ export function verifyCommand(cli: Command, run: Run): void {
 }
 
 async function verifyStore(workspace: Workspace, terminal: Terminal, options: VerifyOptions): Promise<Report> {
+  if (options.payment !== undefined && (options.checkpoint ?? options.publicKey) !== undefined)
+    throw new Refusal('malformed_request', 'One payment is not compared with checkpoints: leave --payment out.');
   const pool = createPool(workspace.databaseUrl, { ...auditLimits, applicationName: operatorName() });
   try {
     const audit =
@@ -140,7 +142,9 @@ function reportOf(audit: StoreAudit, names: ReadonlyMap<string, StreamName>, com
     : '';
   const lines = [
     `${counted(events)} events in ${counted(streams)} streams, ${counted(messages)} messages${sealed}`,
-    ...(seals ? remarksOn(seals) : []),
+    ...(seals
+      ? remarksOn(seals)
+      : ['it was not compared with checkpoints: what was cut off or written anew is not seen']),
     ...compared.map((name) => `read model ${name} was compared with the events`),
     ...found.map((each) => `BROKEN  ${placeOf(each)}: ${each.sentence}`),
     ...(breaks.count > found.length ? [`… and ${counted(breaks.count - found.length)} more`] : []),

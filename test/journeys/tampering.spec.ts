@@ -158,6 +158,7 @@ describe('An operator who asks whether the store is as it was written', () => {
     [['--checkpoint', 'package.json'], 64, 'not named as a checkpoint is'],
     [['--public-key', 'c2hvcnQ='], 64, 'A public key is 32 bytes in base64'],
     [['--payment', 'nonsense'], 1, 'is not a payment id'],
+    [['--payment', 'nonsense', '--checkpoint', '/nowhere'], 64, 'One payment is not compared with checkpoints'],
     [['--payment', '0190a6b2-0000-7000-8000-000000000000'], 1, 'There is no payment with this id'],
   ])('is told what is wrong with %j', async (args, code, sentence) => {
     const answer = await finality('verify', ...args);
