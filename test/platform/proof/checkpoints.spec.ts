@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { QueryConfig } from 'pg';
 import { SystemClock } from '../../../src/platform/clock.js';
 import { readFileText } from '../../../src/platform/proof/checkpoint-file.js';
 import { Checkpoints, checkpointsAfter, lastCheckpoint } from '../../../src/platform/proof/checkpoints.pg.js';
@@ -135,8 +136,8 @@ describe('A checkpoint of the log', () => {
     const busy = new Proxy(fresh.pool, {
       get: (pool, name) =>
         name === 'query'
-          ? async (query: { name?: string }) => {
-              const answer = await pool.query(query as never);
+          ? async (query: QueryConfig) => {
+              const answer = await pool.query(query);
               if (query.name !== 'receipt-stream') return answer;
               await fresh.write(two, 1);
               await fresh.job().now();
