@@ -18,9 +18,12 @@ export class Secrets {
 
   /** The text without them. A line of JSON stays one. */
   hide(text: string): string {
-    return text.replace(this.known, '[secret]').replace(shaped, (found) => `${kept.exec(found)?.[0] ?? ''}[secret]`);
+    return text.replace(this.known, cover).replace(shaped, (found) => `${kept.exec(found)?.[0] ?? ''}[secret]`);
   }
 }
+
+/** What stands in its place. Digits may be a number of a JSON text, or a part of one, which stays a number. */
+const cover = (found: string): string => (/^\d+$/.test(found) ? '9'.repeat(found.length) : '[secret]');
 
 /** As it stands in a JSON string. */
 const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);

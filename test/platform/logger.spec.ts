@@ -129,6 +129,14 @@ describe('A line of the log', () => {
     expect(last()['msg']).toBe(text);
   });
 
+  it('BI8: stays JSON where a secret is made of digits that a number has too', () => {
+    const digits = new Secrets();
+    digits.learn(['123456']);
+    const line = digits.hide(JSON.stringify({ durationMs: 1234567.5, msg: 'the password 123456' }));
+    expect(line).not.toContain('123456');
+    expect(JSON.parse(line)).toEqual({ durationMs: 9999997.5, msg: 'the password 999999' });
+  });
+
   it('carries the correlation id of what goes on, and its own where it names one', () => {
     const { log, last } = logger();
     within('01890000-0000-7000-8000-000000000001', null, () => log.info({ msg: 'inside' }));
