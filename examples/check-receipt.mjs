@@ -122,6 +122,8 @@ if (checkpoint !== null) {
   const statement = parsed(checkpoint.statement, 'checkpoint');
   if (statement.format !== 'finality-checkpoint-1') fail('checkpoint', 'its format is not known here');
   signed('checkpoint', statement.publicKey, checkpoint.statement, checkpoint.signature);
+  if (!Array.isArray(checkpoint.head) || !Array.isArray(checkpoint.path))
+    fail('checkpoint', 'its head and its path have to be lists');
   const [streamId, version, hash] = checkpoint.head;
   if (streamId !== payment.id || events[version - 1]?.hash !== hash)
     fail('checkpoint', 'its head is not an event of this payment');

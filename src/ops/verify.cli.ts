@@ -52,6 +52,7 @@ async function verifyStore(workspace: Workspace, terminal: Terminal, options: Ve
   if (options.payment !== undefined && (options.checkpoint ?? options.publicKey) !== undefined)
     throw new Refusal('malformed_request', 'One payment is not compared with checkpoints: leave --payment out.');
   const pool = createPool(workspace.databaseUrl, { ...auditLimits, applicationName: operatorName() });
+  const progress = progressOn(terminal);
   try {
     const audit =
       options.payment === undefined
@@ -59,7 +60,7 @@ async function verifyStore(workspace: Workspace, terminal: Terminal, options: Ve
             files: await filesOf(workspace, options.checkpoint),
             publicKeys: publicKeysOf(workspace, options.publicKey),
             signal: terminal.signal,
-            ...progressOn(terminal),
+            onProgress: progress.tell,
           })
         : await auditSome(pool, streamsOf(options.payment));
     if (options.payment !== undefined && audit.events + audit.messages === 0)
@@ -67,6 +68,7 @@ async function verifyStore(workspace: Workspace, terminal: Terminal, options: Ve
         'not_found',
         'There is no payment with this id, nor any evidence of one. Where there was one: finality verify.',
       );
+    progress.end();
     if (options.projections) await compareProjections(workspace, terminal, audit);
     const streamIds = audit.breaks.kept.flatMap(({ streamId }) => streamId ?? []);
     return reportOf(audit, await namesOfStreams(pool, streamIds), projectionsOf(options));
@@ -109,10 +111,14 @@ function streamsOf(id: string): string[] {
 function progressOn(terminal: Terminal) {
   let current: { part: string; progress: Progress } | null = null;
   return {
-    onProgress: (part: string, done: number, total: number | null): void => {
-      if (current?.part !== part) current = { part, progress: terminal.progress('verify', part) };
+    tell: (part: string, done: number, total: number | null): void => {
+      if (current?.part !== part) {
+        current?.progress.end();
+        current = { part, progress: terminal.progress('verify', part) };
+      }
       current.progress.update(done, total);
     },
+    end: (): void => current?.progress.end(),
   };
 }
 
