@@ -127,13 +127,15 @@ describe('Invoices whose opening was never recorded', () => {
       await until(async () => (await flagged()).length > 0, 30_000);
       await looked(shop, ids);
       const kept = async (): Promise<number> => (await shop.database.pool.query('select 1 from inbox')).rows.length;
-      const before = await kept();
-      shop.clock.advance(90);
-      const pages = gateway.pagesAsked.length;
-      await until(async () => gateway.pagesAsked.length > pages, 30_000);
-      await looked(shop, ids);
-      // What is only confirmed to be as it was leaves nothing behind.
-      expect(await kept()).toBe(before);
+      // Where the reading before has not quite ended, payments are asked about one by one, and that leaves a row each.
+      for (let tries = 1, pages = gateway.pagesAsked.length; gateway.pagesAsked.length === pages; tries++) {
+        expect(tries).toBeLessThan(6);
+        const before = await kept();
+        shop.clock.advance(90);
+        await looked(shop, ids);
+        // What is only confirmed to be as it was leaves nothing behind.
+        if (gateway.pagesAsked.length > pages) expect(await kept()).toBe(before);
+      }
       expect(await flagged()).toEqual([{ subject: '999', status: 'unmatched', reason: 'unknown_here' }]);
     } finally {
       await shop.close();
