@@ -162,7 +162,7 @@ describe('A rebuild of the order read model beside a service under load', () => 
         ),
     ],
   ] as const)(
-    'goes on where it was stopped by %s, while the service answers',
+    'C02: goes on where it was stopped by %s, while the service answers',
     async (_, code, stop) => {
       const first = start(slowly);
       await halfWay();
