@@ -160,7 +160,7 @@ function viewMoney(payment: Payment): MoneyView {
     received: money.received === null ? null : showAmount(money.received, currency),
     delta: money.delta === null ? null : showDelta(money.delta, currency),
     estimated: money.estimated,
-    allocation: viewAllocation(payment),
+    allocation: showAllocation(allocationOf(payment), payment.terms.currency),
     review: money.review && viewReview(money.review),
     refunds: money.refunds.map((refund) => viewRefund(refund, currency)),
     remainders: money.remainders.map((each) => ({ ...each, amount: showAmount(each.amount, currency) })),
@@ -169,10 +169,10 @@ function viewMoney(payment: Payment): MoneyView {
   };
 }
 
-function viewAllocation(payment: Payment): Allocation | null {
-  const allocation = allocationOf(payment);
+/** The same for each share of the received money; null where its worth is not known. */
+export function showAllocation(allocation: Allocation | null, currency: string): Allocation | null {
   if (allocation === null) return null;
-  const show = (amount: string): string => showAmount(amount, payment.terms.currency);
+  const show = (amount: string): string => showAmount(amount, currency);
   return {
     applied: show(allocation.applied),
     kept: show(allocation.kept),

@@ -3,7 +3,7 @@ import type { Instant } from '../kernel/clock.js';
 import { Decimal, plain } from './decimal.js';
 import { differences, outcomeOf, type Outcome } from './outcome.js';
 import { readPaymentEvent } from './payment-stream.js';
-import { showAmount } from './payment-view.js';
+import { showAllocation, showAmount } from './payment-view.js';
 import type { Payment, PaymentEvent } from './payment.js';
 import type { PolicyRules } from './policy.js';
 import { redecideUntil } from './redecide.js';
@@ -155,20 +155,12 @@ const changedBy = ({ terms }: Payment, differs: string[], actual: Outcome, simul
 });
 
 /** An outcome with its amounts as every reader outside sees them. */
-export function shown(outcome: Outcome, currency: string): Outcome {
+function shown(outcome: Outcome, currency: string): Outcome {
   const { received, allocation } = outcome;
-  const show = (amount: string): string => showAmount(amount, currency);
   return {
     ...outcome,
-    received: received === null ? null : show(received),
-    allocation: allocation && {
-      applied: show(allocation.applied),
-      kept: show(allocation.kept),
-      credited: show(allocation.credited),
-      refunded: show(allocation.refunded),
-      refunding: show(allocation.refunding),
-      unallocated: show(allocation.unallocated),
-    },
+    received: received === null ? null : showAmount(received, currency),
+    allocation: showAllocation(allocation, currency),
   };
 }
 
