@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 /** A file with one of these suffixes touches the world; any other one under src/ is pure. */
-const withRole = ['src/**/*.{pg,client,controller,handlers,job,cli,module}.ts', 'src/**/*.page.tsx'];
+const withRole = ['src/**/*.{pg,client,controller,handlers,job,cli,module}.ts', 'src/**/*.page.ts'];
 
 /** Ways to start, and the two places where the machine's clock and its chance are turned into our own ports. */
 const world = ['src/main.ts', 'src/worker.ts', 'src/cli.ts', 'src/platform/clock.ts', 'src/platform/ids.ts'];
@@ -148,6 +148,12 @@ export default tseslint.config(
       '@typescript-eslint/no-misused-spread': 'off',
       '@typescript-eslint/no-unnecessary-type-assertion': 'off',
     },
+  },
+  {
+    // What pages run. Its types are checked by `tsc -p tsconfig.browser.json`.
+    files: ['src/**/*.browser.js'],
+    extends: [tseslint.configs.strict],
+    rules: { complexity: ['error', 20], eqeqeq: 'error', 'no-console': 'error' },
   },
   {
     files: ['**/*.mjs'],

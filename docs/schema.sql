@@ -131,6 +131,7 @@ create table ops_session (
   id_hash bytea not null,
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
+  name text not null,
   constraint ops_session_id_hash_check CHECK ((octet_length(id_hash) = 32)),
   constraint ops_session_pkey PRIMARY KEY (id_hash)
 );

@@ -41,6 +41,7 @@ import { BackgroundPool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
 import { Applications } from './platform/http/applications.pg.js';
+import { AssetsController } from './platform/http/assets.controller.js';
 import { ProblemFilter } from './platform/http/problem.controller.js';
 import { createAdapter } from './platform/http/server.module.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
@@ -106,6 +107,7 @@ export class AppModule {
         MetricsController,
         ConsoleController,
         ConsolePoliciesController,
+        AssetsController,
       ],
       providers: [
         ...edges(options),
@@ -147,8 +149,8 @@ function edges(options: ServiceOptions): Provider[] {
       databaseUrl: options.databaseUrl,
       dataDir: options.config.databaseUrl === null ? options.config.dataDir : null,
     }),
-    setting<ConsoleAccess>(ConsoleAccess, ({ opsPassword, publicUrl }) => ({
-      password: opsPassword,
+    setting<ConsoleAccess>(ConsoleAccess, ({ opsPassword, opsViewPassword, publicUrl }) => ({
+      passwords: { act: opsPassword, view: opsViewPassword },
       secure: publicUrl.startsWith('https:'),
     })),
     ConsoleSessions,

@@ -13,21 +13,22 @@ export class ConsoleSessions {
   ) {}
 
   /** Opens a session for eight hours, and forgets those that are over. */
-  async open(id: string): Promise<void> {
+  async open(id: string, name: string): Promise<void> {
     const now = this.clock.now();
     await this.pool.query(
       `with forgotten as (delete from ops_session where expires_at <= $2)
-       insert into ops_session (id_hash, created_at, expires_at) values ($1, $2, $3)`,
-      [hashOf(id), now, addSeconds(now, sessionSeconds)],
+       insert into ops_session (id_hash, created_at, expires_at, name) values ($1, $2, $3, $4)`,
+      [hashOf(id), now, addSeconds(now, sessionSeconds), name],
     );
   }
 
-  async isOpen(id: string): Promise<boolean> {
-    const { rowCount } = await this.pool.query('select 1 from ops_session where id_hash = $1 and expires_at > $2', [
-      hashOf(id),
-      this.clock.now(),
-    ]);
-    return rowCount === 1;
+  /** Whose session it is; null where it is over, or never was. */
+  async nameOf(id: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ name: string }>(
+      'select name from ops_session where id_hash = $1 and expires_at > $2',
+      [hashOf(id), this.clock.now()],
+    );
+    return rows[0]?.name ?? null;
   }
 
   /** Ends a session for good, on every replica. */

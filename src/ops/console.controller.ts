@@ -15,23 +15,22 @@ import {
 } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { ConsoleReader } from './console-reader.pg.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
 import { cookieOf, isPassword, pathAfterLogin, sessionCookie, sessionSeconds } from './console-session.js';
-import { consoleStyle } from './console-style.js';
 import { homePage, loginPage } from './console.page.js';
 import {
   ConsoleAccess,
   ConsoleFilter,
   CurrentOperator,
   fieldOf,
-  leadTo,
   OperatorGuard,
   Operators,
   refuseCrossSite,
-  sendPage,
   type Operator,
+  type Role,
 } from './operator.controller.js';
 
 /** The door of the operators' console, and its first page. */
@@ -48,15 +47,6 @@ export class ConsoleController {
     @Inject(ConsoleReader) private readonly reader: ConsoleReader,
     @Inject(RateLimit) private readonly limit: RateLimit,
   ) {}
-
-  @Get('console.css')
-  style(@Res({ passthrough: true }) reply: FastifyReply): string {
-    void reply
-      .header('content-type', 'text/css; charset=utf-8')
-      .header('x-content-type-options', 'nosniff')
-      .header('cache-control', 'public, max-age=3600');
-    return consoleStyle;
-  }
 
   @Get()
   @UseGuards(OperatorGuard)
@@ -86,16 +76,15 @@ export class ConsoleController {
     refuseCrossSite(request);
     this.limit.refuseSpent('wrong password', request.ip);
     const next = pathAfterLogin(fieldOf(form, 'next'));
-    const { key } = this.operators;
-    // Both are done in any case, and nothing waits in between: many tries at once are counted like many in a row.
-    const right = isPassword(fieldOf(form, 'password'), this.access.password);
-    if (!right || key === null) {
+    const role = this.roleOf(fieldOf(form, 'password'));
+    const key = role && this.operators.keyOf(role);
+    if (key === null) {
       this.limit.spend('wrong password', request.ip);
       this.logger.warn({ msg: 'a wrong password for the console', requestId: request.id, address: request.ip });
       return sendPage(reply, loginPage({ next, fault: 'This is not the password.' }), 401);
     }
     const id = randomBytes(32).toString('base64url');
-    await this.sessions.open(id);
+    await this.sessions.open(id, nameIn(form));
     this.logger.log({ msg: 'an operator logged in', requestId: request.id, address: request.ip });
     void reply.setCookie(sessionCookie, cookieOf(key, id), { ...this.cookie(), maxAge: sessionSeconds });
     return leadTo(reply, next);
@@ -114,7 +103,22 @@ export class ConsoleController {
     return leadTo(reply, '/ops/login');
   }
 
+  /** All are looked at in any case, and nothing waits in between: many tries at once are counted like many in a row. */
+  private roleOf(given: string): Role | null {
+    const { act, view } = this.access.passwords;
+    const [acts, views] = [isPassword(given, act), isPassword(given, view)];
+    return acts ? 'act' : views ? 'view' : null;
+  }
+
   private cookie(): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } {
     return { path: '/ops', httpOnly: true, sameSite: 'strict', secure: this.access.secure };
   }
 }
+
+/** Who logs in, as that person says it: for the record of what was done, and no proof. */
+const nameIn = (form: unknown): string =>
+  fieldOf(form, 'name')
+    .normalize('NFC')
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim()
+    .slice(0, 80);

@@ -1,9 +1,14 @@
+import { asset, baseStyle } from '../platform/http/assets.controller.js';
 import { html, nothing, type Html } from '../platform/http/html.js';
 import { countedAtMost, type Waiting } from './console-reader.pg.js';
 
+const consoleStyle = asset('console.css', ...baseStyle, new URL('./console.css', import.meta.url));
+
 /** What a page needs to know of whoever looks at it. */
-interface Viewer {
+export interface Viewer {
   csrfToken: string;
+  name: string;
+  role: 'act' | 'view';
 }
 
 interface Layout {
@@ -22,7 +27,7 @@ export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>${title} · Finality operators</title>
-        <link rel="stylesheet" href="/ops/console.css" />
+        <link rel="stylesheet" href="${consoleStyle}" />
       </head>
       <body>
         <a class="skip" href="#main">Skip to the content</a>
@@ -34,14 +39,15 @@ export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
       </body>
     </html> `;
 
-const menu = ({ csrfToken }: Viewer): Html =>
+const menu = ({ csrfToken, name, role }: Viewer): Html =>
   html`<nav aria-label="Console">
       <a href="/ops">Home</a>
       <a href="/ops/policies">Policies</a>
     </nav>
     <form method="post" action="/ops/logout">
       <input type="hidden" name="csrf" value="${csrfToken}" />
-      <button class="quiet">Log out</button>
+      <button class="quiet">Log out${name === '' ? '' : ` ${name}`}</button>
+      ${role === 'view' ? html`<span class="badge">looking only</span>` : nothing}
     </form>`;
 
 /** Asks for the password. `next` is where a login leads; `fault` says what was wrong. */
@@ -54,6 +60,8 @@ export const loginPage = ({ next, fault }: { next: string; fault: string | null 
       ${fault === null ? nothing : html`<p class="fault" role="alert" id="fault">${fault}</p>`}
       <form method="post" action="/ops/login">
         <input type="hidden" name="next" value="${next}" />
+        <label for="name">Your name, for the record of what you do</label>
+        <input id="name" name="name" autocomplete="username" maxlength="80" />
         <label for="password">Operators' password</label>
         <input
           type="password"

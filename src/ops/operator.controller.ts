@@ -11,15 +11,18 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../kernel/refusal.js';
-import type { Html } from '../platform/http/html.js';
+import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { problemOf, refusalOf } from '../platform/http/problem.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
 import { csrfTokenOf, idIn, isCsrfToken, keyFrom, pathAfterLogin, sessionCookie } from './console-session.js';
 import { faultPage, loginPage } from './console.page.js';
 
-/** Who may use the console: whoever knows the operators' password; nobody where it is null. */
+/** What somebody may do in the console: everything, or look only. */
+export type Role = 'act' | 'view';
+
+/** Who may use the console: whoever knows the password of a role; nobody in a role whose password is null. */
 export abstract class ConsoleAccess {
-  abstract readonly password: string | null;
+  abstract readonly passwords: Readonly<Record<Role, string | null>>;
   /** Whether the service is reached by https alone, so that the cookie never has to go without. */
   abstract readonly secure: boolean;
 }
@@ -30,6 +33,9 @@ export interface Operator {
   session: string;
   /** What each form has to carry as `csrf`. */
   csrfToken: string;
+  /** Who that person said to be. */
+  name: string;
+  role: Role;
 }
 
 type Asking = FastifyRequest & { operator?: Operator };
@@ -44,30 +50,40 @@ class NotLoggedIn extends Error {
 /** A request that did not come from a page of the console. */
 class CrossSiteRequest extends Error {}
 
+/** Whoever may look only has asked for a change. */
+class LooksOnly extends Error {}
+
 /** Reads the cookie of requests, and knows whose it is. */
 @Injectable()
 export class Operators {
-  private derived: Buffer | null = null;
+  private readonly derived = new Map<Role, Buffer>();
 
   constructor(
     @Inject(ConsoleAccess) private readonly access: ConsoleAccess,
     @Inject(ConsoleSessions) private readonly sessions: ConsoleSessions,
   ) {}
 
-  /** Null where no password is set, and so nobody can be logged in. */
-  get key(): Buffer | null {
-    const { password } = this.access;
+  /** The key that signs a role's sessions; null where no password is set, and so nobody can be logged in. */
+  keyOf(role: Role): Buffer | null {
+    const password = this.access.passwords[role];
     if (password === null) return null;
-    return (this.derived ??= keyFrom(password));
+    const key = this.derived.get(role) ?? keyFrom(password);
+    this.derived.set(role, key);
+    return key;
   }
 
   /** Who sends this request; null where nobody is logged in. */
   async of(request: FastifyRequest): Promise<Operator | null> {
-    const { key } = this;
     const cookie = cookieIn(request);
-    const session = key === null || cookie === null ? null : idIn(key, cookie);
-    if (key === null || session === null || !(await this.sessions.isOpen(session))) return null;
-    return { session, csrfToken: csrfTokenOf(key, session) };
+    if (cookie === null) return null;
+    for (const role of ['act', 'view'] as const) {
+      const key = this.keyOf(role);
+      const session = key && idIn(key, cookie);
+      if (!key || !session) continue;
+      const name = await this.sessions.nameOf(session);
+      return name === null ? null : { session, csrfToken: csrfTokenOf(key, session), name, role };
+    }
+    return null;
   }
 }
 
@@ -84,7 +100,12 @@ export function refuseCrossSite(request: FastifyRequest): void {
 
 const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
 
-/** Lets operators in; what changes something needs the token of their session's forms, too. */
+const logoutPath = '/ops/logout';
+
+/**
+ * Lets operators in; what changes something needs the token of their session's forms, too, and the role that may act.
+ * Every route that is not a GET changes something.
+ */
 @Injectable()
 export class OperatorGuard implements CanActivate {
   constructor(@Inject(Operators) private readonly operators: Operators) {}
@@ -98,10 +119,11 @@ export class OperatorGuard implements CanActivate {
     return true;
   }
 
-  private expectForm(request: FastifyRequest, { session }: Operator): void {
-    const { key } = this.operators;
+  private expectForm(request: FastifyRequest, { session, role }: Operator): void {
+    const key = this.operators.keyOf(role);
     refuseCrossSite(request);
     if (key === null || !isCsrfToken(key, session, fieldOf(request.body, 'csrf'))) throw new CrossSiteRequest();
+    if (role === 'view' && request.routeOptions.url !== logoutPath) throw new LooksOnly();
   }
 }
 
@@ -117,28 +139,6 @@ export const CurrentOperator = createParamDecorator((_: unknown, context: Execut
   if (!operator) throw new Error('a route that asks for its operator must be guarded by OperatorGuard');
   return operator;
 });
-
-/** Gives a page the headers that every page of the console has. */
-export function sendPage(reply: FastifyReply, page: Html, status = 200): string {
-  void reply
-    .status(status)
-    .header('content-type', 'text/html; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .header('referrer-policy', 'no-referrer')
-    .header('x-content-type-options', 'nosniff')
-    .header('x-frame-options', 'DENY')
-    .header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    );
-  return page.text;
-}
-
-/** Leads on to another address of the console, by GET. */
-export function leadTo(reply: FastifyReply, path: string): string {
-  void reply.status(303).header('location', path).header('cache-control', 'no-store');
-  return '';
-}
 
 /** Tells whatever was thrown as a page. */
 @Catch()
@@ -167,6 +167,12 @@ export class ConsoleFilter implements ExceptionFilter {
         403,
       );
     }
+    if (error instanceof LooksOnly)
+      return sendPage(
+        reply,
+        faultPage(403, 'You are logged in to look only. Log in with the password of those who may act.'),
+        403,
+      );
     const { status, title, detail, retryAfter } = problemOf(refusalOf(error) ?? this.unexpected(error, request));
     if (typeof retryAfter === 'number') void reply.header('retry-after', String(retryAfter));
     else if (status === 503) void reply.header('retry-after', '30');

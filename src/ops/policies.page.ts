@@ -1,6 +1,6 @@
 import { html, nothing, type Html } from '../platform/http/html.js';
 import { inlinePolicy, type DefinedPolicy } from '../payments/policies.js';
-import { consoleLayout } from './console.page.js';
+import { consoleLayout, type Viewer } from './console.page.js';
 import { sentencesOf } from './policy-words.js';
 
 /** One application's policies: as many as the page shows. */
@@ -16,11 +16,7 @@ export const whatIfPath = (application: string, policy: string): string =>
   `/ops/policies/${encodeURIComponent(application)}/${encodeURIComponent(policy)}`;
 
 /** The policies of applications. `next` leads to the applications after these. */
-export const policiesPage = (
-  viewer: { csrfToken: string },
-  applications: readonly ApplicationPolicies[],
-  next: string | null,
-): Html =>
+export const policiesPage = (viewer: Viewer, applications: readonly ApplicationPolicies[], next: string | null): Html =>
   consoleLayout({
     title: 'Policies',
     viewer,

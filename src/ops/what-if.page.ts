@@ -1,6 +1,6 @@
 import { html, nothing, type Html } from '../platform/http/html.js';
 import type { Simulation } from '../payments/simulations.pg.js';
-import { consoleLayout } from './console.page.js';
+import { consoleLayout, type Viewer } from './console.page.js';
 import { momentOf, ruleList, whatIfPath } from './policies.page.js';
 import { latePaymentWords, overpaymentWords, paidWhenWords, sentencesOf, underpaymentWords } from './policy-words.js';
 import { fields, queryOf, type Asked, type Field, type WhatIfForm } from './what-if-form.js';
@@ -14,7 +14,7 @@ export interface Simulated {
 }
 
 export interface WhatIfView {
-  viewer: { csrfToken: string };
+  viewer: Viewer;
   application: string;
   policy: string;
   /** The newest version; null for payments that brought their own rules. */

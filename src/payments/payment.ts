@@ -37,6 +37,8 @@ export interface Terms {
   refundTo?: RefundTarget | null;
   /** The payment whose missing part this one collects. */
   remainderOf?: string | null;
+  /** The coin and network that the payer pays with, where a page of ours or of the shop shows the address; null where the gateway's page asks for them. */
+  embedded?: { currency: string; network: string | null } | null;
   /** Unguessable; it opens the payer's status page and nothing else. */
   statusToken: string;
   sandbox: boolean;
@@ -108,9 +110,23 @@ export type PaymentEvent =
 
 export interface Invoice {
   trackId: string;
-  /** Where the payer pays; null where the invoice was adopted and its address is not known. */
+  /** The gateway's page where the payer pays; null where there is none, or where its address is not known. */
   paymentUrl: string | null;
   expiresAt: Instant;
+  /** What the payer sends where, where we show it instead of the gateway. */
+  payTo?: PayTo | null;
+}
+
+/** How to pay without the gateway's page. */
+export interface PayTo {
+  address: string;
+  /** The tag or memo without which the money is lost; null where the network has none. */
+  memo: string | null;
+  /** As the gateway names it. */
+  network: string;
+  currency: string;
+  /** Coin units. */
+  amount: string;
 }
 
 export interface Created {
@@ -232,7 +248,12 @@ function evolveCreated(payment: Created, event: PaymentEvent): Payment {
   }
 }
 
-const invoiceOf = ({ trackId, paymentUrl, expiresAt }: Invoice): Invoice => ({ trackId, paymentUrl, expiresAt });
+const invoiceOf = ({ trackId, paymentUrl, expiresAt, payTo }: Invoice): Invoice => ({
+  trackId,
+  paymentUrl,
+  expiresAt,
+  ...(payTo ? { payTo } : {}),
+});
 
 /** Credit paid all of it: there is no invoice, and nothing that a gateway could say about it. */
 export const isPaidByCredit = (payment: Payment): payment is Paid & { invoice: null } =>

@@ -17,6 +17,8 @@ export interface Config {
   payoutKeys: string[];
   apiKey: string | null;
   opsPassword: string | null;
+  /** Opens the console to look only; null: nobody can. */
+  opsViewPassword: string | null;
   logLevel: (typeof logLevels)[number];
   /** Minutes of silence of the gateway's API after which fulfilment goes ahead upon a callback alone; null: never. */
   goAheadMinutes: number | null;
@@ -65,6 +67,7 @@ export function readConfig(env: Env): Config {
     payoutKeys: keys(env, 'OXAPAY_PAYOUT_API_KEY', gateway),
     apiKey: apiKey(env, gateway),
     opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
+    opsViewPassword: viewPassword(env),
     logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),
     goAheadMinutes:
       text(env, 'GO_AHEAD_AFTER_SILENCE_MINUTES') === null
@@ -177,6 +180,15 @@ function checkpointKeys(env: Env): string[] {
 function apiKey(env: Env, gateway: Config['gateway']): string | null {
   const value = secret(env, 'API_KEY', 32, gateway);
   if (value !== null && !headerToken.test(value)) throw new ConfigError('API_KEY must be ASCII without spaces.');
+  return value;
+}
+
+/** Whoever may look only must not log in as somebody who may act. */
+function viewPassword(env: Env): string | null {
+  const value = text(env, 'OPS_VIEW_PASSWORD');
+  if (value === null) return null;
+  if (value.length < 12 || value.length > 255 || value === text(env, 'OPS_PASSWORD'))
+    throw new ConfigError('OPS_VIEW_PASSWORD must be 12 to 255 characters long, and not that of OPS_PASSWORD.');
   return value;
 }
 

@@ -42,7 +42,7 @@ export const createLog = (
 
 /** The secrets of a configuration. */
 export function secretsOf(config: Config, databaseUrl: string | null = config.databaseUrl): (string | null)[] {
-  const { merchantKeys, payoutKeys, apiKey, opsPassword, checkpointKeys } = config;
+  const { merchantKeys, payoutKeys, apiKey, opsPassword, opsViewPassword, checkpointKeys } = config;
   const password = databaseUrl === null ? '' : new URL(databaseUrl).password;
   return [
     ...merchantKeys,
@@ -50,6 +50,7 @@ export function secretsOf(config: Config, databaseUrl: string | null = config.da
     ...checkpointKeys,
     apiKey,
     opsPassword,
+    opsViewPassword,
     password,
     decodeURIComponent(password),
   ];

@@ -209,7 +209,7 @@ describe("The door of the operators' console", () => {
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'no-referrer',
         'content-security-policy':
-          "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+          "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
       });
       expect(text).not.toMatch(/<script|<style|\sstyle=|\son\w+=/i);
       expect(text).toMatch(/<html lang="en">[^]*<title>[^<]+<\/title>[^]*<main id="main">[^]*<h1>/);
@@ -379,7 +379,7 @@ describe('What if, in the console', () => {
     const asked = form.asked ?? { rules: defaultPolicy.rules };
     const comparison = new Comparison(asked.rules, clock.now(), 1);
     const simulation = { ...comparison.result(), decidedAt: clock.now(), next };
-    const viewer = { csrfToken: 'x' };
+    const viewer = { csrfToken: 'x', name: '', role: 'act' } as const;
     const view = { viewer, application: 'default', policy: 'default', version: 1, form };
     const { text } = whatIfPage({ ...view, simulated: { asked, simulation, tookMs: 4001 } });
     expect(text.replace(/\s+/g, ' ')).toContain(

@@ -55,6 +55,7 @@ const wrong: Record<string, string[]> = {
   OXAPAY_PAYOUT_API_KEY: ['short', 'undefined,undefined', 'null-is-fine-but,null', 'long enough key'],
   API_KEY: ['k'.repeat(31), 'k'.repeat(256), `${'k'.repeat(20)} ${'k'.repeat(20)}`, `${'k'.repeat(40)}ü`],
   OPS_PASSWORD: ['o'.repeat(11), 'o'.repeat(256)],
+  OPS_VIEW_PASSWORD: ['o'.repeat(11), 'o'.repeat(256)],
   OTEL_EXPORTER_OTLP_ENDPOINT: ['collector:4318', 'grpc://collector:4317', 'http://user:secret@collector:4318'],
   LOG_LEVEL: ['INFO', 'verbose', '3'],
   GO_AHEAD_AFTER_SILENCE_MINUTES: ['0', '4', '1441', 'never'],
@@ -84,6 +85,7 @@ describe('The configuration', () => {
       payoutKeys: [],
       apiKey: null,
       opsPassword: null,
+      opsViewPassword: null,
       logLevel: 'info',
       gatewayRequestsPerSecond: 10,
       tracesEndpoint: null,
@@ -129,6 +131,10 @@ describe('The configuration', () => {
       }
     },
   );
+
+  it('does not let the password that only looks be the one that acts', () => {
+    expect(complaint({ ...live, OPS_VIEW_PASSWORD: live.OPS_PASSWORD })).toMatch(/^OPS_VIEW_PASSWORD must be/);
+  });
 
   it.each(['PUBLIC_URL', 'OXAPAY_MERCHANT_API_KEY', 'OXAPAY_PAYOUT_API_KEY', 'API_KEY', 'OPS_PASSWORD'])(
     'misses %s with GATEWAY=oxapay',
