@@ -81,6 +81,20 @@ export class AsOfAnswer {
   learnedLater!: LearnedLaterAnswer[];
 }
 
+export class PayToAnswer {
+  @ApiProperty({ example: 'TSandboxAddressNotForUse0000000000' }) address!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'Memo or destination tag. Where there is one, money without it is lost: show it as large as the address.',
+  })
+  memo!: string | null;
+  @ApiProperty({ example: 'Tron Network' }) network!: string;
+  @ApiProperty({ example: 'USDT' }) currency!: string;
+  @ApiProperty({ example: '49.9', description: 'Coin units, exactly.' }) amount!: string;
+}
+
 /** A payment as the REST API answers it; documented for OpenAPI. */
 export class PaymentAnswer {
   @ApiProperty({ format: 'uuid' }) id!: string;
@@ -125,6 +139,13 @@ export class PaymentAnswer {
   @ApiProperty({ type: [Object] }) transfers!: unknown[];
   @ApiProperty({ type: String, nullable: true }) trackId!: string | null;
   @ApiProperty({ type: String, nullable: true, description: 'Send the payer here.' }) paymentUrl!: string | null;
+  @ApiProperty({ enum: ['hosted', 'embedded'] }) presentation!: string;
+  @ApiProperty({
+    type: PayToAnswer,
+    nullable: true,
+    description: 'What the payer sends where; for `embedded` payments, once they are open.',
+  })
+  payTo!: PayToAnswer | null;
   @ApiProperty({ description: 'Our own page that tells the payer how it stands.' }) statusUrl!: string;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) expiresAt!: string | null;

@@ -75,6 +75,7 @@ export class PaymentTerms {
       useCredit: body.useCredit ?? false,
       refundTo: body.refundTo ? refundTargetOf(body.refundTo) : (other?.refundTo ?? null),
       remainderOf: other?.id ?? null,
+      ...(body.payCurrency ? { embedded: { currency: body.payCurrency, network: body.network ?? null } } : {}),
       metadata: body.metadata ?? {},
       statusToken: randomBytes(24).toString('base64url'),
       sandbox: this.settings.sandbox,
@@ -129,8 +130,26 @@ function faultsTogether({ amount, currency }: Price, body: CreatePaymentRequest,
       detail: `has ${String(decimals)} decimals; ${currency} has ${String(decimalsOf(currency))}`,
     });
   }
+  errors.push(...presentationFaults(body));
   if (!sandbox && typeof returnUrl === 'string' && new URL(returnUrl).protocol !== 'https:') {
     errors.push({ pointer: '/returnUrl', detail: 'must begin with https://' });
   }
   return errors;
+}
+
+/** The coin is the payer's to choose on the gateway's page, and ours to name on a page of our own. */
+function presentationFaults({ presentation, payCurrency, network }: CreatePaymentRequest): FieldError[] {
+  if (presentation === 'embedded')
+    return payCurrency
+      ? []
+      : [
+          {
+            pointer: '/payCurrency',
+            detail: 'is required with presentation "embedded": which coin is the address for?',
+          },
+        ];
+  const given = { payCurrency, network };
+  return Object.entries(given)
+    .filter(([, value]) => (value ?? null) !== null)
+    .map(([name]) => ({ pointer: `/${name}`, detail: 'is for presentation "embedded" alone; leave it out' }));
 }

@@ -255,6 +255,29 @@ export class CreatePaymentRequest {
   @IsReturnUrl()
   returnUrl?: string;
 
+  @ApiPropertyOptional({
+    enum: ['hosted', 'embedded'],
+    default: 'hosted',
+    description:
+      "Where the payer pays. `hosted`: on the gateway's page (`paymentUrl`). `embedded`: on a page of yours, or on the status page, with the address and amount in `payTo`; needs `payCurrency`.",
+  })
+  @IsOptional()
+  @IsIn(['hosted', 'embedded'])
+  presentation?: 'hosted' | 'embedded';
+
+  @ApiPropertyOptional({ example: 'USDT', description: 'The coin that the payer sends; with `embedded` alone.' })
+  @IsOptional()
+  @IsCoin()
+  payCurrency?: string;
+
+  @ApiPropertyOptional({
+    example: 'TRON',
+    description: "The network's code at the gateway; left out, the usual one of the coin. With `embedded` alone.",
+  })
+  @IsOptional()
+  @IsNetwork()
+  network?: string;
+
   @ApiPropertyOptional({ minimum: 15, maximum: 2880, default: 60, description: 'Minutes that the payer has.' })
   @IsOptional()
   @IsInt()

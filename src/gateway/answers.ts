@@ -9,12 +9,14 @@ import type {
 } from '../payments/payment-gateway.js';
 import {
   countOf,
+  decimalOf,
   idOf,
   instantOf,
   maxProse,
   maxText,
   objectOf,
   referenceOf,
+  symbolOf,
   textOf,
   WireError,
   type WireFault,
@@ -111,7 +113,28 @@ export function readInvoice(data: LosslessJson | undefined): OpenedInvoice {
   const expiresAt: Instant | null = instantOf(body, 'expired_at');
   if (paymentUrl === null || expiresAt === null) throw new WireError('missing_field', 'payment_url, expired_at');
   if (!isWebAddress(paymentUrl)) throw new WireError('wrong_type', 'payment_url');
-  return { trackId: idOf(body, 'track_id'), paymentUrl, expiresAt };
+  return { trackId: idOf(body, 'track_id'), paymentUrl, expiresAt, payTo: null };
+}
+
+/**
+ * The answer to the making of a white-label session: what the payer sends where. Throws `WireError` unless it has an id,
+ * an address, a coin, an amount above 0 and an end. `memo` may be absent or empty, where the network has none.
+ */
+export function readWhiteLabel(data: LosslessJson | undefined): OpenedInvoice {
+  const body = objectOf(data, 'data');
+  const [address, network, currency] = [
+    textOf(body, 'address', maxText),
+    textOf(body, 'network', maxText),
+    symbolOf(body, 'pay_currency'),
+  ];
+  const amount = decimalOf(body, 'pay_amount');
+  const expiresAt = instantOf(body, 'expired_at');
+  if (address === null || network === null || currency === null || amount === null || expiresAt === null)
+    throw new WireError('missing_field', 'address, network, pay_currency, pay_amount, expired_at');
+  if (!/[1-9]/.test(amount)) throw new WireError('wrong_type', 'pay_amount');
+  // A destination tag may come as a number.
+  const payTo = { address, memo: referenceOf(body, 'memo'), network, currency, amount };
+  return { trackId: idOf(body, 'track_id'), paymentUrl: null, expiresAt, payTo };
 }
 
 /** The answer to a payout that was taken on. Throws `WireError` unless it has an id. */

@@ -24,6 +24,26 @@ export function invoiceBody(request: InvoiceRequest): string {
   ]);
 }
 
+/**
+ * The body of `POST /payment/white-label` (docs.oxapay.com/api-reference/payment/generate-white-label), for a page of our
+ * own. It takes no `mixed_payment` and no `return_url`.
+ */
+export function whiteLabelBody(request: InvoiceRequest, payWith: NonNullable<InvoiceRequest['payWith']>): string {
+  return objectText([
+    ['amount', numberText(request.amount)],
+    ['currency', JSON.stringify(request.currency)],
+    ['pay_currency', JSON.stringify(payWith.currency)],
+    ['network', payWith.network === null ? undefined : JSON.stringify(payWith.network)],
+    ['lifetime', wholeText(request.lifetimeMinutes)],
+    ['fee_paid_by_payer', request.feePaidByPayer ? '1' : '0'],
+    ['under_paid_coverage', numberText(request.underPaidCoverage)],
+    ['callback_url', JSON.stringify(request.callbackUrl)],
+    ['order_id', JSON.stringify(request.orderId)],
+    ['email', optional(request.email)],
+    ['description', optional(request.description)],
+  ]);
+}
+
 const optional = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : JSON.stringify(text);
 

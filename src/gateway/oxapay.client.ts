@@ -17,11 +17,18 @@ import {
   type ReportPage,
 } from '../payments/payment-gateway.js';
 import { maySpeak, saidIn } from './callback.js';
-import { readCurrencies, readInvoice, readPaymentPage, readPayoutPage, readSentPayout } from './answers.js';
+import {
+  readCurrencies,
+  readInvoice,
+  readPaymentPage,
+  readPayoutPage,
+  readSentPayout,
+  readWhiteLabel,
+} from './answers.js';
 import { Exchange, type Call, type OxaPayOptions } from './exchange.client.js';
 import { isId, WireError } from './fields.js';
 import { GatewayMetrics, type GatewayOperation } from './gateway-metrics.js';
-import { invoiceBody } from './invoice-request.js';
+import { invoiceBody, whiteLabelBody } from './invoice-request.js';
 import { payoutBody } from './payout-request.js';
 import { pricesOf, readCoinPrices, readFiatPrices } from './prices.js';
 import type { BreakerState, KeyName } from './resilience.client.js';
@@ -64,15 +71,16 @@ export class OxaPayGateway extends PaymentGateway {
   }
 
   override async openInvoice(request: InvoiceRequest): Promise<OpenedInvoice> {
-    const body = invoiceBody(request);
+    const { payWith } = request;
     const call: Call = {
       operation: 'open_invoice',
       method: 'POST',
-      path: '/payment/invoice',
       key: 'merchant_api_key',
-      body,
+      ...(payWith
+        ? { path: '/payment/white-label', body: whiteLabelBody(request, payWith) }
+        : { path: '/payment/invoice', body: invoiceBody(request) }),
     };
-    return this.exchange.once(call, 'invoice', readInvoice);
+    return this.exchange.once(call, 'invoice', payWith ? readWhiteLabel : readInvoice);
   }
 
   override async sendPayout(request: PayoutRequest): Promise<{ trackId: string }> {

@@ -96,6 +96,7 @@ const agreed = ({
   useCredit,
   refundTo,
   remainderOf,
+  embedded,
 }: Terms): string =>
   JSON.stringify([
     plain(new Decimal(amount)),
@@ -109,4 +110,5 @@ const agreed = ({
     useCredit ?? false,
     refundTo ?? null,
     remainderOf ?? null,
+    embedded ?? null,
   ]);

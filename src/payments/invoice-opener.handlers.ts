@@ -13,7 +13,7 @@ import { applyCredit, creditWanted } from './credit.js';
 import { CustomerCredit } from './customer-credit.js';
 import { Decimal, plain } from './decimal.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import type { Created, Terms } from './payment.js';
+import type { Created, Invoice, Terms } from './payment.js';
 
 /** What opening an invoice needs to know of this installation. */
 export abstract class InvoiceSettings {
@@ -91,7 +91,8 @@ export class InvoiceOpener {
     const pause = payment.opening.outcome === 'unavailable' ? settleSeconds / 6 : settleSeconds;
     if (now < addSeconds(payment.opening.since, pause)) return loaded;
     const found = await this.search(payment.terms);
-    if (found) return this.adopt(loaded, found, cause);
+    // Nobody was shown the address of an embedded invoice whose answer was lost, and no list tells it: another is opened.
+    if (found && !payment.terms.embedded) return this.adopt(loaded, found, cause);
     if (now > addMinutes(payment.terms.requestedAt, payment.terms.lifetimeMinutes)) {
       const refusal = { field: null, detail: 'the gateway could not be reached within the lifetime of the payment' };
       return this.streams.decide(payment.terms.id, cause, (current) => invoiceRefused(current, refusal, now));
@@ -142,7 +143,7 @@ export class InvoiceOpener {
 
   private async record(
     created: LoadedPayment,
-    invoice: { trackId: string; paymentUrl: string | null; expiresAt: string },
+    { payTo, ...invoice }: Invoice,
     adopted: boolean,
     cause: Cause,
   ): Promise<LoadedPayment> {
@@ -151,7 +152,7 @@ export class InvoiceOpener {
     const opened = await this.streams.decide(
       id,
       cause,
-      (payment) => invoiceOpened(payment, invoice, adopted, this.clock.now()),
+      (payment) => invoiceOpened(payment, { ...invoice, ...(payTo ? { payTo } : {}) }, adopted, this.clock.now()),
       { keys, loaded: created },
     );
     const applied = await this.unmatched.apply(invoice.trackId, cause);
@@ -172,6 +173,7 @@ export class InvoiceOpener {
       ...(terms.returnUrl ? { returnUrl: terms.returnUrl } : {}),
       ...(terms.email ? { email: terms.email } : {}),
       ...(terms.description ? { description: terms.description } : {}),
+      ...(terms.embedded ? { payWith: terms.embedded } : {}),
     };
   }
 }

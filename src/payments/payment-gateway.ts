@@ -6,7 +6,8 @@ import type { Instant } from '../kernel/clock.js';
  */
 export abstract class PaymentGateway {
   /**
-   * Asks for a hosted invoice, once; never repeated by the adapter, because the gateway has no idempotency.
+   * Asks for an invoice, once; never repeated by the adapter, because the gateway has no idempotency. With `payWith` the
+   * gateway shows the payer no page: the answer says what is to be sent where.
    * Throws `GatewayRefused` (it said no), `GatewayUnavailable` (nothing can have been created) or
    * `GatewayOutcomeUnknown` (an invoice may exist).
    */
@@ -67,12 +68,17 @@ export interface InvoiceRequest {
   returnUrl?: string;
   email?: string;
   description?: string;
+  /** The coin that the payer pays with, and its network (null: the coin's usual one). */
+  payWith?: { currency: string; network: string | null };
 }
 
 export interface OpenedInvoice {
   trackId: string;
-  paymentUrl: string;
+  /** Null where the gateway shows no page. */
+  paymentUrl: string | null;
   expiresAt: Instant;
+  /** Null where the gateway's page tells it. */
+  payTo: { address: string; memo: string | null; network: string; currency: string; amount: string } | null;
 }
 
 export const gatewayStatuses = [

@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
 import { allocationOf, type Allocation } from './allocation.js';
-import { isReportable, type Payment, type ReviewDecision } from './payment.js';
+import { isReportable, type Payment, type PayTo, type ReviewDecision } from './payment.js';
 import type { Remainder, Review } from './money.js';
 import type { Payout, Refund } from './refund.js';
 import { isFulfillable, labelsOf, progressOf, type Label, type Progress } from './standing.js';
@@ -39,6 +39,10 @@ export interface PaymentView {
   transfers: Omit<Transfer, 'key'>[];
   trackId: string | null;
   paymentUrl: string | null;
+  /** `hosted`: the payer pays on the gateway's page. `embedded`: on a page that shows `payTo`. */
+  presentation: 'hosted' | 'embedded';
+  /** What the payer sends where; null until the invoice is open, and for hosted payments. */
+  payTo: PayTo | null;
   statusUrl: string;
   createdAt: Instant;
   expiresAt: Instant | null;
@@ -109,6 +113,8 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
     remainderOf: terms.remainderOf ?? null,
     trackId: invoice?.trackId ?? null,
     paymentUrl: invoice?.paymentUrl ?? null,
+    presentation: terms.embedded ? 'embedded' : 'hosted',
+    payTo: invoice?.payTo ?? null,
     statusUrl: `${publicUrl}/pay/${terms.statusToken}`,
     createdAt: terms.requestedAt,
     expiresAt: invoice?.expiresAt ?? null,
