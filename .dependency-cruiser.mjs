@@ -6,6 +6,7 @@ export const ranks = [
   ['kernel'],
   ['platform'],
   ['payments'],
+  ['deposits'],
   ['customers', 'fulfillment', 'gateway'],
   ['read-models', 'reconciliation'],
   ['api', 'callbacks', 'checkout', 'ops', 'sandbox'],
@@ -38,7 +39,7 @@ const database = '(^|/)node_modules/(pg|typeorm|graphile-worker|@nestjs/typeorm)
 
 /** The pure heart of the payments: the rule, the states, the decisions. */
 const heart =
-  '^src/payments/(allocation|credit|decimal|decisions|money|open-review|outcome|payment|policy|redecide|refund|refund-schedule|refunds|remainder|review|review-reasons|standing|transfers|verdict|worth)\\.ts$';
+  '^src/payments/(allocation|credit|decimal|decisions|deposit|money|open-review|outcome|payment|policy|redecide|refund|refund-schedule|refunds|remainder|review|review-reasons|standing|transfers|verdict|worth)\\.ts$';
 
 export default {
   forbidden: [

@@ -39,6 +39,27 @@ create table checkpoint (
 CREATE INDEX checkpoint_up_to ON public.checkpoint USING btree (up_to, number);
 CREATE TRIGGER checkpoint_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+create table deposit_address_view (
+  address_id uuid not null,
+  application_id uuid not null,
+  customer_id text not null,
+  network text not null,
+  status text not null,
+  track_id text,
+  address text,
+  memo text,
+  network_name text,
+  deposits integer default 0 not null,
+  created_at timestamp with time zone not null,
+  active_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  revoked_by text,
+  constraint deposit_address_view_status_check CHECK ((status = ANY (ARRAY['opening'::text, 'open'::text, 'revoked'::text, 'refused'::text]))),
+  constraint deposit_address_view_pkey PRIMARY KEY (address_id)
+);
+CREATE INDEX deposit_address_view_customer ON public.deposit_address_view USING btree (application_id, customer_id);
+CREATE INDEX deposit_address_view_list ON public.deposit_address_view USING btree (application_id, address_id DESC);
+
 create table event (
   position bigint generated always as identity not null,
   stream_id uuid not null,

@@ -10,6 +10,7 @@ import type { Pool } from 'pg';
 import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { CustomersController } from './api/customers.controller.js';
+import { DepositAddressesController } from './api/deposit-addresses.controller.js';
 import { EventsController } from './api/events.controller.js';
 import { OrderFollower, OrderReader } from './api/order-reader.js';
 import { OrdersController } from './api/orders.controller.js';
@@ -48,6 +49,7 @@ import { Jobs } from './platform/jobs/jobs.pg.js';
 import { NestLog } from './platform/logger.module.js';
 import { startTracing } from './platform/tracing.module.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
+import { DepositAddressList } from './read-models/deposit-addresses.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
@@ -99,6 +101,7 @@ export class AppModule {
         PoliciesController,
         SimulationsController,
         CustomersController,
+        DepositAddressesController,
         WebhookEndpointsController,
         WebhookDeliveriesController,
         CallbacksController,
@@ -164,6 +167,7 @@ function edges(options: ServiceOptions): Provider[] {
       inject: [BackgroundPool, LogReader, EventStore, FailureCounts],
     },
     OrderReader,
+    DepositAddressList,
     PaymentTerms,
   ];
 }

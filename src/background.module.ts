@@ -13,6 +13,9 @@ import { OrderFollower } from './api/order-reader.js';
 import { CallbackRejections } from './callbacks/callback-rejections.pg.js';
 import { CustomerCreditReactor } from './customers/credit.job.js';
 import { CreditAccounts } from './customers/credit-streams.pg.js';
+import { DepositReactor } from './deposits/deposit.job.js';
+import { DepositAddresses } from './deposits/deposit-addresses.pg.js';
+import { DepositPayments } from './deposits/deposit-payments.handlers.js';
 import { FulfillmentReactor } from './fulfillment/fulfillment.job.js';
 import {
   FulfillmentDeadline,
@@ -40,6 +43,7 @@ import { ProofKeys } from './platform/proof/signing.js';
 import { VerificationJob } from './platform/proof/verification.job.js';
 import { Follower, type FollowerDeps } from './platform/subscriptions/follower.pg.js';
 import type { Reactor } from './platform/subscriptions/projection.js';
+import { DepositAddressProjection } from './read-models/deposit-addresses.pg.js';
 import { MatchJob } from './reconciliation/match.job.js';
 import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
 import { ReconcileMetrics } from './reconciliation/reconcile-metrics.js';
@@ -118,15 +122,18 @@ const reactors = (options: BackgroundOptions): Provider[] => [
       credits: CreditAccounts,
       payments: PaymentStreams,
       refunds: RefundLooks,
+      addresses: DepositAddresses,
+      deposits: DepositPayments,
     ): PaymentReactors => ({
       prompt: [new LookReactor(looks)],
       patient: [
         new CustomerCreditReactor(store, credits, options.clock),
         new RemainderReactor(payments, options.clock),
         new RefundReactor(refunds),
+        new DepositReactor(addresses, deposits),
       ],
     }),
-    inject: [Looks, EventStore, CreditAccounts, PaymentStreams, RefundLooks],
+    inject: [Looks, EventStore, CreditAccounts, PaymentStreams, RefundLooks, DepositAddresses, DepositPayments],
   },
   {
     provide: FulfillmentReactors,
@@ -197,7 +204,7 @@ export const background = (options: BackgroundOptions): Provider[] => [
         [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, options.clock).task,
       };
       return new Background(
-        [orders, ...followers],
+        [orders, new Follower({ ...deps, options: { paceMs: 200 } }, new DepositAddressProjection()), ...followers],
         jobs,
         tasks,
         [reconcile, delivery, match],

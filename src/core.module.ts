@@ -17,6 +17,14 @@ import { WebhookEndpoints } from './fulfillment/webhook-endpoints.pg.js';
 import { WebhookOutbox } from './fulfillment/webhook-outbox.pg.js';
 import { WebhookClient } from './fulfillment/webhook.client.js';
 import { WebhookDeliveries } from './fulfillment/webhook-deliveries.pg.js';
+import {
+  OpenDepositAddressHandler,
+  AddressKeeper,
+  RevokeDepositAddressHandler,
+} from './deposits/deposit-address.handlers.js';
+import { DepositAddresses } from './deposits/deposit-addresses.pg.js';
+import { AddressIntake } from './deposits/deposit-intake.handlers.js';
+import { DepositPayments } from './deposits/deposit-payments.handlers.js';
 import { OxaPayGateway } from './gateway/oxapay.client.js';
 import { Clock } from './kernel/clock.js';
 import { Ids } from './kernel/ids.js';
@@ -25,6 +33,7 @@ import { ApplyGatewayEventHandler, ApplyUnmatched, PaymentEvents } from './payme
 import { ReconcilePageHandler } from './payments/history.handlers.js';
 import { InvoiceOpener, InvoiceSettings } from './payments/invoice-opener.handlers.js';
 import { CustomerCredit } from './payments/customer-credit.js';
+import { DepositIntake } from './payments/deposit-intake.js';
 import { FailureCounts } from './payments/failure-counts.js';
 import { Looks } from './payments/looks.pg.js';
 import { PaymentGateway } from './payments/payment-gateway.js';
@@ -92,6 +101,7 @@ export class CoreModule {
       ...proof(options),
       ...payments(options),
       ...customers,
+      ...deposits,
       ...fulfillment(options),
       ...reconciliation,
     ];
@@ -223,6 +233,16 @@ function payments({ config }: CoreOptions): Provider[] {
     RefundJob,
   ];
 }
+
+const deposits: Provider[] = [
+  DepositAddresses,
+  DepositPayments,
+  AddressIntake,
+  { provide: DepositIntake, useExisting: AddressIntake },
+  AddressKeeper,
+  OpenDepositAddressHandler,
+  RevokeDepositAddressHandler,
+];
 
 const customers: Provider[] = [CreditAccounts, { provide: CustomerCredit, useClass: StreamCredit }];
 

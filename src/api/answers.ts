@@ -95,6 +95,14 @@ export class PayToAnswer {
   @ApiProperty({ example: '49.9', description: 'Coin units, exactly.' }) amount!: string;
 }
 
+export class DepositAnswer {
+  @ApiProperty({ format: 'uuid' }) addressId!: string;
+  @ApiProperty() address!: string;
+  @ApiProperty({ example: 'Tron Network' }) network!: string;
+  @ApiProperty({ description: 'Whether it came after the address was revoked: the gateway may never credit it.' })
+  afterRevocation!: boolean;
+}
+
 /** A payment as the REST API answers it; documented for OpenAPI. */
 export class PaymentAnswer {
   @ApiProperty({ format: 'uuid' }) id!: string;
@@ -146,6 +154,12 @@ export class PaymentAnswer {
     description: 'What the payer sends where; for `embedded` payments, once they are open.',
   })
   payTo!: PayToAnswer | null;
+  @ApiProperty({
+    type: DepositAnswer,
+    nullable: true,
+    description: 'The deposit address that this transfer came to; null for payments that were asked for.',
+  })
+  deposit!: DepositAnswer | null;
   @ApiProperty({ description: 'Our own page that tells the payer how it stands.' }) statusUrl!: string;
   @ApiProperty({ format: 'date-time' }) createdAt!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) expiresAt!: string | null;

@@ -258,6 +258,7 @@ export class CreatePaymentRequest {
   @ApiPropertyOptional({
     enum: ['hosted', 'embedded'],
     default: 'hosted',
+    example: 'embedded',
     description:
       "Where the payer pays. `hosted`: on the gateway's page (`paymentUrl`). `embedded`: on a page of yours, or on the status page, with the address and amount in `payTo`; needs `payCurrency`.",
   })

@@ -2,6 +2,7 @@ import type { Instant } from '../kernel/clock.js';
 import { JsonNumber, parseJson, type LosslessJson, type LosslessObject } from '../kernel/json.js';
 import type {
   GatewayReport,
+  OpenedAddress,
   OpenedInvoice,
   PayoutPage,
   PayoutReport,
@@ -136,6 +137,21 @@ export function readWhiteLabel(data: LosslessJson | undefined): OpenedInvoice {
   const payTo = { address, memo: referenceOf(body, 'memo'), network, currency, amount };
   return { trackId: idOf(body, 'track_id'), paymentUrl: null, expiresAt, payTo };
 }
+
+/**
+ * The answer to the making of a static address. The printed example of the documentation has neither address nor track
+ * id; an answer without them is none. Throws `WireError`.
+ */
+export function readAddress(data: LosslessJson | undefined): OpenedAddress {
+  const body = objectOf(data, 'data');
+  const [address, network] = [textOf(body, 'address'), textOf(body, 'network')];
+  if (address === null || network === null) throw new WireError('missing_field', 'address, network');
+  return { trackId: idOf(body, 'track_id'), address, memo: referenceOf(body, 'memo'), network };
+}
+
+/** The track ids of a page of static addresses. Throws `WireError`. */
+export const readAddressIds = (data: LosslessJson | undefined): string[] =>
+  listOf(data).map((row) => idOf(objectOf(row, 'list'), 'track_id'));
 
 /** The answer to a payout that was taken on. Throws `WireError` unless it has an id. */
 export const readSentPayout = (data: LosslessJson | undefined): { trackId: string } => ({

@@ -11,6 +11,9 @@ export const gatewayOperations = [
   'list_payouts',
   'accepted_currencies',
   'prices',
+  'open_address',
+  'revoke_address',
+  'list_addresses',
 ] as const;
 export type GatewayOperation = (typeof gatewayOperations)[number];
 

@@ -1,5 +1,5 @@
 import { isPlainDecimal } from '../kernel/money.js';
-import type { InvoiceRequest } from '../payments/payment-gateway.js';
+import type { AddressRequest, InvoiceRequest } from '../payments/payment-gateway.js';
 
 /**
  * The body of `POST /payment/invoice` (docs.oxapay.com/api-reference/payment/generate-invoice). The text is put
@@ -43,6 +43,14 @@ export function whiteLabelBody(request: InvoiceRequest, payWith: NonNullable<Inv
     ['description', optional(request.description)],
   ]);
 }
+
+/** The body of `POST /payment/static-address` (docs.oxapay.com/api-reference/payment/generate-static-address). */
+export const addressBody = ({ reference, network, callbackUrl }: AddressRequest): string =>
+  objectText([
+    ['network', JSON.stringify(network)],
+    ['callback_url', JSON.stringify(callbackUrl)],
+    ['order_id', JSON.stringify(reference)],
+  ]);
 
 const optional = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : JSON.stringify(text);

@@ -4,7 +4,10 @@ import type { Registry } from 'prom-client';
 import { msOf, type Instant } from '../kernel/clock.js';
 import type { LosslessJson } from '../kernel/json.js';
 import {
+  GatewayRefused,
   GatewayUnavailable,
+  type AddressRequest,
+  type OpenedAddress,
   PaymentGateway,
   type CallbackSays,
   type CallbackSignature,
@@ -18,6 +21,8 @@ import {
 } from '../payments/payment-gateway.js';
 import { maySpeak, saidIn } from './callback.js';
 import {
+  readAddress,
+  readAddressIds,
   readCurrencies,
   readInvoice,
   readPaymentPage,
@@ -28,7 +33,7 @@ import {
 import { Exchange, type Call, type OxaPayOptions } from './exchange.client.js';
 import { isId, WireError } from './fields.js';
 import { GatewayMetrics, type GatewayOperation } from './gateway-metrics.js';
-import { invoiceBody, whiteLabelBody } from './invoice-request.js';
+import { addressBody, invoiceBody, objectText, whiteLabelBody } from './invoice-request.js';
 import { payoutBody } from './payout-request.js';
 import { pricesOf, readCoinPrices, readFiatPrices } from './prices.js';
 import type { BreakerState, KeyName } from './resilience.client.js';
@@ -81,6 +86,35 @@ export class OxaPayGateway extends PaymentGateway {
         : { path: '/payment/invoice', body: invoiceBody(request) }),
     };
     return this.exchange.once(call, 'invoice', payWith ? readWhiteLabel : readInvoice);
+  }
+
+  override async openAddress(request: AddressRequest): Promise<OpenedAddress> {
+    const body = addressBody(request);
+    const path = '/payment/static-address';
+    const call: Call = { operation: 'open_address', method: 'POST', path, key: 'merchant_api_key', body };
+    return this.exchange.once(call, 'address', readAddress);
+  }
+
+  override async revokeAddress({ address, network }: { address: string; network: string }): Promise<void> {
+    const body = objectText([
+      ['address', JSON.stringify(address)],
+      ['network', JSON.stringify(network)],
+    ]);
+    const path = '/payment/static-address/revoke';
+    const call: Call = { operation: 'revoke_address', method: 'POST', path, key: 'merchant_api_key', body };
+    try {
+      await this.exchange.once(call, 'revocation', () => undefined);
+    } catch (error) {
+      if (!(error instanceof GatewayRefused && error.httpStatus === 404)) throw error;
+    }
+  }
+
+  override async hasAddress(trackId: string): Promise<boolean> {
+    // The default size is 1; what else a version of the gateway may list is passed over.
+    const query = new URLSearchParams({ track_id: trackId, size: '200', page: '1' }).toString();
+    const path = `/payment/static-address?${query}`;
+    const listed = await this.list('list_addresses', path, 'merchant_api_key', readAddressIds);
+    return listed.includes(trackId);
   }
 
   override async sendPayout(request: PayoutRequest): Promise<{ trackId: string }> {

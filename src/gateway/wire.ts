@@ -184,8 +184,8 @@ function paymentStatus(body: LosslessObject): GatewayStatus {
   return status;
 }
 
-/** More than a body of 64 KiB can hold in earnest. */
-const maxTransfers = 200;
+/** More than a callback can hold, and than an address gets whose transfers may all be told of in one answer. */
+const maxTransfers = 1000;
 
 function readTransfers(body: LosslessObject, read: (tx: LosslessObject) => ReportedTransfer): ReportedTransfer[] {
   const list = body['txs'];

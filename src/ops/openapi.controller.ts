@@ -15,6 +15,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' })
     .addTag('payments')
     .addTag('orders')
+    .addTag('deposit addresses')
     .addTag('customers')
     .addTag('policies')
     .addTag('events')

@@ -42,7 +42,8 @@ export function allocationOf(payment: Payment): Allocation | null {
   const left = new Decimal(payment.money.received).minus(returnedOf(money));
   const taken = money.gatewayStatus === 'refunded' || money.gatewayStatus === 'refunding';
   if (taken) return takenBack(payment.money.gatewayStatus === 'refunded', left, credited, refunds);
-  const due = new Decimal(dueOf(payment));
+  // A deposit pays for nothing: all of it is the customer's.
+  const due = new Decimal(payment.terms.deposit ? '0' : dueOf(payment));
   const paid = payment.status === 'paid' && !payment.denied;
   const applied = paid ? most(least(left, due), zero) : zero;
   const over = most(left.minus(applied), zero);
@@ -82,7 +83,7 @@ const tooMuchOf = (payment: Parameters<typeof dueOf>[0]): Decimal =>
 const keptOf = (payment: Payment & { money: Reportable['money'] }): Decimal =>
   sum(payment.money.kept.map(({ amount }) => amount));
 
-type Clause = 'overpayment' | 'latePayment' | 'underpayment';
+type Clause = 'overpayment' | 'latePayment' | 'underpayment' | 'deposit';
 
 /**
  * Which transfers count toward the price, and which came too late for it. What a person accepted counts whole: they saw
@@ -156,6 +157,7 @@ interface Wanted {
 
 function wanted(payment: Reportable, confirmed: readonly Transfer[], now: Instant): Wanted[] {
   const facts = factsOf(payment);
+  if (payment.terms.deposit) return wantedOfDeposit(payment, confirmed, facts);
   const { overpayment, latePayment, underpayment } = facts.policy.rules;
   const { counting, late } = split(payment, confirmed);
   const inWindow = late.filter((transfer) => transfer.firstSeenAt <= windowEnd(facts));
@@ -171,6 +173,12 @@ function wanted(payment: Reportable, confirmed: readonly Transfer[], now: Instan
   if (lateWorth !== null && (latePayment.then === 'credit' || latePayment.then === 'refund'))
     list.push({ clause: 'latePayment', then: latePayment.then, target: lateWorth });
   return list;
+}
+
+/** The customer gets what came, whatever the policy does with money beyond a price. */
+function wantedOfDeposit(payment: Reportable, confirmed: readonly Transfer[], facts: Facts): Wanted[] {
+  const worth = payment.status === 'paid' ? worthOf(confirmed, facts) : null;
+  return worth ? [{ clause: 'deposit', then: 'credit', target: worth.amount }] : [];
 }
 
 /** What these are worth beside the others: rounding must neither make nor lose a cent between the two. */
@@ -216,7 +224,7 @@ const orNothing = (event: PaymentEvent | null): PaymentEvent[] => (event ? [even
 /** What may be given away without touching the price of a paid payment, or what a person let the merchant keep. */
 function sparedOf(payment: Reportable, confirmed: readonly Transfer[]): Decimal {
   const available = availableOf(payment, confirmed) ?? zero;
-  const price = payment.status === 'paid' ? dueOf(payment) : '0';
+  const price = payment.status === 'paid' && !payment.terms.deposit ? dueOf(payment) : '0';
   return most(available.minus(price).minus(keptOf(payment)), zero);
 }
 

@@ -18,6 +18,7 @@ import { assessed } from './standing.js';
 import { allocate, excessReasons } from './allocation.js';
 import { releaseCredit } from './credit.js';
 import { Decimal } from './decimal.js';
+import { ownPart } from './deposit.js';
 import { judge, sufficiency, type Contradiction } from './policy.js';
 import { openReview, withdraw, withdrawExcess, withdrawReview } from './open-review.js';
 import { confirmedIn, tellsOfLess, uniteTransfers } from './transfers.js';
@@ -46,7 +47,8 @@ const confirmationPatienceMinutes = 24 * 60;
  * What one report about a payment changes. Repeats, stale claims and claims that add nothing give `[]`. The status of a
  * payment only ever moves forward: what a late report says of money is kept, what it says of the past is not believed.
  */
-export function applyReport(payment: Reportable, report: GatewayReport, claim: Claim): PaymentEvent[] {
+export function applyReport(payment: Reportable, told: GatewayReport, claim: Claim): PaymentEvent[] {
+  const report = ownPart(payment, told);
   if (report.orderId !== null && report.orderId !== payment.terms.id) {
     // It speaks of somebody else's order: nothing that it says of money is ours.
     return inSteps(payment, [

@@ -10,6 +10,7 @@ import {
   type StoredMessage,
 } from '../platform/event-store/event-store.pg.js';
 import { applyReport, type Claim } from './decisions.js';
+import { DepositIntake } from './deposit-intake.js';
 import { Looks } from './looks.pg.js';
 import { callbackSource, causeOf, copyOf, messageOf, type Intake } from './evidence.js';
 import { PaymentGateway, type CallbackSays, type GatewayReport } from './payment-gateway.js';
@@ -51,8 +52,8 @@ export class PaymentEvents {
     const holder = await this.store.streamOf(trackKeyScope, report.trackId);
     if (holder === null) return byOrder && !mayLackInvoice(byOrder.payment) ? 'identity_mismatch' : null;
     if (report.orderId !== null && report.orderId !== holder) return 'identity_mismatch';
-    const { payment, ...rest } = await this.streams.load(holder);
-    return isAbout(payment, report) ? { ...rest, payment } : null;
+    const held = await this.streams.find(holder);
+    return held && isAbout(held.payment, report) ? { ...held, payment: held.payment } : null;
   }
 
   /** Whether it names a payment of ours, whosever it is. */
@@ -121,6 +122,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(Looks) private readonly looks: Looks,
     @Inject(PaymentEvents) private readonly payments: PaymentEvents,
     @Inject(PayoutEvents) private readonly payouts: PayoutEvents,
+    @Inject(DepositIntake) private readonly deposits: DepositIntake,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
@@ -145,9 +147,16 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     const found = await this.payments.find(report);
     if (found === 'identity_mismatch') return this.quarantine(message, found, report.trackId);
     if (found === null) {
+      const deposited = await this.deposits.receive(report, message);
+      if (deposited) return deposited;
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
       const appeared = await this.payments.find(report);
+      const late = appeared === null ? await this.deposits.receive(report, message) : null;
+      if (late) {
+        await this.store.markMatched(null, message.digest);
+        return late;
+      }
       if (appeared === null || appeared === 'identity_mismatch') {
         // Where it names a payment of ours, that one's invoice is at the gateway and was never recorded.
         if (await this.payments.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());

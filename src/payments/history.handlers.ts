@@ -3,6 +3,7 @@ import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import type { Instant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { DepositIntake } from './deposit-intake.js';
 import { trackKeyScope } from './gateway-event.handlers.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
@@ -47,6 +48,7 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
     @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
     @Inject(Poll) private readonly poll: Poll,
     @Inject(InvoiceOpener) private readonly opener: InvoiceOpener,
+    @Inject(DepositIntake) private readonly deposits: DepositIntake,
   ) {}
 
   async execute({ span, page, cause }: ReconcilePage): Promise<PageHeard> {
@@ -74,7 +76,7 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
 
   private async tell(report: GatewayReport, cause: Cause): Promise<LoadedPayment | null> {
     const loaded = await this.find(report);
-    if (loaded === null) return null;
+    if (loaded === null) return this.unknown(report, cause);
     const { payment } = loaded;
     if (payment.terms.embedded && isLeftBehind(payment, report)) return null;
     if (payment.status === 'created' || isWithoutInvoice(payment)) return this.opener.adopt(loaded, report, cause);
@@ -89,9 +91,14 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
     const found = named === null ? null : await this.streams.find(named);
     if (found) return found;
     const holder = await this.store.streamOf(trackKeyScope, report.trackId);
-    if (holder !== null) return this.streams.load(holder);
+    return holder === null ? null : this.streams.find(holder);
+  }
+
+  /** What is no payment of ours may be an address whose transfers are. */
+  private async unknown(report: GatewayReport, cause: Cause): Promise<null> {
+    if (await this.deposits.hear(report, cause)) return null;
     // Invoices of other systems on the same account name orders of another shape.
-    if (named !== null) await this.poll.keepUnknown(report, 'unknown_here');
+    if (report.orderId !== null && isUuid(report.orderId)) await this.poll.keepUnknown(report, 'unknown_here');
     return null;
   }
 }

@@ -12,6 +12,7 @@ import {
 import { applyCredit, creditWanted } from './credit.js';
 import { CustomerCredit } from './customer-credit.js';
 import { Decimal, plain } from './decimal.js';
+import { depositOpened } from './deposit.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
 import type { Created, Invoice, Terms } from './payment.js';
 
@@ -88,6 +89,8 @@ export class InvoiceOpener {
     const { payment } = loaded;
     if (payment.status !== 'created') return loaded;
     const now = this.clock.now();
+    if (payment.terms.deposit)
+      return this.streams.decide(payment.terms.id, cause, (current) => depositOpened(current, now));
     const pause = payment.opening.outcome === 'unavailable' ? settleSeconds / 6 : settleSeconds;
     if (now < addSeconds(payment.opening.since, pause)) return loaded;
     const found = await this.search(payment.terms);

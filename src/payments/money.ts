@@ -225,8 +225,11 @@ export const returnedOf = (money: Money): Decimal =>
 /** The review that waits for a person, if there is one. */
 export const openReviewOf = (money: Money): Review | null => (money.review?.resolved === null ? money.review : null);
 
-/** The same without late money that the policy gives back: that was never meant for the price. */
+/** What is given by these clauses takes nothing from a price: late money was not meant for it, and a deposit is to be credited. */
+const besidePrice = ({ clause }: { clause: string }): boolean => clause === 'latePayment' || clause === 'deposit';
+
+/** The same without what was never for the price. */
 export const returnedFromPrice = (money: Money): Decimal =>
-  sum(money.credits.filter(({ clause }) => clause !== 'latePayment').map(({ amount }) => amount)).plus(
-    returnedBy(money.refunds.filter(({ clause }) => clause !== 'latePayment')),
+  sum(money.credits.filter((credit) => !besidePrice(credit)).map(({ amount }) => amount)).plus(
+    returnedBy(money.refunds.filter((refund) => !besidePrice(refund))),
   );

@@ -31,6 +31,17 @@ export abstract class PaymentGateway {
   /** Whose key, of those that are configured now, made the signature that was kept with a callback. Pure. */
   abstract signatureOf(body: Buffer, headers: Readonly<Record<string, string>> | null): CallbackSignature;
 
+  /**
+   * Asks for an address that stays open, once; throws as `openInvoice`. `reference` is ours, and echoed in reports.
+   */
+  abstract openAddress(request: AddressRequest): Promise<OpenedAddress>;
+
+  /** Ends an address: what comes to it later is not credited. One that is not there counts as ended. Throws as `openInvoice`. */
+  abstract revokeAddress(address: { address: string; network: string }): Promise<void>;
+
+  /** Whether the gateway still lists the address with this track id as open. Throws `GatewayUnavailable`. */
+  abstract hasAddress(trackId: string): Promise<boolean>;
+
   /** Symbols that the merchant's account accepts. Throws `GatewayUnavailable`. */
   abstract acceptedCurrencies(): Promise<string[]>;
 
@@ -79,6 +90,21 @@ export interface OpenedInvoice {
   expiresAt: Instant;
   /** Null where the gateway's page tells it. */
   payTo: { address: string; memo: string | null; network: string; currency: string; amount: string } | null;
+}
+
+export interface AddressRequest {
+  reference: string;
+  /** The network's code. */
+  network: string;
+  callbackUrl: string;
+}
+
+export interface OpenedAddress {
+  trackId: string;
+  address: string;
+  memo: string | null;
+  /** As the gateway names it. */
+  network: string;
 }
 
 export const gatewayStatuses = [

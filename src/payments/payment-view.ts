@@ -1,6 +1,7 @@
 import type { Instant } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
 import { allocationOf, type Allocation } from './allocation.js';
+import type { Deposit } from './deposit.js';
 import { isReportable, type Payment, type PayTo, type ReviewDecision } from './payment.js';
 import type { Remainder, Review } from './money.js';
 import type { Payout, Refund } from './refund.js';
@@ -41,6 +42,8 @@ export interface PaymentView {
   paymentUrl: string | null;
   /** `hosted`: the payer pays on the gateway's page. `embedded`: on a page that shows `payTo`. */
   presentation: 'hosted' | 'embedded';
+  /** The deposit address that the money came to; null for payments that were asked for. */
+  deposit: { addressId: string; address: string; network: string; afterRevocation: boolean } | null;
   /** What the payer sends where; null until the invoice is open, and for hosted payments. */
   payTo: PayTo | null;
   statusUrl: string;
@@ -115,6 +118,7 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
     paymentUrl: invoice?.paymentUrl ?? null,
     presentation: terms.embedded ? 'embedded' : 'hosted',
     payTo: invoice?.payTo ?? null,
+    deposit: viewDeposit(terms.deposit ?? null),
     statusUrl: `${publicUrl}/pay/${terms.statusToken}`,
     createdAt: terms.requestedAt,
     expiresAt: invoice?.expiresAt ?? null,
@@ -130,6 +134,14 @@ export function viewPayment(payment: Payment, version: number, publicUrl: string
     version,
   };
 }
+
+const viewDeposit = (deposit: Deposit | null): PaymentView['deposit'] =>
+  deposit && {
+    addressId: deposit.addressId,
+    address: deposit.address,
+    network: deposit.network,
+    afterRevocation: deposit.afterRevocation,
+  };
 
 type MoneyView = Pick<
   PaymentView,

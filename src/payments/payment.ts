@@ -1,5 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
 import { Decimal, plain, sum } from './decimal.js';
+import type { Deposit } from './deposit.js';
 import {
   evolveMoney,
   evolveReviewed,
@@ -39,6 +40,8 @@ export interface Terms {
   remainderOf?: string | null;
   /** The coin and network that the payer pays with, where a page of ours or of the shop shows the address; null where the gateway's page asks for them. */
   embedded?: { currency: string; network: string | null } | null;
+  /** The transfer to a deposit address that made it; null where an application asked for it. */
+  deposit?: Deposit | null;
   /** Unguessable; it opens the payer's status page and nothing else. */
   statusToken: string;
   sandbox: boolean;

@@ -77,6 +77,7 @@ export type Blocker =
   | 'late_not_accepted'
   | 'remainder_open'
   | 'part_of_another'
+  | 'not_credited'
   | 'in_review'
   | 'expired'
   | 'cancelled'

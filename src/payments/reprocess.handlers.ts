@@ -8,6 +8,7 @@ import {
   type KeptMessage,
   type StoredMessage,
 } from '../platform/event-store/event-store.pg.js';
+import { DepositIntake } from './deposit-intake.js';
 import { callbackSource } from './evidence.js';
 import { PaymentEvents } from './gateway-event.handlers.js';
 import { PaymentGateway, type CallbackSays } from './payment-gateway.js';
@@ -66,6 +67,7 @@ export class ReprocessMessageHandler implements ICommandHandler<ReprocessMessage
     @Inject(PaymentGateway) private readonly gateway: PaymentGateway,
     @Inject(PaymentEvents) private readonly payments: PaymentEvents,
     @Inject(PayoutEvents) private readonly payouts: PayoutEvents,
+    @Inject(DepositIntake) private readonly deposits: DepositIntake,
   ) {}
 
   async execute({ id, options }: ReprocessMessage): Promise<Reprocessed> {
@@ -113,6 +115,8 @@ export class ReprocessMessageHandler implements ICommandHandler<ReprocessMessage
 
   private async apply(message: StoredMessage, said: Readable, actor: string): Promise<Partial<Reprocessed>> {
     const by = { actor, correlationId: message.id };
+    const paid = said.kind === 'payment' ? await this.deposits.match(message, said, by) : null;
+    if (paid !== null) return { outcome: 'matched', paymentId: paid[0] ?? null };
     const decided =
       said.kind === 'payout'
         ? await this.payouts.match(message, said, by)

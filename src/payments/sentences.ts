@@ -54,6 +54,8 @@ function paidSentence(payment: Paid, blockedBy: Blocker | null): string {
       return `${paid}, but the money was given back since, or is on its way back.`;
     case 'not_corroborated':
       return `${paid}; ${delayInWords(payment)}.`;
+    case 'not_credited':
+      return `${paid}; the customer is credited once the gateway itself calls the transfer confirmed.`;
     case 'part_of_another':
       return `${paid}. It is the missing part of payment ${payment.terms.remainderOf ?? ''}, which stands for the order.`;
     default:

@@ -19,6 +19,8 @@ export const isHeld = (payment: Payment): boolean =>
 /** Too little is left to pay for the goods, because money was given back. What a person accepted was enough as it was. */
 export function isReturned(payment: Paid): boolean {
   if (payment.creditReturned) return true;
+  // What a deposit gives to the customer is what it is for.
+  if (payment.terms.deposit) return false;
   const returned = returnedOf(payment.money);
   if (returned.lte('0') || !isReportable(payment)) return false;
   const { received, transfers } = payment.money;
@@ -115,8 +117,14 @@ export const isFulfillable = (payment: Payment): boolean =>
   !isReturned(payment) &&
   // The payment whose missing part this one collects stands for the goods.
   !payment.terms.remainderOf &&
+  // A deposit buys nothing.
+  !payment.terms.deposit &&
   payment.money.gatewayStatus !== 'refunding' &&
   payment.money.gatewayStatus !== 'refunded';
+
+/** Whether the whole of a deposit is the customer's: that is all there is to do for it. */
+export const isCreditedDeposit = (payment: Payment): boolean =>
+  Boolean(payment.terms.deposit) && payment.status === 'paid' && payment.money.credits.length > 0 && !isHeld(payment);
 
 /** Sums over what is known now; the decision records them when they change. */
 export const assessed = (payment: Reportable): Assessment => assess(factsOf(payment));

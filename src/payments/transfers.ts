@@ -52,12 +52,15 @@ function isLess(transfer: Transfer, report: ReportedTransfer): boolean {
   return new Decimal(report.sentAmount).lt(told.minus(told.times(feeAtMost)));
 }
 
+/** What a transfer is told from others by. */
+type Told = Pick<Transfer, 'txHash' | 'currency' | 'sentAmount' | 'receivedAmount'>;
+
 /** Which known transfer each reported one is; `others` are new. */
-function pair(
-  known: readonly Transfer[],
+export function pair<T extends Told>(
+  known: readonly T[],
   reported: readonly ReportedTransfer[],
-): { pairs: [Transfer, ReportedTransfer][]; others: ReportedTransfer[] } {
-  const pairs: [Transfer, ReportedTransfer][] = [];
+): { pairs: [T, ReportedTransfer][]; others: ReportedTransfer[] } {
+  const pairs: [T, ReportedTransfer][] = [];
   const free = [...known];
   const take = (reports: readonly ReportedTransfer[], fits: typeof describesSame): ReportedTransfer[] =>
     reports.filter((report) => {
@@ -71,17 +74,17 @@ function pair(
 }
 
 /** The same transaction told differently: under one real hash, or first without a hash and then with it. */
-const describesSame = (transfer: Transfer, report: ReportedTransfer): boolean =>
+const describesSame = (transfer: Told, report: ReportedTransfer): boolean =>
   isPlaceholder(report.txHash) || isPlaceholder(transfer.txHash)
     ? isPlaceholder(report.txHash) !== isPlaceholder(transfer.txHash) &&
       transfer.currency === report.currency &&
       sameAmount(transfer, report)
     : sameHash(transfer, report);
 
-const sameHash = (transfer: Transfer, report: ReportedTransfer): boolean =>
+const sameHash = (transfer: Told, report: ReportedTransfer): boolean =>
   transfer.txHash === report.txHash && transfer.currency === report.currency;
 
-const sameAmount = (transfer: Transfer, report: ReportedTransfer): boolean =>
+const sameAmount = (transfer: Told, report: ReportedTransfer): boolean =>
   new Decimal(transfer.sentAmount).eq(report.sentAmount) ||
   (transfer.receivedAmount !== null && new Decimal(transfer.receivedAmount).eq(report.sentAmount)) ||
   (report.receivedAmount !== null && new Decimal(transfer.sentAmount).eq(report.receivedAmount));

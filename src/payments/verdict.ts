@@ -4,14 +4,14 @@ import { factsOf, isReportable, type Paid, type Payment, type Reportable } from 
 import { openReviewOf } from './money.js';
 import { judge, type Blocker } from './policy.js';
 import type { ReviewReason } from './review-reasons.js';
-import { isFulfillable, isHeld, isReturned, lateUntil, missingOf } from './standing.js';
+import { isCreditedDeposit, isFulfillable, isHeld, isReturned, lateUntil, missingOf } from './standing.js';
 
 /**
  * The verdict on a payment as it stands: the rule's own (`judge`), which also decided, and what stands around it. The
  * explanation, the command line and the payer's page all tell it, each in its words.
  */
 export interface PaymentVerdict {
-  /** Whether the goods may be delivered. */
+  /** Whether the goods may be delivered; of a deposit, whether the customer has it to their credit. */
   complete: boolean;
   blockedBy: Blocker | null;
   /** Who has to act for it to go on; null where nobody has to. */
@@ -30,7 +30,12 @@ type Core = Omit<PaymentVerdict, 'complete' | 'missing' | 'reasons'>;
 
 export function verdictOf(payment: Payment): PaymentVerdict {
   const reasons = 'money' in payment ? (openReviewOf(payment.money)?.reasons ?? []) : [];
-  return { ...coreOf(payment), complete: isFulfillable(payment), missing: missingOf(payment), reasons };
+  return {
+    ...coreOf(payment),
+    complete: isFulfillable(payment) || isCreditedDeposit(payment),
+    missing: missingOf(payment),
+    reasons,
+  };
 }
 
 function coreOf(payment: Payment): Core {
@@ -76,9 +81,14 @@ function ofPaid(payment: Paid): Core {
     return { ...closed('refunded', clause), waitingOn: 'merchant' };
   if (payment.corroboratedAt === null && payment.waivedAt === null)
     return { blockedBy: 'not_corroborated', waitingOn: 'gateway', deadline: corroborationEnd(payment), clause };
+  if (payment.terms.deposit && !isCreditedDeposit(payment))
+    return { blockedBy: 'not_credited', waitingOn: 'gateway', deadline: lateUntilOf(payment), clause };
   const part = payment.terms.remainderOf ? 'part_of_another' : null;
   return { blockedBy: part, waitingOn: null, deadline: null, clause };
 }
+
+/** A deposit that the gateway does not call confirmed is looked at for so long. */
+const lateUntilOf = (payment: Paid): Instant | null => (isReportable(payment) ? lateUntil(payment) : null);
 
 /** When a person is asked about a callback that the gateway itself does not confirm, or the callback alone will do. */
 function corroborationEnd({ paidAt, delay }: Paid): Instant {

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import { Interval } from '@nestjs/schedule';
 import type { PoolClient } from 'pg';
+import { AddressKeeper } from '../deposits/deposit-address.handlers.js';
 import { addSeconds, Clock, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import { Ids } from '../kernel/ids.js';
@@ -84,6 +85,7 @@ export class ReconcileJob {
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
+    @Inject(AddressKeeper) private readonly keeper: AddressKeeper,
     @Optional() @Inject(ReconcileMetrics) private readonly metrics: ReconcileMetrics | null = null,
   ) {}
 
@@ -135,6 +137,9 @@ export class ReconcileJob {
       this.metrics?.looked('done');
       await this.looks.done(new Map([[id, await this.afterLook(loaded, now, cause)]]), lease);
     } catch (error) {
+      const gone = error instanceof Refusal && error.code === 'not_found';
+      // What is no payment may be an address that customers deposit to.
+      if (gone && (await this.lookAtAddress(id, lease, cause))) return;
       const unavailable = error instanceof GatewayUnavailable;
       this.metrics?.looked(causeOf(error));
       if (unavailable) this.countFailure(now);
@@ -143,11 +148,26 @@ export class ReconcileJob {
         paymentId: id,
         error: String(error),
       });
-      const gone = error instanceof Refusal && error.code === 'not_found';
       // Goods that wait go on waiting: what was urgent stays so.
       if (gone) await this.looks.done(new Map([[id, null]]), lease);
       else await this.looks.extend([id], lease, addSeconds(now, againSeconds));
     }
+  }
+
+  private async lookAtAddress(id: string, lease: Instant, cause: Cause): Promise<boolean> {
+    const now = this.clock.now();
+    try {
+      const next = await this.keeper.look(id, cause);
+      if (next === undefined) return false;
+      this.metrics?.looked('done');
+      await this.looks.done(new Map([[id, next]]), lease);
+    } catch (error) {
+      this.metrics?.looked(causeOf(error));
+      if (error instanceof GatewayUnavailable) this.countFailure(now);
+      this.log.warn({ msg: 'a deposit address could not be looked up', addressId: id, error: String(error) });
+      await this.looks.extend([id], lease, addSeconds(now, againSeconds));
+    }
+    return true;
   }
 
   private countFailure(now: Instant): void {

@@ -77,8 +77,9 @@ const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
 export function lookAfter({ type, data, recordedAt }: RecordedEvent): Look | null | undefined {
   const inSeconds = (seconds: number): Look => ({ at: addSeconds(recordedAt, seconds), urgent: false });
   switch (type) {
+    // The history dates a deposit by its address: such payments are asked for one by one.
     case 'PaymentRequested':
-      return { ...inSeconds(30), createdAt: recordedAt };
+      return { ...inSeconds(30), ...(data['deposit'] ? {} : { createdAt: recordedAt }) };
     case 'InvoiceRetried':
       return inSeconds(30);
     case 'InvoiceDelayed':
@@ -94,6 +95,16 @@ export function lookAfter({ type, data, recordedAt }: RecordedEvent): Look | nul
     // A callback's claim needs the gateway's own word; an answer of the gateway is that.
     case 'PaymentPaid':
       return data['witness'] === 'poll' ? undefined : { at: recordedAt, urgent: true };
+    case 'DepositAddressRequested':
+    case 'DepositAddressRetried':
+      return inSeconds(30);
+    case 'DepositAddressDelayed':
+      return inSeconds(10);
+    case 'DepositAddressOpened':
+    case 'DepositSeen':
+    case 'DepositAddressRevoked':
+      return inSeconds(600);
+    case 'DepositAddressRefused':
     case 'InvoiceRefused':
       return null;
     // Money is given back only upon the gateway's own answer.

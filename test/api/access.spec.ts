@@ -60,6 +60,16 @@ const routes: Record<string, Row> = {
   'GET /v1/events': { path: '/v1/events', own: 200, other: 200 },
   'GET /v1/customers/{customerId}/balance': { path: '/v1/customers/access-c/balance', own: 200, other: 200 },
   'GET /v1/customers/{customerId}/ledger': { path: '/v1/customers/access-c/ledger', own: 200, other: 200 },
+  // One address per customer of an application: another one's customer of the same name has an address of its own.
+  'POST /v1/deposit-addresses': {
+    path: '/v1/deposit-addresses',
+    body: { customerId: 'access-new', network: 'TRON' },
+    own: 201,
+    other: 201,
+  },
+  'GET /v1/deposit-addresses': { path: '/v1/deposit-addresses', own: 200, other: 200 },
+  'GET /v1/deposit-addresses/{id}': { path: '/v1/deposit-addresses/{address}', own: 200, other: 404 },
+  'DELETE /v1/deposit-addresses/{id}': { path: '/v1/deposit-addresses/{address}', own: 204, other: 404 },
   // Whoever puts a policy has one of their own by that name.
   'PUT /v1/policies/{name}': { path: '/v1/policies/access-put', body: {}, own: 201, other: 201 },
   'POST /v1/policies/{name}/simulations': {
@@ -125,7 +135,8 @@ describe('Who may call what', () => {
       events: ['payment.late'],
     });
     await credited(shop, 'access-c', '5', { paymentId: paid.id });
-    Object.assign(ids, { payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
+    const address = await shop.api('POST', '/v1/deposit-addresses', { customerId: 'access-c', network: 'TRON' });
+    Object.assign(ids, { address: address.body.id, payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
     await shop.api('PUT', '/v1/policies/access-policy', {});
     ids['policy'] = 'access-policy';
     ids['delivery'] = await addDelivery(shop, { endpointId: String(endpoint.body.id) });

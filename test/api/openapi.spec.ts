@@ -169,6 +169,8 @@ describe('The OpenAPI document', () => {
     });
     const decision = { decision: 'accept', actor: 'support@shop.example', note: 'a tip' };
     const refund = { amount: '1', address: 'TQ5nVbMLsgqfhY7QvMVbHyRqrg9qTgMVcQ', network: 'TRON', reason: 'returned' };
+    const toRevoke = { customerId: 'documented', network: 'BSC' };
+    const address = (await shop.api('POST', '/v1/deposit-addresses', toRevoke)).body.id as string;
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });
     const at = `/v1/webhook-endpoints/${String(endpoint.body.id)}`;
@@ -198,6 +200,15 @@ describe('The OpenAPI document', () => {
       ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${paid.id}/refunds`, refund],
       ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${paid.id}/refunds`, { ...refund, amount: '1000' }],
       ['POST', '/v1/payments/{id}/refunds', `/v1/payments/${waiting.id}/refunds`, { reason: 'no address' }],
+      ['POST', '/v1/deposit-addresses', '/v1/deposit-addresses', { customerId: 'documented', network: 'TRON' }],
+      ['POST', '/v1/deposit-addresses', '/v1/deposit-addresses', { customerId: 'documented', network: 'TRON' }],
+      ['POST', '/v1/deposit-addresses', '/v1/deposit-addresses', { customerId: 'documented' }],
+      ['GET', '/v1/deposit-addresses', '/v1/deposit-addresses'],
+      ['GET', '/v1/deposit-addresses', '/v1/deposit-addresses?status=none'],
+      ['GET', '/v1/deposit-addresses/{id}', `/v1/deposit-addresses/${address}`],
+      ['GET', '/v1/deposit-addresses/{id}', `/v1/deposit-addresses/${missing}`],
+      ['DELETE', '/v1/deposit-addresses/{id}', `/v1/deposit-addresses/${address}`],
+      ['DELETE', '/v1/deposit-addresses/{id}', `/v1/deposit-addresses/${missing}`],
       ['GET', '/v1/orders', `/v1/orders?minPosition=${position}`],
       ['GET', '/v1/orders/{orderId}', '/v1/orders/documented-over'],
       ['GET', '/v1/orders/{orderId}', '/v1/orders/nothing'],

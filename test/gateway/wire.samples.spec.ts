@@ -214,6 +214,7 @@ describe('answers as published', () => {
       trackId: '193139644',
       paymentUrl: 'https://pay.oxapay.com/13355044/193139644',
       expiresAt: '2025-08-24T01:37:58.000Z',
+      payTo: null,
     });
   });
 

@@ -395,15 +395,15 @@ describe('the other members', () => {
     expect(reportOf(callbackWith('date', '"1738493900"')).createdAt).toBe('2025-02-02T10:58:20.000Z');
   });
 
-  it('texts over 256 characters and lists over 200 transfers are set aside whole', () => {
+  it('texts over 256 characters and lists over 1,000 transfers are set aside whole', () => {
     const long = JSON.stringify('x'.repeat(257));
     expect(reasonOf(readCallback(callbackWithTransfer('tx_hash', long)))).toBe('text_too_long');
     expect(reasonOf(readCallback(callbackWithTransfer('address', long)))).toBe('text_too_long');
     expect(reasonOf(readCallback(callbackWith('order_id', long)))).toBe('text_too_long');
     expect(reasonOf(readCallback(callbackWith('description', JSON.stringify('x'.repeat(60_000)))))).toBe('payment');
     const tx = { sent_amount: 1, currency: 'USDT' };
-    expect(reasonOf(read({ txs: Array<unknown>(201).fill(tx) }))).toBe('too_many_transfers');
-    expect(reasonOf(read({ txs: Array<unknown>(200).fill(tx) }))).toBe('payment');
+    expect(reasonOf(read({ txs: Array<unknown>(1001).fill(tx) }))).toBe('too_many_transfers');
+    expect(reasonOf(read({ txs: Array<unknown>(1000).fill(tx) }))).toBe('payment');
   });
 
   it.each(['"x"', '1', 'true', '{"0":{}}', '[1]', '["x"]', '[[]]'])('%s is no list of transfers', (literal) => {

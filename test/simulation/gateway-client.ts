@@ -57,6 +57,18 @@ export class GatewayClient extends PaymentGateway {
     throw new GatewayOutcomeUnknown(verdict.reason);
   }
 
+  override openAddress(): Promise<never> {
+    throw new Error('the simulation has no deposit addresses');
+  }
+
+  override revokeAddress(): Promise<never> {
+    return this.openAddress();
+  }
+
+  override hasAddress(): Promise<never> {
+    return this.openAddress();
+  }
+
   override paymentUrl(trackId: string): string {
     return urlOf(trackId);
   }

@@ -4,6 +4,10 @@ import { contentOf, readCallback } from '../../src/gateway/wire.js';
 import { FulfillmentStreams } from '../../src/fulfillment/fulfillment-streams.pg.js';
 import { ReportFulfillment, ReportFulfillmentHandler } from '../../src/fulfillment/fulfillment.handlers.js';
 import { EndpointStreams } from '../../src/fulfillment/endpoint-streams.pg.js';
+import { AddressKeeper } from '../../src/deposits/deposit-address.handlers.js';
+import { DepositAddresses } from '../../src/deposits/deposit-addresses.pg.js';
+import { AddressIntake } from '../../src/deposits/deposit-intake.handlers.js';
+import { DepositPayments } from '../../src/deposits/deposit-payments.handlers.js';
 import { FulfillmentReactor } from '../../src/fulfillment/fulfillment.job.js';
 import { FulfillmentDeadline, FulfillmentOutcomeReactor } from '../../src/fulfillment/fulfillment-outcome.job.js';
 import { WebhookDelivery } from '../../src/fulfillment/webhook-delivery.job.js';
@@ -158,10 +162,14 @@ const wire = (shared: Shared, life: Life, rng: Rng, skew: number) => {
   const settings = { callbackUrl: 'https://pay.example/v1/callbacks/oxapay/default' };
   const opener = new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit);
   const poll = new Poll(streams, store, gateway, ids, clock);
+  // No address is opened here; what is no payment is looked for there all the same.
+  const addresses = new DepositAddresses(store, clock, ids);
+  const deposits = new AddressIntake(store, addresses, new DepositPayments(streams, {} as any, clock), clock, ids);
+  const keeper = new AddressKeeper(addresses, gateway, deposits, store, settings, clock);
   const create = new CreateInvoiceHandler(streams, opener, clock);
-  const apply = new ApplyGatewayEventHandler(store, looks, payments, payouts, clock, ids);
+  const apply = new ApplyGatewayEventHandler(store, looks, payments, payouts, deposits, clock, ids);
   const reconcile = new ReconcileHandler(streams, opener, poll, unmatched, shared.settings, clock);
-  const page = new ReconcilePageHandler(streams, store, gateway, poll, opener);
+  const page = new ReconcilePageHandler(streams, store, gateway, poll, opener, deposits);
   const giveUp = new GiveUpHandler(streams, clock);
   const resolve = new ResolveReviewHandler(streams, clock);
   const bus = {
@@ -175,7 +183,7 @@ const wire = (shared: Shared, life: Life, rng: Rng, skew: number) => {
       throw new Error('a command that the simulation does not know');
     },
   };
-  const job = new ReconcileJob(looks, bus as any, clock, ids);
+  const job = new ReconcileJob(looks, bus as any, clock, ids, keeper);
   const fulfillments = new FulfillmentStreams(store, clock, ids);
   const report = new ReportFulfillmentHandler(fulfillments, clock);
   const deadline = new FulfillmentDeadline(fulfillments, clock);
