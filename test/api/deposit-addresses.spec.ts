@@ -93,8 +93,8 @@ describe('A deposit address', () => {
         .map(({ status, amount, currency, allocation }) => [status, amount, currency, allocation.credited])
         .sort(),
     ).toEqual([
-      ['paid', '4000', 'TRX', '4000'],
       ['paid', '25', 'USDT', '25'],
+      ['paid', '4000', 'TRX', '4000'],
       ['paid', '7.5', 'USDT', '7.5'],
     ]);
     expect((await shop.api('GET', `/v1/deposit-addresses/${id}`)).body.deposits).toBe(3);
