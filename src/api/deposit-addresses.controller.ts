@@ -30,7 +30,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { endsIdleAt, lastActivity, type DepositAddress } from '../deposits/deposit-address.js';
 import { OpenDepositAddress, RevokeDepositAddress } from '../deposits/deposit-address.handlers.js';
 import { DepositAddresses, type LoadedAddress } from '../deposits/deposit-addresses.pg.js';
-import { Clock } from '../kernel/clock.js';
+import { Clock, type Instant } from '../kernel/clock.js';
 import { Ids, isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { GatewayOutcomeUnknown, GatewayRefused, GatewayUnavailable } from '../payments/payment-gateway.js';
@@ -40,7 +40,7 @@ import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.
 import { DepositAddressList, type AddressEntry } from '../read-models/deposit-addresses.pg.js';
 import { causeOf } from './cause.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
-import { limitOf, listOf, PageQuery, readCursor } from './queries.js';
+import { limitOf, listOf, PageQuery, readCursor, type List } from './queries.js';
 import { IsNetwork, NoControls } from './rules.js';
 import { ApiSettings } from './settings.js';
 import { bodyPipe, queryPipe } from './validation.js';
@@ -149,7 +149,7 @@ export class DepositAddressesController {
     @Body(bodyPipe) body: CreateDepositAddressRequest,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<NewDepositAddressAnswer> {
+  ): Promise<AddressView & { position: number }> {
     const terms = {
       id: this.ids.next(),
       applicationId: caller.id,
@@ -175,7 +175,7 @@ export class DepositAddressesController {
   async list(
     @Caller() caller: Application,
     @Query(queryPipe) query: DepositAddressesQuery,
-  ): Promise<DepositAddressListAnswer> {
+  ): Promise<List<AddressView>> {
     const { cursor, limit: _, ...filter } = query;
     const page = { limit: limitOf(query), after: readCursor(caller.id, cursor) };
     const rows = await this.entries.page(caller.id, filter, page);
@@ -186,7 +186,7 @@ export class DepositAddressesController {
   @ApiOperation({ summary: 'One deposit address, always current' })
   @ApiOkResponse({ type: DepositAddressAnswer })
   @Refuses('not_found')
-  async get(@Caller() caller: Application, @Param('id') id: string): Promise<DepositAddressAnswer> {
+  async get(@Caller() caller: Application, @Param('id') id: string): Promise<AddressView> {
     const found = isUuid(id) ? await this.addresses.find(id) : null;
     if (found?.address.terms.applicationId !== caller.id) throw unknownAddress();
     return viewAddress(found.address);
@@ -224,7 +224,10 @@ function refusalOfGateway(error: unknown): unknown {
   return error;
 }
 
-function viewAddress(address: DepositAddress): DepositAddressAnswer {
+/** As it is answered; documented by `DepositAddressAnswer`. */
+type AddressView = Omit<AddressEntry, 'activeAt'> & { endsIdleAt: Instant | null };
+
+function viewAddress(address: DepositAddress): AddressView {
   const { terms, opened, status, seen, revoked } = address;
   return viewEntry({
     id: terms.id,
@@ -243,7 +246,7 @@ function viewAddress(address: DepositAddress): DepositAddressAnswer {
   });
 }
 
-const viewEntry = ({ activeAt, status, ...entry }: AddressEntry): DepositAddressAnswer => ({
+const viewEntry = ({ activeAt, status, ...entry }: AddressEntry): AddressView => ({
   ...entry,
   status,
   endsIdleAt: status === 'open' ? endsIdleAt(activeAt) : null,

@@ -169,7 +169,8 @@ export function depositsSeen(
   }));
 }
 
-const unknownIn = ({ seen }: DepositAddress, report: GatewayReport): DepositedTransfer[] =>
+/** The transfers of a report that no deposit is known of. */
+export const unknownIn = ({ seen }: DepositAddress, report: GatewayReport): DepositedTransfer[] =>
   pair(
     seen.map(({ transfer }) => transfer),
     report.transfers.filter(({ status }) => status !== 'failed'),

@@ -43,6 +43,8 @@ export class PaymentEvents {
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(Looks) private readonly looks: Looks,
     @Inject(Clock) private readonly clock: Clock,
+    /** Where callbacks go that are about an address and not about a payment. */
+    @Inject(DepositIntake) readonly deposits: DepositIntake,
   ) {}
 
   /** The payment that a report is about: by the order id that the gateway echoes, held against the track id we know. */
@@ -122,7 +124,6 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(Looks) private readonly looks: Looks,
     @Inject(PaymentEvents) private readonly payments: PaymentEvents,
     @Inject(PayoutEvents) private readonly payouts: PayoutEvents,
-    @Inject(DepositIntake) private readonly deposits: DepositIntake,
     @Inject(Clock) private readonly clock: Clock,
     @Inject(Ids) private readonly ids: Ids,
   ) {}
@@ -147,12 +148,12 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     const found = await this.payments.find(report);
     if (found === 'identity_mismatch') return this.quarantine(message, found, report.trackId);
     if (found === null) {
-      const deposited = await this.deposits.receive(report, message);
+      const deposited = await this.payments.deposits.receive(report, message);
       if (deposited) return deposited;
       await this.keep({ ...message, status: 'unmatched', reason: 'unknown_track_id' });
       // The invoice may have been recorded between the look and the store; whoever comes second finds the other.
       const appeared = await this.payments.find(report);
-      const late = appeared === null ? await this.deposits.receive(report, message) : null;
+      const late = appeared === null ? await this.payments.deposits.receive(report, message) : null;
       if (late) {
         await this.store.markMatched(null, message.digest);
         return late;

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
+import { depositsIn, firstAddressEvent, foldAddress } from '../deposits/deposit-address.js';
 import { isUuid } from '../kernel/ids.js';
 import type { JsonValue } from '../kernel/json.js';
 import type { MovementEvent } from '../customers/credit.js';
@@ -16,7 +17,7 @@ import { EventStore } from '../platform/event-store/event-store.pg.js';
 import { eventsOf, movementTypes } from './day-log.pg.js';
 import { accountOf, creditOf, matchCredit, type CreditOfPayment } from './match-credit.js';
 import { spanOf } from './match-day.js';
-import { matchPayment, matchUnread, matchUnreadable } from './match-payments.js';
+import { matchAddress, matchPayment, matchUnread, matchUnreadable } from './match-payments.js';
 import { matchRefund, otherPayout, refundNamedBy } from './match-refunds.js';
 import { Matching, type MatchReport } from './match.js';
 import { spansOf } from './reconcile.js';
@@ -242,8 +243,25 @@ class DayRun {
     const payments = await this.load(named);
     for (const report of reports) {
       const found = report.orderId === null ? undefined : payments.get(report.orderId);
-      this.take(found ?? (await this.byTrackId(report.trackId)), report, again);
+      const payment = found ?? (await this.byTrackId(report.trackId));
+      if (payment !== null || !(await this.hearAddress(report, again))) this.take(payment, report, again);
     }
+  }
+
+  /** What comes under the track id of a deposit address is many payments. False where it is no address of ours. */
+  private async hearAddress(report: GatewayReport, again: boolean): Promise<boolean> {
+    const { store } = this.books;
+    const id = await store.streamOf(trackKeyScope, report.trackId);
+    const { events } = id === null ? { events: [] } : await store.read(id);
+    const address = events[0]?.type === firstAddressEvent ? foldAddress(events) : null;
+    if (address === null) return false;
+    this.matching.add(matchAddress(address, report), 'payments');
+    for (const ids of pagesOf(
+      depositsIn(address, report).map(({ paymentId }) => paymentId),
+      streamsAtOnce,
+    ))
+      for (const payment of (await this.load(ids)).values()) this.take(payment, report, again);
+    return true;
   }
 
   private async byTrackId(trackId: string): Promise<Payment | null> {

@@ -1,4 +1,6 @@
+import { unknownIn, type DepositAddress } from '../deposits/deposit-address.js';
 import { isUuid } from '../kernel/ids.js';
+import { ownPart } from '../payments/deposit.js';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../payments/payment-gateway.js';
 import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
 import { counted, type Transfer } from '../payments/worth.js';
@@ -11,7 +13,8 @@ import { difference, isSame, money, type Difference, type Explained, type Outcom
 const none: Outcome = { differences: [], explained: [], totals: [] };
 
 /** Holds a payment of ours against what the gateway says of it now; null where the one or the other does not know it. */
-export function matchPayment(ours: Payment | null, report: GatewayReport | null): Outcome {
+export function matchPayment(ours: Payment | null, told: GatewayReport | null): Outcome {
+  const report = ours && told && isReportable(ours) ? ownPart(ours, told) : told;
   if (ours === null) return report === null ? none : unknownHere(report);
   if (!isReportable(ours)) return report === null ? withoutInvoice(ours) : secondInvoice(ours, null, report);
   if (report === null) return unknownThere(ours);
@@ -53,6 +56,22 @@ export const matchUnreadable = (paymentId: string, fault: string): Outcome => ({
     ),
   ],
 });
+
+/** Transfers to a deposit address that the gateway tells of and nobody has heard of here. */
+export function matchAddress(address: DepositAddress, report: GatewayReport): Outcome {
+  const unknown = unknownIn(address, report);
+  if (unknown.length === 0) return none;
+  const { trackId } = report;
+  const here = cameIn(address.seen.map(({ transfer }) => transfer));
+  const sentence = `The gateway tells of ${cameIn(unknown)} at a deposit address that is not known here.`;
+  return {
+    differences: [
+      difference('missing_here', { paymentId: null, trackId }, { here, there: cameIn(live(report)), sentence }),
+    ],
+    explained: [],
+    totals: unknown.map(({ currency, sentAmount }) => ({ what: 'received', currency, here: '0', there: sentAmount })),
+  };
+}
 
 const live = (report: GatewayReport): ReportedTransfer[] =>
   report.transfers.filter(({ status }) => status !== 'failed');

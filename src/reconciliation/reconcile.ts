@@ -95,6 +95,21 @@ export function lookAfter({ type, data, recordedAt }: RecordedEvent): Look | nul
     // A callback's claim needs the gateway's own word; an answer of the gateway is that.
     case 'PaymentPaid':
       return data['witness'] === 'poll' ? undefined : { at: recordedAt, urgent: true };
+    case 'InvoiceRefused':
+      return null;
+    // Money is given back only upon the gateway's own answer.
+    case 'PaymentExpired':
+      return inSeconds(5);
+    case 'PaymentCancelled':
+      return inSeconds(600);
+    default:
+      return lookAtAddressAfter(type, inSeconds);
+  }
+}
+
+/** The same for the address that customers deposit to. */
+function lookAtAddressAfter(type: string, inSeconds: (seconds: number) => Look): Look | null | undefined {
+  switch (type) {
     case 'DepositAddressRequested':
     case 'DepositAddressRetried':
       return inSeconds(30);
@@ -105,13 +120,7 @@ export function lookAfter({ type, data, recordedAt }: RecordedEvent): Look | nul
     case 'DepositAddressRevoked':
       return inSeconds(600);
     case 'DepositAddressRefused':
-    case 'InvoiceRefused':
       return null;
-    // Money is given back only upon the gateway's own answer.
-    case 'PaymentExpired':
-      return inSeconds(5);
-    case 'PaymentCancelled':
-      return inSeconds(600);
     default:
       return undefined;
   }

@@ -225,7 +225,10 @@ describe('A deposit address', () => {
       txs,
     });
     expect((await shop.callback(body)).status).toBe(200);
-    const [payment] = await until(async () => (await paymentsOf('gone')).length === 1 && paymentsOf('gone'));
+    const [payment] = await until(async () => {
+      const all = await paymentsOf('gone');
+      return all.length === 1 && all[0].status === 'paid' && all;
+    });
     expect(payment).toMatchObject({ deposit: { afterRevocation: true }, allocation: { credited: '0' } });
   });
 

@@ -98,6 +98,12 @@ describe('The daily match of our events, the gateway and the ledger', () => {
     const late = await play('late');
     const lost = await play('no_callbacks');
     const unpaid = await create();
+    await paid('exact', { presentation: 'embedded', payCurrency: 'USDT', network: 'TRON' });
+    const address = { customerId: 'customer-9', network: 'TRON' };
+    const { trackId } = (await shop.api('POST', '/v1/deposit-addresses', address)).body as { trackId: string };
+    for (const amount of ['25', '7.5'])
+      await shop.control(`/_sandbox/payments/${trackId}/transfers`, { amount, currency: 'USDT', confirmations: 30 });
+    await until(async () => (await balance('customer-9')) === '32.5', 15_000);
     const refunded = await paid('exact');
     await refund(refunded.id);
     await fetch(`${shop.sandboxUrl}/v1/payment/invoice`, { method: 'POST', headers: { merchant_api_key: merchantKey, 'content-type': 'application/json' }, body: JSON.stringify({ amount: 7, currency: 'USD', order_id: 'legacy-7' }) }); // prettier-ignore

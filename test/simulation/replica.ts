@@ -157,17 +157,17 @@ const wire = (shared: Shared, life: Life, rng: Rng, skew: number) => {
   const credit = { spend: () => Promise.resolve('0') };
   const payouts = {} as any;
   const streams = new PaymentStreams(store, clock, ids);
-  const payments = new PaymentEvents(streams, store, looks, clock);
+  // No address is opened here; what is no payment is looked for there all the same.
+  const addresses = new DepositAddresses(store, clock, ids);
+  const deposits = new AddressIntake(store, addresses, new DepositPayments(streams, {} as any, clock), clock, ids);
+  const payments = new PaymentEvents(streams, store, looks, clock, deposits);
   const unmatched = new ApplyUnmatched(store, gateway, payments);
   const settings = { callbackUrl: 'https://pay.example/v1/callbacks/oxapay/default' };
   const opener = new InvoiceOpener(streams, gateway, clock, settings, unmatched, credit);
   const poll = new Poll(streams, store, gateway, ids, clock);
-  // No address is opened here; what is no payment is looked for there all the same.
-  const addresses = new DepositAddresses(store, clock, ids);
-  const deposits = new AddressIntake(store, addresses, new DepositPayments(streams, {} as any, clock), clock, ids);
   const keeper = new AddressKeeper(addresses, gateway, deposits, store, settings, clock);
   const create = new CreateInvoiceHandler(streams, opener, clock);
-  const apply = new ApplyGatewayEventHandler(store, looks, payments, payouts, deposits, clock, ids);
+  const apply = new ApplyGatewayEventHandler(store, looks, payments, payouts, clock, ids);
   const reconcile = new ReconcileHandler(streams, opener, poll, unmatched, shared.settings, clock);
   const page = new ReconcilePageHandler(streams, store, gateway, poll, opener, deposits);
   const giveUp = new GiveUpHandler(streams, clock);
