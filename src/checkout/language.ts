@@ -56,10 +56,11 @@ function preferred(header: string): Language | null {
   return best === 'any' ? (languages.find((language) => !refused.has(language)) ?? null) : best;
 }
 
-/** From 0 to 1; 1 where none is given, null where it is malformed. */
+/** In thousandths; all of them where none is given, null where it is malformed. */
 function qualityOf(parameters: readonly string[]): number | null {
   const given = parameters.map((text) => text.trim().toLowerCase()).find((text) => /^q\s*=/.test(text));
-  if (given === undefined) return 1;
+  if (given === undefined) return 1000;
   const value = /^q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.exec(given)?.[1];
-  return value === undefined ? null : parseFloat(value);
+  if (value === undefined) return null;
+  return value.startsWith('1') ? 1000 : parseInt(value.slice(2).padEnd(3, '0'), 10);
 }

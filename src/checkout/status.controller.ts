@@ -7,10 +7,14 @@ import { PaymentStreams } from '../payments/payment-streams.pg.js';
 import { statusScope } from '../payments/create-invoice.handlers.js';
 import { asItWas, momentOf } from '../payments/time-travel.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { sendPage } from '../platform/http/page.controller.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
-import { statusPage, statusStyle } from './status.page.js';
+import { languageOf } from './language.js';
+import { statusPage, unknownPage } from './status.page.js';
 
-const token = /^[A-Za-z0-9_-]{32}$/;
+const tokenPattern = /^[A-Za-z0-9_-]{32}$/;
+/** Stands for every token that cannot be one, so that they are looked for as long as the others. */
+const noToken = '-'.repeat(32);
 
 /** The payer's page. Its token is 192 random bits and opens nothing else. */
 @ApiExcludeController()
@@ -23,38 +27,36 @@ export class StatusController {
     @Inject(RateLimit) private readonly limit: RateLimit,
   ) {}
 
-  @Get('status.css')
-  style(@Res({ passthrough: true }) reply: FastifyReply): string {
-    void reply.header('content-type', 'text/css; charset=utf-8').header('cache-control', 'public, max-age=3600');
-    return statusStyle;
-  }
-
+  /** Query parameters other than `lang` and `asOf` say nothing: what is shown is what is stored. */
   @Get(':token')
   async page(
     @Param('token') given: string,
     @Query('asOf') asked: string | undefined,
+    @Query('lang') lang: unknown,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const id = token.test(given) ? await this.store.streamOf(statusScope, given) : null;
+    const language = languageOf(lang, request.headers['accept-language']);
+    const token = tokenPattern.test(given) ? given : noToken;
+    const id = await this.store.streamOf(statusScope, token);
     if (id === null) {
       this.limit.spend('refused', request.ip);
-      throw new Refusal('not_found', 'There is no such payment.');
+      if (wantsJson(request.headers.accept)) throw new Refusal('not_found', 'There is no such payment.');
+      return sendPage(reply, unknownPage(language), 404);
     }
     const loaded = await this.streams.load(id);
-    const moment = asked === undefined ? null : momentOf(String(asked));
-    if (asked !== undefined && moment === null)
-      throw new Refusal('malformed_request', 'asOf takes an event version or an RFC 3339 time.');
-    const past = moment === null ? null : asItWas(loaded.events, moment);
-    void reply
-      .header('content-type', 'text/html; charset=utf-8')
-      .header('cache-control', 'no-store')
-      .header('referrer-policy', 'no-referrer')
-      .header('x-content-type-options', 'nosniff')
-      .header(
-        'content-security-policy',
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      );
-    return past ? statusPage(past.payment, past.asOf.time, past.asOf) : statusPage(loaded.payment, this.clock.now());
+    if (asked === undefined) {
+      const shown = { token, version: loaded.stream.head.version, past: null, asOf: null };
+      return sendPage(reply, statusPage(loaded.payment, this.clock.now(), language, shown));
+    }
+    const moment = momentOf(String(asked));
+    if (moment === null) throw new Refusal('malformed_request', 'asOf takes an event version or an RFC 3339 time.');
+    const { payment, asOf: past } = asItWas(loaded.events, moment);
+    const shown = { token, version: past.version, past, asOf: String(asked) };
+    return sendPage(reply, statusPage(payment, past.time, language, shown));
   }
 }
+
+/** A browser gets a page; a program that asks for JSON, and not for a page, a problem document. */
+const wantsJson = (accept: string | undefined): boolean =>
+  accept !== undefined && /[/+]json\b/i.test(accept) && !/text\/html/i.test(accept);
