@@ -1,4 +1,6 @@
 import type { Instant } from '../kernel/clock.js';
+import { allocationOf } from '../payments/allocation.js';
+import { Decimal } from '../payments/decimal.js';
 import { labelsOf, type Label } from '../payments/standing.js';
 import type { Payment } from '../payments/payment.js';
 import { html, type Html } from '../platform/http/html.js';
@@ -12,8 +14,8 @@ import { counted, spaced } from './wording.js';
 export function notesOf(payment: Payment, situation: Situation, language: Language, now: Instant): Html[] {
   const { notes } = textsIn(language);
   const transfers = 'money' in payment ? payment.money.transfers.filter(({ status }) => status !== 'failed') : [];
-  // A person's decision stands above the policy's rule.
-  const ruled = situation !== 'in_review' && situation !== 'rejected' && situation !== 'refunded';
+  // A person's decision stands above the policy's rule, and what has been done needs no rule any more.
+  const ruled = situation !== 'in_review' && situation !== 'rejected' && isUndecided(payment);
   const withRule = (text: string, rule: Html[]): Html => spaced([html`${text}`, ...(ruled ? rule : [])]);
   const words: Readonly<Record<Label, () => Html>> = {
     underpaid: () => withRule(notes.underpaid, lessInWords(payment, language).slice(-1)),
@@ -30,4 +32,10 @@ export function notesOf(payment: Payment, situation: Situation, language: Langua
     sandbox: () => html`${notes.sandbox}`,
   };
   return labelsOf(payment).map((label) => words[label]());
+}
+
+/** Whether it is still open what becomes of some of the money. */
+function isUndecided(payment: Payment): boolean {
+  const shares = allocationOf(payment);
+  return shares === null || new Decimal(shares.unallocated).gt('0');
 }

@@ -48,8 +48,7 @@ export function statusCard(payment: Payment, now: Instant, language: Language, s
     <p class="lead">${lead}</p>
     ${steps(payment, situation, language)} ${facts(payment, situation, language, now)}
     ${past === null ? ask(payment, situation, language) : nothing} ${transactions(payment, language, past !== null)}
-    ${notes(notesOf(payment, situation, language, now))}
-    ${situation === 'settled' ? nothing : html`<h2>${texts.longer}</h2>`}
+    ${notes(notesOf(payment, situation, language, now))} ${isOver(situation) ? nothing : html`<h2>${texts.longer}</h2>`}
     <p>${longer}</p>
     ${policy(payment, situation, language, now)}
     ${
@@ -62,6 +61,9 @@ export function statusCard(payment: Payment, now: Instant, language: Language, s
     ${past === null ? back(payment, situation, language) : nothing}
   </main>`;
 }
+
+/** Whether there is nothing left that could take longer. */
+const isOver = (situation: Situation): boolean => ['settled', 'refunded', 'closed', 'rejected'].includes(situation);
 
 function toneOf(situation: Situation): string {
   switch (situation) {
@@ -132,9 +134,9 @@ function policy(payment: Payment, situation: Situation, language: Language, now:
   </details>`;
 }
 
-/** Only where nothing more is asked of the payer: a shop that is gone back to early sees an open payment. */
+/** Only where the payment has ended: whoever goes back to the shop early finds an open one there. */
 function back({ terms }: Payment, situation: Situation, language: Language): Html {
-  const ended = ['settled', 'checking', 'refunding', 'refunded', 'closed', 'rejected'].includes(situation);
+  const ended = isOver(situation) || situation === 'checking' || situation === 'refunding';
   return ended && terms.returnUrl !== null
     ? html`<p>
         <a class="button main" href="${terms.returnUrl}" rel="noreferrer">${textsIn(language).back}</a>

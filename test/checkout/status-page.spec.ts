@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestService, until, type TestService } from '../support/service.js';
-import { textOf } from './page-text.js';
+import { textOf } from './status-page-text.js';
 
 describe("The payer's status page", () => {
   let shop: TestService;
