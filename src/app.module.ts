@@ -26,6 +26,9 @@ import { background, warnOf } from './background.module.js';
 import { CallbackCounts } from './callbacks/callback-counts.js';
 import { CallbackRejections } from './callbacks/callback-rejections.pg.js';
 import { CallbackKeys, CallbacksController } from './callbacks/callbacks.controller.js';
+import { LivePayments } from './checkout/live-payments.pg.js';
+import { StatusStreamController } from './checkout/status-stream.controller.js';
+import { StatusStreams } from './checkout/status-stream.job.js';
 import { StatusController } from './checkout/status.controller.js';
 import { ConsoleController } from './ops/console.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
@@ -106,6 +109,7 @@ export class AppModule {
         WebhookDeliveriesController,
         CallbacksController,
         StatusController,
+        StatusStreamController,
         HealthController,
         MetricsController,
         ConsoleController,
@@ -156,6 +160,8 @@ function edges(options: ServiceOptions): Provider[] {
       passwords: { act: opsPassword, view: opsViewPassword },
       secure: publicUrl.startsWith('https:'),
     })),
+    LivePayments,
+    StatusStreams,
     ConsoleSessions,
     ConsoleReader,
     Operators,

@@ -35,7 +35,9 @@ export function measureRequests(server: FastifyInstance, registry: Registry): vo
     const others = [route.onResponse ?? []].flat();
     route.onResponse = [
       (_request, reply, done): void => {
-        series(reply.statusCode).observe(reply.elapsedTime / 1000);
+        // A stream takes as long as somebody watches.
+        if (!/^text\/event-stream/.test(String(reply.getHeader('content-type'))))
+          series(reply.statusCode).observe(reply.elapsedTime / 1000);
         done();
       },
       ...others,
