@@ -1,11 +1,12 @@
 // `npm run bench`: measures the built service beside its floors, prints a table and writes bench/results.json.
-// Arguments name cases (callbacks, creates, replay, idle, what-if, verify); without any, all but the last two run.
+// Arguments name cases (callbacks, creates, replay, idle, what-if, verify, streams); without any, all but the last three run.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { measureCallbacks } from './cases/callbacks.mjs';
 import { measureCreates } from './cases/creates.mjs';
 import { measureIdle } from './cases/idle.mjs';
 import { measureReplay } from './cases/replay.mjs';
+import { measureStreams } from './cases/streams.mjs';
 import { measureWhatIf } from './cases/what-if.mjs';
 import { measureVerify } from './cases/verify.mjs';
 import { shown, table } from './support/numbers.mjs';
@@ -70,6 +71,8 @@ const measure = async () => {
     const events = Number(process.env.VERIFY_EVENTS ?? 1_000_000);
     results.verify = await measureVerify({ dataDir: await dataDirectory(), events, changes: 100, say });
   }
+  if (wanted.includes('streams'))
+    results.streams = await measureStreams({ dataDir: await dataDirectory(), streams: 5000, commits: 200, say });
   results.loadAfter = load();
   return results;
 };
@@ -104,6 +107,7 @@ const factsOf = ({
   whatIf,
   idle,
   verify,
+  streams,
   loadBefore,
   loadAfter,
   machine: { cpu, cores, memoryGb, kernel, node, postgres },
@@ -124,6 +128,11 @@ const factsOf = ({
   ...(verify
     ? [
         `Verify: ${verify.events} events, ${verify.checkpoints} checkpoints and as many messages as payments in ${shown(verify.ms)} ms (median of ${verify.rounds.map((ms) => shown(ms)).join(', ')}), ${shown(verify.perSecond)} events/s; ${verify.changes} of ${verify.changes} changed bytes named.`,
+      ]
+    : []),
+  ...(streams
+    ? [
+        `Streams: ${streams.streams} status pages open: opened in ${shown(streams.openedMs)} ms, ${shown(streams.rssMb)} MB resident (${shown(streams.rssWithoutMb)} MB before them), ${shown(streams.cpuShare * 100)} % of a core while nothing happens (${shown(streams.cpuShareWithout * 100)} % without them); told of a cancellation ${shown(streams.alone.told.p50)} ms after the request (p95 ${shown(streams.alone.told.p95)}, max ${shown(streams.alone.told.max)}; the answer: ${shown(streams.alone.answered.p50)}), with 16 at a time ${shown(streams.together.told.p50)} ms (p95 ${shown(streams.together.told.p95)}, max ${shown(streams.together.told.max)}; the answer: ${shown(streams.together.answered.p50)}); stopped in ${shown(streams.stoppedMs)} ms.`,
       ]
     : []),
   ...(idle

@@ -1,0 +1,128 @@
+// Open status pages: what 5,000 live streams take while nothing happens, and how soon they tell of a commit.
+import { readFile } from 'node:fs/promises';
+import net from 'node:net';
+import { percentile } from '../support/numbers.mjs';
+import { sandboxCredentials, startService } from '../support/processes.mjs';
+
+const openPerPayment = 4;
+/** Connections that are opened at the same time. */
+const atOnce = 50;
+const settleMs = 3000;
+const restMs = 30_000;
+/** Of `utime` and `stime` in /proc, a second. */
+const ticksPerSecond = 100;
+
+/** Does `work` for each item, some at a time. */
+const inTurns = async (items, together, work) => {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: together }, worker));
+};
+
+const cpuSeconds = async (pid) => {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  if (stat === null) return NaN;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+};
+
+/** Reads a stream on a connection of its own; resolves with its first event, and notes when each version came. */
+const watch = (port, path) =>
+  new Promise((resolve, reject) => {
+    const stream = { told: new Map(), socket: net.connect({ port, host: '127.0.0.1', noDelay: true }) };
+    let bytes = '';
+    stream.socket.write(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`);
+    stream.socket.setEncoding('latin1').on('data', (text) => {
+      const at = performance.now();
+      bytes = bytes.slice(-20) + text;
+      for (const [, version] of bytes.matchAll(/\nid: (\d+)\n/g))
+        if (!stream.told.has(version)) stream.told.set(version, at);
+      if (stream.told.size > 0) resolve(stream);
+    });
+    stream.socket.on('error', reject);
+    stream.socket.on('close', () => reject(new Error(`a stream ended: ${bytes.slice(0, 200)}`)));
+  });
+
+const openPayments = async (service, apiKey, count) => {
+  const call = async (path, body) => {
+    const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+    const answer = await fetch(`http://127.0.0.1:${service.port}${path}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const payments = [];
+  await inTurns(Array.from({ length: count }).keys(), 16, async (n) => {
+    payments.push(await call('/v1/payments', { orderId: `bench-${n}`, amount: '49.90', currency: 'USD' }));
+  });
+  return { payments, cancel: ({ id }) => call(`/v1/payments/${id}/cancel`, {}) };
+};
+
+const summary = (times) => ({
+  p50: percentile(times, 0.5),
+  p95: percentile(times, 0.95),
+  p99: percentile(times, 0.99),
+  max: Math.max(...times),
+});
+
+/** Cancels payments, some at a time; how long after the request each of their streams told of it, and the answer came. */
+const measureCommits = async (watched, cancel, together) => {
+  const [told, answered] = [[], []];
+  await inTurns(watched, together, async ({ payment, streams }) => {
+    const began = performance.now();
+    const { version } = await cancel(payment);
+    answered.push(performance.now() - began);
+    for (const { told: versions } of streams) {
+      while (!versions.has(String(version))) await new Promise((resolve) => setTimeout(resolve, 5));
+      told.push(versions.get(String(version)) - began);
+    }
+  });
+  return { told: summary(told), answered: summary(answered) };
+};
+
+export const measureStreams = async ({ dataDir, streams, commits, say }) => {
+  const service = await startService(dataDir);
+  const { apiKey } = await sandboxCredentials(dataDir);
+  const { payments, cancel } = await openPayments(service, apiKey, streams / openPerPayment);
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  const [rssBeforeMb, restBefore] = [await service.rssMb(), await cpuSeconds(service.pid)];
+  await new Promise((resolve) => setTimeout(resolve, restMs));
+  const restCpu = (await cpuSeconds(service.pid)) - restBefore;
+  const watched = payments.map((payment) => ({ payment, streams: [] }));
+  const began = performance.now();
+  await inTurns(
+    watched.flatMap((entry) => Array.from({ length: openPerPayment }, () => entry)),
+    atOnce,
+    async ({ payment, streams: own }) =>
+      own.push(await watch(service.port, `${new URL(payment.statusUrl).pathname}/events`)),
+  );
+  const openedMs = performance.now() - began;
+  say(`streams: ${streams} opened in ${Math.round(openedMs)} ms`);
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  const [rssMb, openBefore] = [await service.rssMb(), await cpuSeconds(service.pid)];
+  await new Promise((resolve) => setTimeout(resolve, restMs));
+  const openCpu = (await cpuSeconds(service.pid)) - openBefore;
+  const alone = await measureCommits(watched.slice(0, commits), cancel, 1);
+  say(`streams: told ${Math.round(alone.told.p50)} ms after the request, one at a time`);
+  const together = await measureCommits(watched.slice(commits, 2 * commits), cancel, 16);
+  say(`streams: told ${Math.round(together.told.p50)} ms after the request, 16 at a time`);
+  for (const { socket } of watched.flatMap((entry) => entry.streams)) socket.removeAllListeners('close');
+  const stopping = performance.now();
+  await service.stop();
+  return {
+    streams,
+    openedMs,
+    rssMb,
+    rssWithoutMb: rssBeforeMb,
+    cpuShare: openCpu / (restMs / 1000),
+    cpuShareWithout: restCpu / (restMs / 1000),
+    alone,
+    together,
+    stoppedMs: performance.now() - stopping,
+  };
+};
