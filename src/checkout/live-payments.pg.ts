@@ -6,7 +6,7 @@ import type { Payment } from '../payments/payment.js';
 import { LogReader } from '../platform/event-store/log-reader.pg.js';
 
 /** How often the log is looked at for what other processes wrote, while somebody watches. */
-const lookEveryMs = 100;
+const lookEveryMs = 50;
 const pageSize = 1000;
 /** After a look that failed. */
 const afterFailureMs = 1000;

@@ -44,7 +44,7 @@ const watchVersions = (page: Page): Promise<void> =>
     }).observe(document, { subtree: true, attributes: true, childList: true });
   });
 
-/** A page that is left ends its stream. */
+/** A page that is left ends its stream, and so does one that is over. */
 const isTrouble = (trouble: string): boolean => !/\/events\S*: net::ERR_ABORTED$/.test(trouble);
 
 describe("The payer's page in a browser, by itself", () => {
@@ -86,7 +86,7 @@ describe("The payer's page in a browser, by itself", () => {
     const { body } = await shop.api('GET', `/v1/payments/${payment.id}`);
     await shows(page, body.version as number);
     expect(await page.title()).toBe(await page.textContent('h1'));
-    expect(troubles).toEqual([]);
+    expect(troubles.filter(isTrouble)).toEqual([]);
     await close();
   }, 60_000);
 
@@ -173,14 +173,22 @@ describe("The payer's page in a browser, by itself", () => {
 
   it('copies what has to be typed exactly', async () => {
     const payment = await created(shop, 'copy');
-    const { page, context, troubles, close } = await visit(browser, payment.statusUrl);
+    const text = '0x71C7656EC7ab88b098defB751B7401B5f6d8976F';
+    const { page, context, close } = await visit(browser, 'about:blank');
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-    const button = page.locator('button.copy').first();
-    const [label, text] = [await button.textContent(), await button.getAttribute('data-copy')];
+    await context.route('**/events**', (route) => route.fulfill({ status: 503 }));
+    await context.route('**/pay/*', async (route) => {
+      const answer = await route.fetch();
+      const button = `<button type="button" class="copy" data-copy="${text}" data-copied="Done" hidden>Copy</button>`;
+      await route.fulfill({ response: answer, body: (await answer.text()).replace('</main>', `${button}</main>`) });
+    });
+    await page.goto(payment.statusUrl);
+    const button = page.locator(`button.copy[data-copy="${text}"]`);
+    expect(await button.textContent()).toBe('Copy');
     await button.click();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(text);
-    await page.waitForFunction((old) => document.querySelector('button.copy')?.textContent !== old, label);
-    await page.waitForFunction((old) => document.querySelector('button.copy')?.textContent === old, label);
+    expect(await button.textContent()).toBe('Done');
+    await button.filter({ hasText: 'Copy' }).waitFor();
     // Without TLS browsers keep that clipboard from a page.
     await page.evaluate(() => {
       Object.defineProperty(navigator, 'clipboard', { value: undefined });
@@ -189,7 +197,6 @@ describe("The payer's page in a browser, by itself", () => {
     await button.click();
     await page.waitForFunction(() => 'copied' in window);
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('copy');
-    expect(troubles).toEqual([]);
     await close();
   });
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PaymentStreams } from '../../src/payments/payment-streams.pg.js';
 import { created } from '../api/support.js';
@@ -73,10 +74,13 @@ describe('From a commit to the streams of two processes', () => {
     const payment = await created(here, 'while-beginning');
     let [done, last] = [false, 0];
     const writing = (async () => {
-      while (!done) last = await commit(here, payment.id);
+      while (!done) {
+        last = await commit(here, payment.id);
+        await pause(10);
+      }
     })();
     const readers: StreamReader[] = [];
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 20; round++) {
       const reader = await readStream(there.url, eventsOf(payment));
       readers.push(reader);
       await until(() => Promise.resolve(reader.told.length > 0));
