@@ -163,6 +163,6 @@ describe('Many streams', () => {
     await Promise.all(readers.map(({ reader }) => reader.ended));
     process.stderr.write(`stopped with ${String(streams)} streams open in ${stoppedMs.toFixed(0)} ms\n`);
     // A server that waits for its answers would be cut off after 9 s.
-    expect(stoppedMs).toBeLessThan(5000);
+    expect(stoppedMs).toBeLessThan(8000);
   }, 120_000);
 });
