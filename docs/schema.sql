@@ -78,6 +78,7 @@ create table event (
   constraint event_version_check CHECK ((version > 0)),
   constraint event_pkey PRIMARY KEY (stream_id, version)
 ) with (autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX event_of_operators ON public.event USING btree ("position") WHERE (tenant = '00000000-0000-0000-0000-000000000000'::uuid);
 CREATE INDEX event_position ON public.event USING btree ("position");
 CREATE TRIGGER event_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

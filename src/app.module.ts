@@ -30,6 +30,8 @@ import { LivePayments } from './checkout/live-payments.pg.js';
 import { StatusStreamController } from './checkout/status-stream.controller.js';
 import { StatusStreams } from './checkout/status-stream.job.js';
 import { StatusController } from './checkout/status.controller.js';
+import { Audit } from './ops/audit.pg.js';
+import { ConsoleAuditController } from './ops/console-audit.controller.js';
 import { ConsoleController } from './ops/console.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
 import { ConsoleReader } from './ops/console-reader.pg.js';
@@ -114,6 +116,7 @@ export class AppModule {
         MetricsController,
         ConsoleController,
         ConsolePoliciesController,
+        ConsoleAuditController,
         AssetsController,
       ],
       providers: [
@@ -162,6 +165,7 @@ function edges(options: ServiceOptions): Provider[] {
     })),
     LivePayments,
     StatusStreams,
+    Audit,
     ConsoleSessions,
     ConsoleReader,
     Operators,

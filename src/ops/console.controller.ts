@@ -17,6 +17,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
+import { Audit } from './audit.pg.js';
 import { ConsoleReader } from './console-reader.pg.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
 import { cookieOf, isPassword, pathAfterLogin, sessionCookie, sessionSeconds } from './console-session.js';
@@ -46,6 +47,7 @@ export class ConsoleController {
     @Inject(ConsoleSessions) private readonly sessions: ConsoleSessions,
     @Inject(ConsoleReader) private readonly reader: ConsoleReader,
     @Inject(RateLimit) private readonly limit: RateLimit,
+    @Inject(Audit) private readonly audit: Audit,
   ) {}
 
   @Get()
@@ -74,6 +76,8 @@ export class ConsoleController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     refuseCrossSite(request);
+    if (this.limit.isSpent('wrong password', request.ip))
+      await this.recordRefusal('session.too_many_passwords', request);
     this.limit.refuseSpent('wrong password', request.ip);
     const next = pathAfterLogin(fieldOf(form, 'next'));
     const role = this.roleOf(fieldOf(form, 'password'));
@@ -81,10 +85,13 @@ export class ConsoleController {
     if (key === null) {
       this.limit.spend('wrong password', request.ip);
       this.logger.warn({ msg: 'a wrong password for the console', requestId: request.id, address: request.ip });
+      await this.recordRefusal('session.wrong_password', request);
       return sendPage(reply, loginPage({ next, fault: 'This is not the password.' }), 401);
     }
     const id = randomBytes(32).toString('base64url');
-    await this.sessions.open(id, nameIn(form));
+    const name = nameIn(form);
+    await this.record('session.login', { name, role }, request);
+    await this.sessions.open(id, name);
     this.logger.log({ msg: 'an operator logged in', requestId: request.id, address: request.ip });
     void reply.setCookie(sessionCookie, cookieOf(key, id), { ...this.cookie(), maxAge: sessionSeconds });
     return leadTo(reply, next);
@@ -93,14 +100,33 @@ export class ConsoleController {
   @Post('logout')
   @UseGuards(OperatorGuard)
   async logOut(
-    @CurrentOperator() { session }: Operator,
+    @CurrentOperator() operator: Operator,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    await this.sessions.end(session);
+    await this.sessions.end(operator.session);
+    await this.record('session.logout', operator, request);
     this.logger.log({ msg: 'an operator logged out', requestId: request.id, address: request.ip });
     void reply.clearCookie(sessionCookie, this.cookie());
     return leadTo(reply, '/ops/login');
+  }
+
+  private record(
+    action: string,
+    { name, role }: { name: string; role: Role | null },
+    { ip }: FastifyRequest,
+  ): Promise<void> {
+    const entry = { action, actor: name, role, target: null, reason: null, detail: { address: ip } };
+    return this.audit.record({ ...entry, outcome: 'done' });
+  }
+
+  /** The name is left out: whoever is in a hurry types the password there. */
+  private async recordRefusal(action: string, { id, ip }: FastifyRequest): Promise<void> {
+    try {
+      await this.audit.recordRefusal({ action, actor: '', role: null, target: null, reason: null, detail: null }, ip);
+    } catch (failure) {
+      this.logger.warn({ msg: 'a refusal is not in the audit stream', requestId: id, err: failure });
+    }
   }
 
   /** All are looked at in any case, and nothing waits in between: many tries at once are counted like many in a row. */

@@ -11,15 +11,27 @@ export interface Viewer {
   role: 'act' | 'view';
 }
 
+/** The parts of the console that its menu leads to. */
+const parts = [
+  ['queue', '/ops', 'Queue'],
+  ['policies', '/ops/policies', 'Policies'],
+  ['dashboards', '/ops/dashboards', 'Dashboards'],
+  ['audit', '/ops/audit', 'Audit'],
+] as const;
+
 interface Layout {
   title: string;
+  /** Which part of the console the page is the first page of. */
+  current?: (typeof parts)[number][0];
+  /** What was searched for; it stands in the box that every page has. */
+  sought?: string;
   /** Null on the pages before the login. */
   viewer: Viewer | null;
   body: Html;
 }
 
 /** The frame of every page of the console. It is whole without script, and takes nothing from elsewhere. */
-export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
+export const consoleLayout = ({ title, viewer, body, current, sought = '' }: Layout): Html =>
   html`<!doctype html>
     <html lang="en">
       <head>
@@ -33,21 +45,28 @@ export const consoleLayout = ({ title, viewer, body }: Layout): Html =>
         <a class="skip" href="#main">Skip to the content</a>
         <header>
           <p class="brand">Finality <span>operators</span></p>
-          ${viewer === null ? nothing : menu(viewer)}
+          ${viewer === null ? nothing : menu(viewer, current, sought)}
         </header>
         <main id="main">${body}</main>
       </body>
     </html> `;
 
-const menu = ({ csrfToken, name, role }: Viewer): Html =>
+const menu = ({ csrfToken, name, role }: Viewer, current: Layout['current'], sought: string): Html =>
   html`<nav aria-label="Console">
-      <a href="/ops">Home</a>
-      <a href="/ops/policies">Policies</a>
+      ${parts.map(
+        ([part, path, title]) =>
+          html`<a href="${path}" ${part === current ? html`aria-current="page"` : nothing}>${title}</a>`,
+      )}
     </nav>
-    <form method="post" action="/ops/logout">
+    <form method="get" action="/ops/search" role="search" class="search">
+      <label class="hidden" for="q">Order, payment or track id, transaction, address, e-mail or customer</label>
+      <input type="search" id="q" name="q" value="${sought}" maxlength="200" placeholder="Find a payment" required />
+      <button class="quiet">Search</button>
+    </form>
+    <form method="post" action="/ops/logout" class="leave">
       <input type="hidden" name="csrf" value="${csrfToken}" />
-      <button class="quiet">Log out${name === '' ? '' : ` ${name}`}</button>
       ${role === 'view' ? html`<span class="badge">looking only</span>` : nothing}
+      <button class="quiet">Log out${name === '' ? '' : ` ${name}`}</button>
     </form>`;
 
 /** Asks for the password. `next` is where a login leads; `fault` says what was wrong. */

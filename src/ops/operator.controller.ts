@@ -13,6 +13,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../kernel/refusal.js';
 import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { problemOf, refusalOf } from '../platform/http/problem.js';
+import { Audit } from './audit.pg.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
 import { csrfTokenOf, idIn, isCsrfToken, keyFrom, pathAfterLogin, sessionCookie } from './console-session.js';
 import { faultPage, loginPage } from './console.page.js';
@@ -47,11 +48,19 @@ class NotLoggedIn extends Error {
   }
 }
 
-/** A request that did not come from a page of the console. */
-class CrossSiteRequest extends Error {}
+/** A request that did not come from a page of the console; `by` is whose session it came with. */
+class CrossSiteRequest extends Error {
+  constructor(readonly by: Operator | null) {
+    super('not from a page of the console');
+  }
+}
 
 /** Whoever may look only has asked for a change. */
-class LooksOnly extends Error {}
+class LooksOnly extends Error {
+  constructor(readonly by: Operator) {
+    super('may look only');
+  }
+}
 
 /** Reads the cookie of requests, and knows whose it is. */
 @Injectable()
@@ -93,9 +102,9 @@ function cookieIn(request: FastifyRequest): string | null {
 }
 
 /** Browsers tell where a request began: one from another site changes nothing, not even who is logged in. */
-export function refuseCrossSite(request: FastifyRequest): void {
+export function refuseCrossSite(request: FastifyRequest, by: Operator | null = null): void {
   const site = request.headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new CrossSiteRequest();
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new CrossSiteRequest(by);
 }
 
 const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';
@@ -119,11 +128,12 @@ export class OperatorGuard implements CanActivate {
     return true;
   }
 
-  private expectForm(request: FastifyRequest, { session, role }: Operator): void {
+  private expectForm(request: FastifyRequest, operator: Operator): void {
+    const { session, role } = operator;
     const key = this.operators.keyOf(role);
-    refuseCrossSite(request);
-    if (key === null || !isCsrfToken(key, session, fieldOf(request.body, 'csrf'))) throw new CrossSiteRequest();
-    if (role === 'view' && request.routeOptions.url !== logoutPath) throw new LooksOnly();
+    refuseCrossSite(request, operator);
+    if (key === null || !isCsrfToken(key, session, fieldOf(request.body, 'csrf'))) throw new CrossSiteRequest(operator);
+    if (role === 'view' && request.routeOptions.url !== logoutPath) throw new LooksOnly(operator);
   }
 }
 
@@ -140,17 +150,42 @@ export const CurrentOperator = createParamDecorator((_: unknown, context: Execut
   return operator;
 });
 
-/** Tells whatever was thrown as a page. */
+/** How the audit stream calls a refusal; null for what is none of those. */
+function refusedActionOf(error: unknown): string | null {
+  if (error instanceof CrossSiteRequest) return 'form.not_from_console';
+  if (error instanceof LooksOnly) return 'form.looks_only';
+  return error instanceof NotLoggedIn && error.ended ? 'session.ended' : null;
+}
+
+/** Tells whatever was thrown as a page; that somebody was turned away is in the audit stream before. */
 @Catch()
 export class ConsoleFilter implements ExceptionFilter {
   private readonly logger = new Logger('console');
 
-  catch(error: unknown, host: ArgumentsHost): void {
+  constructor(@Inject(Audit) private readonly audit: Audit) {}
+
+  async catch(error: unknown, host: ArgumentsHost): Promise<void> {
     const [request, reply] = [
       host.switchToHttp().getRequest<FastifyRequest>(),
       host.switchToHttp().getResponse<FastifyReply>(),
     ];
-    void reply.send(this.answer(error, request, reply));
+    const page = this.answer(error, request, reply);
+    await this.record(error, request);
+    void reply.send(page);
+  }
+
+  private async record(error: unknown, request: FastifyRequest): Promise<void> {
+    const action = refusedActionOf(error);
+    if (action === null) return;
+    const by = error instanceof CrossSiteRequest || error instanceof LooksOnly ? error.by : null;
+    const detail = { method: request.method, route: request.routeOptions.url ?? null };
+    const entry = { action, actor: by?.name ?? '', role: by?.role ?? null, target: null, reason: null, detail };
+    try {
+      await this.audit.recordRefusal(entry, request.ip);
+    } catch (failure) {
+      // Whoever is turned away is turned away in any case.
+      this.logger.warn({ msg: 'a refusal is not in the audit stream', requestId: request.id, err: failure });
+    }
   }
 
   private answer(error: unknown, request: FastifyRequest, reply: FastifyReply): string {
