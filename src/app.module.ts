@@ -32,9 +32,14 @@ import { StatusStreams } from './checkout/status-stream.job.js';
 import { StatusController } from './checkout/status.controller.js';
 import { Audit } from './ops/audit.pg.js';
 import { ConsoleAuditController } from './ops/console-audit.controller.js';
+import { ConsoleCallbacksController } from './ops/console-callbacks.controller.js';
 import { ConsoleController } from './ops/console.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
+import { ConsoleQueueController } from './ops/console-queue.controller.js';
+import { ConsoleQueue } from './ops/console-queue.pg.js';
 import { ConsoleReader } from './ops/console-reader.pg.js';
+import { ConsoleSearchController } from './ops/console-search.controller.js';
+import { ConsoleSearch } from './ops/console-search.pg.js';
 import { ConsoleSessions } from './ops/console-sessions.pg.js';
 import { HealthController } from './ops/health.controller.js';
 import { measureRequests } from './ops/http-metrics.js';
@@ -115,6 +120,9 @@ export class AppModule {
         HealthController,
         MetricsController,
         ConsoleController,
+        ConsoleQueueController,
+        ConsoleCallbacksController,
+        ConsoleSearchController,
         ConsolePoliciesController,
         ConsoleAuditController,
         AssetsController,
@@ -168,6 +176,8 @@ function edges(options: ServiceOptions): Provider[] {
     Audit,
     ConsoleSessions,
     ConsoleReader,
+    ConsoleQueue,
+    ConsoleSearch,
     Operators,
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {

@@ -44,6 +44,7 @@ import { VerificationJob } from './platform/proof/verification.job.js';
 import { Follower, type FollowerDeps } from './platform/subscriptions/follower.pg.js';
 import type { Reactor } from './platform/subscriptions/projection.js';
 import { DepositAddressProjection } from './read-models/deposit-addresses.pg.js';
+import { PaymentTraceProjection } from './read-models/payment-trace-projection.pg.js';
 import { MatchJob } from './reconciliation/match.job.js';
 import { LookReactor, ReconcileJob } from './reconciliation/reconcile.job.js';
 import { ReconcileMetrics } from './reconciliation/reconcile-metrics.js';
@@ -198,7 +199,12 @@ export const background = (options: BackgroundOptions): Provider[] => [
       rejections: CallbackRejections,
     ) => {
       const deps = { pool, log: reader, appends: store, onError: warnOf(options.log, failures) };
-      const followers = [...followersOf(payments, deps), ...followersOf(fulfillment, deps)];
+      const followers = [
+        ...followersOf(payments, deps),
+        ...followersOf(fulfillment, deps),
+        // Operators search by what is minutes old or more.
+        new Follower({ ...deps, options: { paceMs: 200 } }, new PaymentTraceProjection()),
+      ];
       const tasks = {
         [refundTask]: refund.task,
         [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, options.clock).task,

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock, msOf, type Instant } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
+import { Refusal } from '../kernel/refusal.js';
 import { DatabasePool } from '../platform/database/pool.pg.js';
 import { eventColumns, eventOf, storedTypes, type EventRow } from '../platform/event-store/event-row.pg.js';
 import {
@@ -65,6 +66,29 @@ export class Audit {
     const recorded = this.last.then(() => this.append(entry, cause));
     this.last = recorded.catch(() => undefined);
     return recorded;
+  }
+
+  /**
+   * Does something and records what came of it; `tell` says what, where it is not simply done. What it throws is
+   * recorded as refused or failed, and thrown on.
+   */
+  async perform<T>(
+    entry: Omit<AuditEntry, 'outcome'>,
+    work: () => Promise<T>,
+    cause?: AuditCause,
+    tell: (result: T) => Partial<Pick<AuditEntry, 'outcome' | 'detail'>> = () => ({}),
+  ): Promise<T> {
+    const result = await work().catch(async (error: unknown) => {
+      const outcome = error instanceof Refusal ? 'refused' : 'failed';
+      const said = error instanceof Refusal ? { code: error.code, said: error.message } : null;
+      await this.record(
+        { ...entry, outcome, detail: said === null ? entry.detail : { ...entry.detail, ...said } },
+        cause,
+      );
+      throw error;
+    });
+    await this.record({ ...entry, outcome: 'done', ...tell(result) }, cause);
+    return result;
   }
 
   /**

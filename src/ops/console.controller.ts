@@ -18,10 +18,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { Audit } from './audit.pg.js';
-import { ConsoleReader } from './console-reader.pg.js';
 import { ConsoleSessions } from './console-sessions.pg.js';
 import { cookieOf, isPassword, pathAfterLogin, sessionCookie, sessionSeconds } from './console-session.js';
-import { homePage, loginPage } from './console.page.js';
+import { loginPage } from './console.page.js';
 import {
   ConsoleAccess,
   ConsoleFilter,
@@ -34,7 +33,7 @@ import {
   type Role,
 } from './operator.controller.js';
 
-/** The door of the operators' console, and its first page. */
+/** The door of the operators' console. */
 @ApiExcludeController()
 @Controller('ops')
 @UseFilters(ConsoleFilter)
@@ -45,16 +44,9 @@ export class ConsoleController {
     @Inject(ConsoleAccess) private readonly access: ConsoleAccess,
     @Inject(Operators) private readonly operators: Operators,
     @Inject(ConsoleSessions) private readonly sessions: ConsoleSessions,
-    @Inject(ConsoleReader) private readonly reader: ConsoleReader,
     @Inject(RateLimit) private readonly limit: RateLimit,
     @Inject(Audit) private readonly audit: Audit,
   ) {}
-
-  @Get()
-  @UseGuards(OperatorGuard)
-  async home(@CurrentOperator() operator: Operator, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    return sendPage(reply, homePage(operator, await this.reader.waiting()));
-  }
 
   @Get('login')
   async askForPassword(

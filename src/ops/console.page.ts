@@ -1,6 +1,5 @@
 import { asset, baseStyle } from '../platform/http/assets.controller.js';
 import { html, nothing, type Html } from '../platform/http/html.js';
-import { countedAtMost, type Waiting } from './console-reader.pg.js';
 
 const consoleStyle = asset('console.css', ...baseStyle, new URL('./console.css', import.meta.url));
 
@@ -115,33 +114,7 @@ export const faultPage = (status: number, detail: string): Html =>
     </div>`,
   });
 
-/** The first page: what waits, and where to go. */
-export const homePage = (viewer: Viewer, waiting: Waiting): Html =>
-  consoleLayout({
-    title: 'Home',
-    viewer,
-    body: html`<h1>Operators' console</h1>
-      <p>For the people who run this service. It speaks for all applications.</p>
-      <h2>Waiting for a person</h2>
-      <dl class="figures">
-        <div>
-          <dt>Open reviews</dt>
-          <dd>${figure(waiting.reviews)}</dd>
-        </div>
-        <div>
-          <dt>Quarantined callbacks</dt>
-          <dd>${figure(waiting.callbacks)}</dd>
-        </div>
-      </dl>
-      <p class="soft">
-        Reviews are listed and decided by the API (<code>GET /v1/payments?review=open</code>). Callbacks in quarantine
-        had a good signature and could not be applied.
-      </p>
-      <h2>Policies</h2>
-      <p>
-        <a href="/ops/policies">See the policies</a>, and try what the past would have been under another one. A
-        simulation changes nothing.
-      </p>`,
-  });
-
-const figure = (count: number): string => (count >= countedAtMost ? `${String(countedAtMost)} or more` : String(count));
+/** Whoever acts says why, for the record. `id` is the field's, which is once on a page. */
+export const reasonField = (id: string): Html =>
+  html`<label for="${id}">Why, for the record</label>
+    <input id="${id}" name="reason" required maxlength="1000" autocomplete="off" />`;

@@ -144,6 +144,20 @@ export function fieldOf(form: unknown, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** Why somebody acts. Throws `Refusal('invalid_request')` where nothing is said, or more than 1000 characters. */
+export function reasonIn(form: unknown): string {
+  const reason = fieldOf(form, 'reason').trim();
+  if (reason === '' || reason.length > 1000)
+    throw new Refusal('invalid_request', 'Go back and say why, in 1 to 1000 characters. Nothing was done.');
+  return reason;
+}
+
+/** What an action of this request is caused by, for the audit stream and for whatever follows from it. */
+export const causeOf = ({ id }: FastifyRequest): { correlationId: string; causationId: string } => ({
+  correlationId: id,
+  causationId: id,
+});
+
 export const CurrentOperator = createParamDecorator((_: unknown, context: ExecutionContext): Operator => {
   const { operator } = context.switchToHttp().getRequest<Asking>();
   if (!operator) throw new Error('a route that asks for its operator must be guarded by OperatorGuard');

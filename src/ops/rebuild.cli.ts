@@ -8,12 +8,14 @@ import type { Projection } from '../platform/subscriptions/projection.js';
 import type { RowDifference, TableDifferences } from '../platform/subscriptions/table-differences.pg.js';
 import { DepositAddressProjection } from '../read-models/deposit-addresses.pg.js';
 import { OrderProjection } from '../read-models/order-projection.pg.js';
+import { PaymentTraceProjection } from '../read-models/payment-trace-projection.pg.js';
 import { version } from '../version.js';
 import { counted, isProduction, printable, type Report, type Terminal } from './command.cli.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** Every read model that can be rebuilt. A reactor (fulfilment, webhooks) is no projection and cannot be listed here. */
 export const projections: readonly Projection[] = [new OrderProjection(), new DepositAddressProjection()];
+export const projections: readonly Projection[] = [new OrderProjection(), new PaymentTraceProjection()];
 
 export interface RebuildCommand {
   projection: string;
