@@ -176,6 +176,14 @@ create table order_view (
 ) with (fillfactor=75);
 CREATE INDEX order_view_age ON public.order_view USING btree (application_id, first_payment_id);
 
+create table payment_trace (
+  value text not null,
+  payment_id uuid not null,
+  kind text not null,
+  constraint payment_trace_pkey PRIMARY KEY (value, payment_id, kind)
+);
+CREATE INDEX payment_trace_payment ON public.payment_trace USING btree (payment_id);
+
 create table payment_view (
   payment_id uuid not null,
   application_id uuid not null,
@@ -199,7 +207,10 @@ create table payment_view (
   constraint payment_view_review_check CHECK ((review = ANY (ARRAY['none'::text, 'open'::text, 'resolved'::text]))),
   constraint payment_view_pkey PRIMARY KEY (payment_id)
 ) with (fillfactor=75);
+CREATE INDEX payment_view_any_order ON public.payment_view USING btree (order_id COLLATE "C", payment_id);
 CREATE INDEX payment_view_application ON public.payment_view USING btree (application_id, payment_id);
+CREATE INDEX payment_view_customer ON public.payment_view USING btree (customer_id COLLATE "C", payment_id) WHERE (customer_id IS NOT NULL);
+CREATE INDEX payment_view_email ON public.payment_view USING btree (lower(email) COLLATE "C", payment_id) WHERE (email IS NOT NULL);
 CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
 CREATE INDEX payment_view_review ON public.payment_view USING btree (application_id, payment_id) WHERE (review = 'open'::text);
 CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);

@@ -72,6 +72,7 @@ const table = (entries: readonly RecordedEntry[]): Html =>
           <th scope="col">When</th>
           <th scope="col">Who</th>
           <th scope="col">What</th>
+          <th scope="col">Outcome</th>
           <th scope="col">About</th>
           <th scope="col">Why and how</th>
         </tr>
@@ -86,7 +87,8 @@ const row = ({ at, actor, role, action, target, reason, outcome, detail }: Recor
   html`<tr>
     <td data-label="When" class="tight">${timeOf(at)}</td>
     <td data-label="Who">${nameOf(actor)} ${role === 'view' ? html`<br /><small>looking only</small>` : nothing}</td>
-    <td data-label="What">${actionInWords(action)}<br />${badge(outcome)}</td>
+    <td data-label="What">${actionInWords(action)}</td>
+    <td data-label="Outcome"><span>${badge(outcome)}</span></td>
     <td data-label="About">${target === null ? html`<span class="soft">–</span>` : about(target)}</td>
     <td data-label="Why and how">
       ${reason === null ? nothing : html`<q>${reason}</q><br />`} ${detail === null ? nothing : details(detail)}
@@ -121,17 +123,17 @@ const nameOf = (actor: string): string => {
 };
 
 const words: Readonly<Record<string, string>> = {
-  'session.login': 'Logged in',
-  'session.logout': 'Logged out',
+  'session.login': 'Log in',
+  'session.logout': 'Log out',
   'session.wrong_password': 'Wrong password',
   'session.too_many_passwords': 'Too many wrong passwords',
   'session.ended': 'A session that is over',
   'form.not_from_console': 'A form that did not come from the console',
   'form.looks_only': 'An action by somebody who may look only',
-  'callback.reprocess': 'Reprocessed a callback',
-  'delivery.redeliver': 'Sent a webhook again',
-  'application.create': 'Created an application',
-  'application.rotate_key': 'Gave an application a new key',
+  'callback.reprocess': 'Reprocess a callback',
+  'delivery.redeliver': 'Send a webhook again',
+  'application.create': 'Create an application',
+  'application.rotate_key': 'Give an application a new key',
 };
 
 /** In words where it is one of ours; else as it is called, which is nearly words. */

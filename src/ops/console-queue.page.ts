@@ -36,8 +36,8 @@ export const queuePage = (viewer: Viewer, page: QueuePage): Html =>
 const tabs = ({ counts, kind, application }: QueuePage): Html => {
   const total = queueKinds.reduce((sum, each) => sum + counts[each], 0);
   const tab = (path: string, name: string, count: number, isCurrent: boolean): Html =>
-    html`<li>
-      <a href="${path}" ${isCurrent ? html`aria-current="page"` : nothing} ${count === 0 ? html`class="none"` : nothing}
+    html`<li ${count === 0 ? html`class="none"` : nothing}>
+      <a href="${path}" ${isCurrent ? html`aria-current="page"` : nothing}
         >${name} <span class="count">${figure(count)}</span></a
       >
     </li>`;
@@ -138,8 +138,10 @@ const severity: Readonly<Record<QueueKind, string>> = {
 const pathOf = ({ kind, id, paymentId }: Exception): string =>
   kind === 'callback' ? `/ops/callbacks/${id}` : `/ops/payments/${paymentId ?? id}`;
 
-const titleOf = ({ kind, id, orderId }: Exception): string =>
-  kind === 'callback' ? `Callback ${id}` : orderId === null ? `Payment ${id}` : `Order ${orderId}`;
+function titleOf({ kind, id, orderId, why: [, subject = ''] }: Exception): string {
+  if (kind === 'callback') return subject === '' ? 'Callback without a track id' : `Callback about track id ${subject}`;
+  return orderId === null ? `Payment ${id}` : `Order ${orderId}`;
+}
 
 const reasons = (sentences: readonly string[]): Html =>
   sentences.length === 1

@@ -48,7 +48,7 @@ const notOpened = `
 
 const callbacks = `
   select 'callback' as kind, i.id, i.received_at as since, null::uuid as payment_id, null::uuid as application_id,
-    null::text as order_id, null::numeric as amount, null::text as currency, array[coalesce(i.reason, i.status)] as why
+    null::text as order_id, null::numeric as amount, null::text as currency, array[coalesce(i.reason, i.status), coalesce(i.subject, '')] as why
   from inbox i where i.status in ('unmatched', 'quarantined') and i.source like 'callback:%'`;
 
 const deadLetters = `

@@ -65,7 +65,8 @@ const menu = ({ csrfToken, name, role }: Viewer, current: Layout['current'], sou
     <form method="post" action="/ops/logout" class="leave">
       <input type="hidden" name="csrf" value="${csrfToken}" />
       ${role === 'view' ? html`<span class="badge">looking only</span>` : nothing}
-      <button class="quiet">Log out${name === '' ? '' : ` ${name}`}</button>
+      ${name === '' ? nothing : html`<span class="soft who">${name}</span>`}
+      <button class="quiet">Log out</button>
     </form>`;
 
 /** Asks for the password. `next` is where a login leads; `fault` says what was wrong. */

@@ -20,7 +20,7 @@ describe("The operators' console in a browser", () => {
     await page.keyboard.type('test-ops-password');
     await page.keyboard.press('Enter');
     await page.waitForURL(`${shop.url}/ops`);
-    expect(await page.textContent('h1')).toBe("Operators' console");
+    expect(await page.textContent('h1')).toBe('Waiting for a person');
     expect(await axe(page)).toEqual([]);
     expect(await overflowOf(page)).toBe(0);
     expect(troubles).toEqual([]);

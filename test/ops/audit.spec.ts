@@ -128,7 +128,7 @@ describe('The audit page', () => {
     const older = /href="(\/ops\/audit\?before=\d+)"/.exec(first.text)?.[1] ?? '';
     const second = await get(shop, older, cookie);
     expect(words(second)).toContain('reason 9 ');
-    expect(words(second)).toContain('Logged in done');
+    expect(words(second)).toContain('Log in done');
     expect(second.text).toContain('&lt;script&gt;');
     expect(second.text).not.toContain('<script>alert');
     expect(second.text).not.toContain('>Older<');
@@ -139,7 +139,7 @@ describe('The audit page', () => {
     expect(one).toContain('alert(1)');
     expect(one).not.toContain('reason 59');
     const logins = words(await get(shop, '/ops/audit?action=session.login', cookie));
-    expect(logins).toContain('Logged in done');
+    expect(logins).toContain('Log in done');
     expect(logins).not.toContain('reason 59');
     expect(words(await get(shop, '/ops/audit?action=session.login&actor=operator%3Anight+shift', cookie))).toContain(
       'Nothing fits',

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { sign } from '../../src/gateway/signature.js';
 import { EventStore } from '../../src/platform/event-store/event-store.pg.js';
 import { RandomIds } from '../../src/platform/ids.js';
 import { created } from '../api/support.js';
+import { said } from '../callbacks/support.js';
 import { merchantKey, until, type TestService } from '../support/service.js';
 
 /** Real exceptions, through the sandbox: what a person would find in the morning. */
@@ -57,7 +58,7 @@ async function deadLetter(shop: TestService): Promise<string> {
     events: ['payment.created'],
   });
   await created(shop, 'shop-1003');
-  await until(() => idOf(shop, 'webhook_delivery'));
+  await until(() => idOf(shop, '(select message_id as id from webhook_attempt) a'));
   // Three days of attempts are shortened: what the attempts wrote is what the last of them writes.
   await shop.database.pool.query(
     `update webhook_delivery set status = 'dead', ended_at = $1, due_at = null, leased_until = null, lease = lease + 1`,
@@ -78,12 +79,8 @@ export async function plantExceptions(shop: TestService): Promise<Exceptions> {
   );
   await shop.control('/_sandbox/clock/advance', { seconds: 900 });
   const conflicting = await reviewed(shop, contradicted.id);
-  const unmatched = await keptCallback(
-    shop,
-    '{"track_id":"777000111","type":"invoice"}',
-    'unknown_track_id',
-    '777000111',
-  );
+  const stray = said({ id: randomUUID(), trackId: '777000111' });
+  const unmatched = await keptCallback(shop, stray, 'unknown_track_id', '777000111');
   const quarantined = await keptCallback(
     shop,
     '{"track_id": 777000112, "note": "<script>alert(1)</script>\u202e", nonsense',

@@ -195,13 +195,15 @@ describe("The door of the operators' console", () => {
     const pages = [
       await get(shop, '/ops/login'),
       await get(shop, '/ops', cookie),
+      await get(shop, '/ops/search?q=nobody', cookie),
+      await get(shop, '/ops/audit', cookie),
       await get(shop, '/ops/policies', cookie),
       await get(shop, '/ops/policies/default/default?from=x', cookie),
       await get(shop, '/ops/policies/nobody/default', cookie),
       await get(shop, '/ops', 'finality_ops=x'),
       await post(shop, '/ops/logout', {}, { cookie }),
     ];
-    expect(pages.map(({ status }) => status)).toEqual([200, 200, 200, 422, 404, 401, 403]);
+    expect(pages.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 422, 404, 401, 403]);
     for (const { headers, text } of pages) {
       expect(headers).toMatchObject({
         'content-type': 'text/html; charset=utf-8',
@@ -214,7 +216,8 @@ describe("The door of the operators' console", () => {
       expect(text).not.toMatch(/<script|<style|\sstyle=|\son\w+=/i);
       expect(text).toMatch(/<html lang="en">[^]*<title>[^<]+<\/title>[^]*<main id="main">[^]*<h1>/);
     }
-    const css = await get(shop, '/ops/console.css');
+    const style = /<link rel="stylesheet" href="([^"]+)"/.exec(pages[0]?.text ?? '')?.[1] ?? '';
+    const css = await get(shop, style);
     expect([css.status, css.headers['content-type']]).toEqual([200, 'text/css; charset=utf-8']);
   });
 });
