@@ -204,13 +204,14 @@ export const background = (options: BackgroundOptions): Provider[] => [
         ...followersOf(fulfillment, deps),
         // Operators search by what is minutes old or more.
         new Follower({ ...deps, options: { paceMs: 200 } }, new PaymentTraceProjection()),
+        new Follower({ ...deps, options: { paceMs: 200 } }, new DepositAddressProjection()),
       ];
       const tasks = {
         [refundTask]: refund.task,
         [fulfillmentDeadlineTask]: new FulfillmentDeadline(streams, options.clock).task,
       };
       return new Background(
-        [orders, new Follower({ ...deps, options: { paceMs: 200 } }, new DepositAddressProjection()), ...followers],
+        [orders, ...followers],
         jobs,
         tasks,
         [reconcile, delivery, match],

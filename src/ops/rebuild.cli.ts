@@ -14,8 +14,11 @@ import { counted, isProduction, printable, type Report, type Terminal } from './
 import type { Workspace } from './workspace.pg.js';
 
 /** Every read model that can be rebuilt. A reactor (fulfilment, webhooks) is no projection and cannot be listed here. */
-export const projections: readonly Projection[] = [new OrderProjection(), new DepositAddressProjection()];
-export const projections: readonly Projection[] = [new OrderProjection(), new PaymentTraceProjection()];
+export const projections: readonly Projection[] = [
+  new OrderProjection(),
+  new DepositAddressProjection(),
+  new PaymentTraceProjection(),
+];
 
 export interface RebuildCommand {
   projection: string;
