@@ -31,9 +31,11 @@ import { StatusStreamController } from './checkout/status-stream.controller.js';
 import { StatusStreams } from './checkout/status-stream.job.js';
 import { StatusController } from './checkout/status.controller.js';
 import { Audit } from './ops/audit.pg.js';
+import { ConsoleActs } from './ops/console-acts.pg.js';
 import { ConsoleAuditController } from './ops/console-audit.controller.js';
 import { ConsoleCallbacksController } from './ops/console-callbacks.controller.js';
 import { ConsoleController } from './ops/console.controller.js';
+import { ConsolePaymentController } from './ops/console-payment.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
 import { ConsoleQueueController } from './ops/console-queue.controller.js';
 import { ConsoleQueue } from './ops/console-queue.pg.js';
@@ -47,6 +49,8 @@ import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
 import { metrics } from './ops/metrics.module.js';
 import { ConsoleAccess, Operators } from './ops/operator.controller.js';
 import { serveOpenApi } from './ops/openapi.controller.js';
+import { PaymentActs } from './ops/payment-acts.handlers.js';
+import { PaymentDesk } from './ops/payment-desk.pg.js';
 import { FailureCounts } from './payments/failure-counts.js';
 import { BackgroundPool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
@@ -125,6 +129,7 @@ export class AppModule {
         ConsoleSearchController,
         ConsolePoliciesController,
         ConsoleAuditController,
+        ConsolePaymentController,
         AssetsController,
       ],
       providers: [
@@ -174,6 +179,9 @@ function edges(options: ServiceOptions): Provider[] {
     LivePayments,
     StatusStreams,
     Audit,
+    ConsoleActs,
+    PaymentActs,
+    PaymentDesk,
     ConsoleSessions,
     ConsoleReader,
     ConsoleQueue,

@@ -1,10 +1,11 @@
 import { callbackSource } from '../payments/evidence.js';
-import { ReprocessMessage, type Reprocessed, type ReprocessRefusal } from '../payments/reprocess.handlers.js';
+import { ReprocessMessage, type Reprocessed } from '../payments/reprocess.handlers.js';
 import { withOperatorLock } from '../platform/database/operator-lock.pg.js';
 import { openAtMost, openMessageIds } from '../platform/event-store/inbox.pg.js';
 import { counted, isProduction, printable, type Report, type Terminal } from './command.cli.js';
 import { operatorHere } from './operator.cli.js';
 import { idIn, instantIn } from './arguments.cli.js';
+import { keptInWords } from './kept-message.js';
 import type { Workspace } from './workspace.pg.js';
 
 export interface ReprocessOptions {
@@ -88,28 +89,11 @@ function add(tally: Tally, result: Reprocessed): void {
   tally.events += result.events.length;
 }
 
-/** Why something stays, and what can be done about it. Faults of reading have no sentence: their name says it. */
-const sentences: Readonly<Record<ReprocessRefusal, string>> = {
-  not_a_callback: 'an answer to a question, which is asked again with: reconcile --payment',
-  hash_differs: 'refused: it is not as it was stored; somebody has changed it in the database',
-  hash_missing: 'refused: its hash is gone; somebody has changed it in the database',
-  no_signature_kept:
-    'its signature was not kept, so that nothing shows where it is from; believed with --signed-with-retired-key',
-  unknown_key: 'signed with a key that is not configured any more; believed with --signed-with-retired-key',
-  wrong_key: 'refused: its key may not speak of this',
-  unknown_track_id: 'no payment here has its track id',
-  unknown_payout: 'no payout of ours has its track id',
-  identity_mismatch: 'its order id and its track id are of different payments',
-  decision_failed: 'it could not be decided upon: a defect, or an event of a newer version',
-};
-
-const isRefusal = (reason: string): reason is ReprocessRefusal => reason in sentences;
-
 function lineOf({ id, outcome, reason, paymentId, events }: Reprocessed): string {
   if (outcome === 'would_match') return `${id}  would be applied to ${paymentId ?? ''}`;
   if (outcome === 'kept') {
     const why = reason ?? '';
-    return `${id}  stays: ${isRefusal(why) ? `${why}, ${sentences[why]}` : `cannot be read (${why})`}`;
+    return `${id}  stays: ${keptInWords(why, 'believed with --signed-with-retired-key')}`;
   }
   if (paymentId === null) return `${id}  was applied before`;
   const added = events.map(({ version, type }) => `#${String(version)} ${type}`).join(', ');

@@ -1,7 +1,6 @@
 import { Option, type Command } from 'commander';
 import { Clock, msOf, type Instant } from '../kernel/clock.js';
 import { Ids } from '../kernel/ids.js';
-import { isCurrencySymbol, isFiat } from '../kernel/money.js';
 import { openReviewOf, type Resolution } from '../payments/money.js';
 import { ResolveReview } from '../payments/payment.handlers.js';
 import { foldPayment } from '../payments/payment-stream.js';
@@ -12,6 +11,7 @@ import { resolveReview } from '../payments/review.js';
 import { labelsOf, progressOf } from '../payments/standing.js';
 import { limitIn } from './arguments.cli.js';
 import { isProduction, withExamples, type Report, type Run } from './command.cli.js';
+import { isAddress, isCoin, isNetwork, isProse } from './refund-target.js';
 import type { Workspace } from './workspace.pg.js';
 
 const decisions = ['accept', 'reject', 'credit', 'refund'] as const;
@@ -71,10 +71,6 @@ export function reviewCommand(cli: Command, run: Run): void {
   );
 }
 
-const isProse = (text: string | undefined, most: number): text is string =>
-  text !== undefined && text.trim() !== '' && text.length <= most && !/[\u0000-\u001f\u007f-\u009f]/.test(text);
-
-/** The rules of the API: the address is not known to be right, only not to be nonsense. */
 function refundToOf(
   { decision, address, network, currency, memo }: ReviewOptions,
   command: Command,
@@ -83,11 +79,9 @@ function refundToOf(
   if (decision !== 'refund') command.error('error: an address goes with --decision refund only');
   if (address === undefined || network === undefined)
     return command.error('error: give --address and --network together');
-  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{9,127}$/.test(address))
-    command.error('error: --address takes 10 to 128 letters, digits or . _ : -');
-  if (!/^[A-Za-z][A-Za-z0-9]{1,19}$/.test(network))
-    command.error('error: --network takes the code of a network, such as TRON');
-  if (currency !== undefined && (!isCurrencySymbol(currency) || isFiat(currency)))
+  if (!isAddress(address)) command.error('error: --address takes 10 to 128 letters, digits or . _ : -');
+  if (!isNetwork(network)) command.error('error: --network takes the code of a network, such as TRON');
+  if (currency !== undefined && !isCoin(currency))
     command.error('error: --currency takes the symbol of a coin, such as USDT');
   if (memo !== undefined && !isProse(memo, 100))
     command.error('error: --memo takes 100 characters at most, on one line');

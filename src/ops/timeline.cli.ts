@@ -1,7 +1,9 @@
 import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
-import { fulfillmentStreamOf } from '../fulfillment/fulfillment.js';
+import { WebhookDeliveries, type Delivery } from '../fulfillment/webhook-deliveries.pg.js';
+import type { StoredMessage } from '../platform/event-store/event-store.pg.js';
 import type { Report } from './command.cli.js';
+import { readRecord } from './timeline-reader.pg.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** One line of a payment's history. */
@@ -13,40 +15,15 @@ interface Entry {
   id: string;
 }
 
-interface Attempt {
-  message_id: string;
-  attempted_at: Instant;
-  attempt: number;
-  type: string;
-  outcome: string;
-  status: number | null;
-}
-
 /** A payment's events, the evidence that was received about it, and the deliveries it caused, oldest first. */
 export async function timeline(workspace: Workspace, id: string): Promise<Report> {
-  const { events } = await workspace.payment(id);
-  const fulfillment = await workspace.store.read(fulfillmentStreamOf(id));
-  const messages = await workspace.store.messagesOf(id);
-  const { rows } = await workspace.pool.query<Attempt>(
-    'select message_id, attempted_at, attempt, type, outcome, status from webhook_attempt where payment_id = $1 order by attempted_at limit 500',
-    [id],
-  );
+  const { pool, store, clock } = workspace;
+  const deliveries = new WebhookDeliveries(pool, clock);
+  const record = await readRecord({ pool, store, deliveries }, await workspace.payment(id));
   const entries: Entry[] = [
-    ...[...events, ...fulfillment.events].map(eventEntry),
-    ...messages.map(({ id: messageId, receivedAt, source, receipts, status }): Entry => ({
-      at: receivedAt,
-      kind: 'evidence',
-      what: source,
-      detail: receipts > 1 ? `${status}, received ${String(receipts)} times` : status,
-      id: messageId,
-    })),
-    ...rows.map(({ message_id, attempted_at, attempt, type, outcome, status }): Entry => ({
-      at: attempted_at,
-      kind: 'delivery',
-      what: type,
-      detail: `attempt ${String(attempt)}: ${outcome}${status === null ? '' : ` (${String(status)})`}`,
-      id: message_id,
-    })),
+    ...[...record.loaded.events, ...record.fulfillment].map(eventEntry),
+    ...[...record.messages, ...record.waiting].map(evidenceEntry),
+    ...record.deliveries.flatMap(attemptEntries),
   ];
   entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : rank[a.kind] - rank[b.kind]));
   const text = entries
@@ -64,6 +41,23 @@ const eventEntry = (event: RecordedEvent): Entry => ({
   detail: `v${String(event.version)} by ${event.actor}: ${summary(event)}`,
   id: event.id,
 });
+
+const evidenceEntry = ({ id, receivedAt, source, receipts, status, reason }: StoredMessage): Entry => ({
+  at: receivedAt,
+  kind: 'evidence',
+  what: source,
+  detail: `${status}${reason === null ? '' : ` (${reason})`}${receipts > 1 ? `, received ${String(receipts)} times` : ''}`,
+  id,
+});
+
+const attemptEntries = ({ webhookId, type, attempts }: Delivery): Entry[] =>
+  attempts.map(({ at, attempt, outcome, status }) => ({
+    at,
+    kind: 'delivery',
+    what: type,
+    detail: `attempt ${String(attempt)}: ${outcome}${status === null ? '' : ` (${String(status)})`}`,
+    id: webhookId,
+  }));
 
 /** The event's data on one line; control characters cannot reach the terminal, for JSON escapes them. */
 const summary = (event: RecordedEvent): string => {
