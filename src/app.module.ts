@@ -39,6 +39,8 @@ import { ConsolePaymentController } from './ops/console-payment.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
 import { ConsoleQueueController } from './ops/console-queue.controller.js';
 import { ConsoleQueue } from './ops/console-queue.pg.js';
+import { PolicyVersions } from './ops/console-policies.pg.js';
+import { PolicySaving } from './ops/console-policy-saving.handlers.js';
 import { ConsoleReader } from './ops/console-reader.pg.js';
 import { ConsoleSearchController } from './ops/console-search.controller.js';
 import { ConsoleSearch } from './ops/console-search.pg.js';
@@ -186,6 +188,8 @@ function edges(options: ServiceOptions): Provider[] {
     ConsoleReader,
     ConsoleQueue,
     ConsoleSearch,
+    PolicyVersions,
+    PolicySaving,
     Operators,
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {

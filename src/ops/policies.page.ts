@@ -1,7 +1,14 @@
+import { asset } from '../platform/http/assets.controller.js';
 import { html, nothing, type Html } from '../platform/http/html.js';
 import { inlinePolicy, type DefinedPolicy } from '../payments/policies.js';
 import { consoleLayout, type Viewer } from './console.page.js';
 import { sentencesOf } from './policy-words.js';
+
+/** What the pages of policies look like beyond the console's own. */
+export const policyStyle = html`<link
+  rel="stylesheet"
+  href="${asset('policies.css', new URL('./policies.css', import.meta.url))}"
+/>`;
 
 /** One application's policies: as many as the page shows. */
 export interface ApplicationPolicies {
@@ -15,22 +22,39 @@ export interface ApplicationPolicies {
 export const whatIfPath = (application: string, policy: string): string =>
   `/ops/policies/${encodeURIComponent(application)}/${encodeURIComponent(policy)}`;
 
+/** A name for a new policy that was not acceptable, and why. */
+export interface RefusedName {
+  typed: string;
+  fault: string;
+}
+
 /** The policies of applications. `next` leads to the applications after these. */
-export const policiesPage = (viewer: Viewer, applications: readonly ApplicationPolicies[], next: string | null): Html =>
+export const policiesPage = (
+  viewer: Viewer,
+  applications: readonly ApplicationPolicies[],
+  next: string | null,
+  refused: RefusedName | null = null,
+): Html =>
   consoleLayout({
-    title: 'Policies',
+    title: refused === null ? 'Policies' : 'Not acceptable: Policies',
+    current: 'policies',
     viewer,
-    body: html`<h1>Policies</h1>
+    body: html`${policyStyle}
+      <h1>Policies</h1>
       <p>
         A policy says when a payment is paid, and what becomes of money that is short, too much or late. Each payment
         keeps the version that it began with. “What if” decides past payments anew under other rules, and changes
-        nothing.
+        nothing; from there the rules can be saved as the next version.
       </p>
-      ${applications.length === 0 ? html`<p>There is no application here.</p>` : applications.map(policiesOf)}
+      ${applications.length === 0 ? html`<p>There is no application here.</p>` : applications.map((each) => policiesOf(viewer, each, refused))}
       ${next === null ? nothing : html`<p><a href="${next}">More applications</a></p>`}`,
   });
 
-const policiesOf = ({ application, policies, more }: ApplicationPolicies): Html =>
+const policiesOf = (
+  viewer: Viewer,
+  { application, policies, more }: ApplicationPolicies,
+  refused: RefusedName | null,
+): Html =>
   html`<section>
     <h2>${application}</h2>
     <div class="scroll" role="region" tabindex="0" aria-label="Policies of ${application}">
@@ -40,7 +64,7 @@ const policiesOf = ({ application, policies, more }: ApplicationPolicies): Html 
             <th scope="col">Policy</th>
             <th scope="col">Newest version</th>
             <th scope="col">Rules</th>
-            <th scope="col">Simulation</th>
+            <th scope="col">Change</th>
           </tr>
         </thead>
         <tbody>
@@ -55,7 +79,28 @@ const policiesOf = ({ application, policies, more }: ApplicationPolicies): Html 
           </p>`
         : nothing
     }
+    ${viewer.role === 'act' ? newPolicy(application, refused) : nothing}
   </section>`;
+
+const newPolicy = (application: string, refused: RefusedName | null): Html =>
+  html`<form method="get" action="/ops/policies/new" class="inline">
+    <input type="hidden" name="application" value="${application}" />
+    <div class="field">
+      <label for="new-${application}">A new policy for ${application}</label>
+      <input
+        id="new-${application}"
+        name="name"
+        value="${refused?.typed ?? ''}"
+        maxlength="64"
+        required
+        autocapitalize="none"
+        spellcheck="false"
+        ${refused === null ? nothing : html`aria-invalid="true" aria-describedby="new-fault"`}
+      />
+      ${refused === null ? nothing : html`<p class="fault" id="new-fault" role="alert">${refused.fault}</p>`}
+    </div>
+    <button class="quiet">Begin</button>
+  </form>`;
 
 const row = (application: string, { name, version, rules, definedAt }: DefinedPolicy): Html =>
   html`<tr>

@@ -9,7 +9,7 @@ import type { PolicyRules } from '../payments/policy.js';
  * be sent to somebody else.
  */
 
-export const fields = [
+const ruleFields = [
   'paidWhen',
   'count',
   'shortTolerance',
@@ -18,15 +18,18 @@ export const fields = [
   'overThen',
   'lateWindow',
   'lateThen',
-  'from',
-  'to',
-  'after',
 ] as const;
+
+/** `of`: for a policy that is not there yet, the one whose past it is tried on. */
+export const fields = [...ruleFields, 'of', 'from', 'to', 'after'] as const;
 
 export type Field = (typeof fields)[number];
 
 /** What stands in each field. */
 export type Typed = Readonly<Record<Field, string>>;
+
+/** The rules alone, as they were typed: what is saved, and what a what-if was looked at for. */
+export const typedRules = (typed: Typed): [Field, string][] => ruleFields.map((field) => [field, typed[field]]);
 
 /** What is asked: payments created from `from` on and before `to`, with ids after `after`. */
 export interface Asked {
@@ -55,7 +58,7 @@ export function readWhatIf(query: unknown, now: PolicyRules): WhatIfForm {
     return typeof value === 'string' ? value.trim().slice(0, 100) : shown[field];
   };
   const typed = Object.fromEntries(fields.map((field) => [field, read(field)])) as Record<Field, string>;
-  if (!fields.some((field) => given.has(field))) return { typed, faults, asked: null };
+  if (!fields.some((field) => field !== 'of' && given.has(field))) return { typed, faults, asked: null };
   const rules = rulesIn(typed, now, faults);
   const span = spanIn(typed, faults);
   return { typed, faults, asked: rules === null || faults.size > 0 ? null : { rules, ...span } };
@@ -76,6 +79,7 @@ const typedOf = ({ paidWhen, underpayment, overpayment, latePayment }: PolicyRul
   overThen: overpayment.then,
   lateWindow: latePayment.window,
   lateThen: latePayment.then,
+  of: '',
   from: '',
   to: '',
   after: '',

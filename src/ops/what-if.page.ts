@@ -1,7 +1,7 @@
 import { html, nothing, type Html } from '../platform/http/html.js';
 import type { Simulation } from '../payments/simulations.pg.js';
 import { consoleLayout, type Viewer } from './console.page.js';
-import { momentOf, ruleList, whatIfPath } from './policies.page.js';
+import { momentOf, policyStyle, ruleList, whatIfPath } from './policies.page.js';
 import { latePaymentWords, overpaymentWords, paidWhenWords, sentencesOf, underpaymentWords } from './policy-words.js';
 import { fields, queryOf, type Asked, type Field, type WhatIfForm } from './what-if-form.js';
 import { changedTable, transitionList, totalsTables } from './what-if-tables.page.js';
@@ -23,25 +23,46 @@ export interface WhatIfView {
   simulated: Simulated | null;
 }
 
+/** What stands around a what-if where its rules can be saved. */
+export interface WhatIfSurroundings {
+  /** What became of a request to save. */
+  notice?: Html;
+  /** The offer to save, or why there is none. */
+  saving?: Html;
+  versions?: Html;
+  /** Policies of the application: of a policy that is to be new, the ones whose past it can be tried on. */
+  triedOn?: readonly string[];
+}
+
 /** A policy's simulation: the form with what was typed, and below it what came of it. */
-export function whatIfPage(view: WhatIfView): Html {
-  const { viewer, application, policy, version, form, simulated } = view;
+export function whatIfPage(view: WhatIfView, around: WhatIfSurroundings = {}): Html {
+  const { viewer, application, policy, form, simulated } = view;
+  const { notice = nothing, saving = nothing, versions = nothing, triedOn = null } = around;
+  return consoleLayout({
+    title: `${form.faults.size > 0 ? 'Not acceptable: ' : ''}What if, ${policy} of ${application}`,
+    viewer,
+    body: html`${policyStyle}
+      <nav aria-label="Where this is"><a href="/ops/policies">Policies</a> / ${application} / ${policy}</nav>
+      <h1>${triedOn === null ? `What if “${policy}” were otherwise?` : `A new policy, “${policy}”`}</h1>
+      ${notice} ${introduction(view, triedOn)} ${form.faults.size === 0 ? nothing : faultSummary(form)}
+      ${formOf(view, triedOn)} ${simulated === null ? nothing : resultOf(view, simulated)} ${saving} ${versions}`,
+  });
+}
+
+function introduction({ application, version, form }: WhatIfView, triedOn: readonly string[] | null): Html {
+  if (triedOn !== null)
+    return html`<p>
+      No payment of <strong>${application}</strong> has carried it yet. Its rules are tried on past payments that
+      carried “${form.typed.of}”. Nothing is changed or sent. The form begins with the rules that “default” has.
+    </p>`;
   const carried =
     version === null
       ? 'Payments that brought rules of their own; the form begins with the built-in default.'
       : `The form begins with version ${String(version)}, the newest.`;
-  return consoleLayout({
-    title: `${form.faults.size > 0 ? 'Not acceptable: ' : ''}What if, ${policy} of ${application}`,
-    viewer,
-    body: html`<nav aria-label="Where this is"><a href="/ops/policies">Policies</a> / ${application} / ${policy}</nav>
-      <h1>What if “${policy}” were otherwise?</h1>
-      <p>
-        Past payments of <strong>${application}</strong> that carried this policy, in any version, are decided anew from
-        the same facts. Nothing is changed or sent. ${carried}
-      </p>
-      ${form.faults.size === 0 ? nothing : faultSummary(form)} ${formOf(view)}
-      ${simulated === null ? nothing : resultOf(view, simulated)}`,
-  });
+  return html`<p>
+    Past payments of <strong>${application}</strong> that carried this policy, in any version, are decided anew from the
+    same facts. Nothing is changed or sent. ${carried}
+  </p>`;
 }
 
 const names: Readonly<Record<Field, string>> = {
@@ -53,6 +74,7 @@ const names: Readonly<Record<Field, string>> = {
   overThen: 'Too much: then',
   lateWindow: 'Late: judged for',
   lateThen: 'Late: then',
+  of: 'Tried on payments of',
   from: 'First day',
   to: 'Last day',
   after: 'Part',
@@ -60,7 +82,7 @@ const names: Readonly<Record<Field, string>> = {
 
 const faultSummary = ({ faults }: WhatIfForm): Html =>
   html`<div class="fault" role="alert">
-    <p>Nothing was simulated. Please look at:</p>
+    <p>Nothing was simulated or saved. Please look at:</p>
     <ul>
       ${fields
         .filter((field) => faults.has(field))
@@ -74,7 +96,8 @@ const faultSummary = ({ faults }: WhatIfForm): Html =>
     </ul>
   </div>`;
 
-function formOf({ application, policy, form }: WhatIfView): Html {
+function formOf({ application, policy, form }: WhatIfView, triedOn: readonly string[] | null): Html {
+  const own = `${whatIfPath(application, policy)}${triedOn === null ? '' : '?of=default'}`;
   return html`<form method="get" action="${whatIfPath(application, policy)}" class="card" novalidate>
     <div class="groups">
       <fieldset>
@@ -99,15 +122,20 @@ function formOf({ application, policy, form }: WhatIfView): Html {
       </fieldset>
       <fieldset>
         <legend>Payments created (UTC)</legend>
+        ${triedOn === null ? nothing : choice(form, 'of', 'That carried', asWords(triedOn))}
         ${input(form, 'from', 'First day', 'Empty: from the beginning', 'date')}
         ${input(form, 'to', 'Last day', 'It is included. Empty: until now', 'date')}
       </fieldset>
     </div>
     <p class="buttons">
-      <button>Simulate</button> <a href="${whatIfPath(application, policy)}">Back to the policy's own rules</a>
+      <button>Simulate</button>
+      <a href="${own}">${triedOn === null ? "Back to the policy's own rules" : 'Begin anew'}</a>
     </p>
   </form>`;
 }
+
+const asWords = (names: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.map((name) => [name, name]));
 
 /** What ties a control to its hint and its fault, for those who do not see them side by side. */
 const described = ({ faults }: WhatIfForm, field: Field, hinted: boolean): Html => {

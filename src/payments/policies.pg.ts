@@ -58,11 +58,19 @@ export class Policies {
   /**
    * Makes these rules the newest version of the policy; versions have no gaps, whoever else defines it at once. Throws
    * `Refusal` (`invalid_request` for a name that none may have, `conflict` where there are too many policies or
-   * versions), `StoreUnavailable`, and `Conflict` after 32 lost races.
+   * versions, or where the newest version is not `basedOn`: 0 for a policy that is to be new), `StoreUnavailable`, and
+   * `Conflict` after 32 lost races.
    */
-  async define(applicationId: string, name: string, rules: PolicyRules, cause: Cause): Promise<Definition> {
+  async define(
+    applicationId: string,
+    name: string,
+    rules: PolicyRules,
+    cause: Cause,
+    basedOn?: number,
+  ): Promise<Definition> {
     for (let attempt = 1; ; attempt++) {
       const stream = await this.load(applicationId, name);
+      if (basedOn !== undefined) refuseOther(versionsOf(name, stream?.events ?? []).at(-1)?.version ?? 0, basedOn);
       try {
         const definition = await this.decide(applicationId, name, stream, rules, cause);
         this.definitions++;
@@ -163,4 +171,9 @@ export class Policies {
       data: data as unknown as JsonObject,
     };
   }
+}
+
+function refuseOther(newest: number, basedOn: number): void {
+  if (newest !== basedOn)
+    throw new Refusal('conflict', `The newest version of this policy is ${String(newest)}, not ${String(basedOn)}.`);
 }

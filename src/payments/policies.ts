@@ -90,7 +90,7 @@ export function definePolicy(
 }
 
 /** Whether two sets of rules mean the same, however their percentages and durations are spelled. */
-const sameRules = (a: PolicyRules, b: PolicyRules): boolean => meaningOf(a) === meaningOf(b);
+export const sameRules = (a: PolicyRules, b: PolicyRules): boolean => meaningOf(a) === meaningOf(b);
 
 function meaningOf({ paidWhen, underpayment, overpayment, latePayment }: PolicyRules): string {
   const percent = (text: string): string => plain(new Decimal(text));
