@@ -45,6 +45,8 @@ import { ConsoleReader } from './ops/console-reader.pg.js';
 import { ConsoleSearchController } from './ops/console-search.controller.js';
 import { ConsoleSearch } from './ops/console-search.pg.js';
 import { ConsoleSessions } from './ops/console-sessions.pg.js';
+import { DashboardsController } from './ops/dashboards.controller.js';
+import { Dashboards } from './ops/dashboards.pg.js';
 import { HealthController } from './ops/health.controller.js';
 import { measureRequests } from './ops/http-metrics.js';
 import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
@@ -130,6 +132,7 @@ export class AppModule {
         ConsoleCallbacksController,
         ConsoleSearchController,
         ConsolePoliciesController,
+        DashboardsController,
         ConsoleAuditController,
         ConsolePaymentController,
         AssetsController,
@@ -190,6 +193,7 @@ function edges(options: ServiceOptions): Provider[] {
     ConsoleSearch,
     PolicyVersions,
     PolicySaving,
+    Dashboards,
     Operators,
     { provide: Orders, useFactory: (database: DataSource) => new Orders(database), inject: [DataSource] },
     {
