@@ -26,10 +26,12 @@ export interface Plot {
   rowsAre: string;
   data: Plotted;
   empty: string;
+  /** As wide as the page. */
+  wide?: true;
 }
 
 /** A plot and the table of its numbers, which is what the script draws from and what remains without it. */
-export function plot({ id, title, about, kind, unit, rowsAre, data, empty }: Plot): Html {
+export function plot({ id, title, about, kind, unit, rowsAre, data, empty, wide }: Plot): Html {
   const isEmpty = data.rows.every(({ values }) => values.every((value) => value === null || value === 0));
   const head = html`<figcaption>
     <strong>${title}</strong>
@@ -40,7 +42,7 @@ export function plot({ id, title, about, kind, unit, rowsAre, data, empty }: Plo
       ${head}
       <p class="soft">${empty}</p>
     </figure>`;
-  return html`<figure class="card" id="${id}" data-plot="${kind}" data-unit="${unit}">
+  return html`<figure class="card${wide ? ' wide' : ''}" id="${id}" data-plot="${kind}" data-unit="${unit}">
     ${head}
     <div class="drawing" role="img" aria-label="${title}: the numbers stand in the table below" hidden></div>
     <details open>
@@ -58,7 +60,7 @@ function tableOf({ columns, rows }: Plotted, unit: string, rowsAre: string): Htm
     <thead>
       <tr>
         <th scope="col">${rowsAre}</th>
-        ${columns.map((name) => html`<th scope="col">${name}</th>`)}
+        ${columns.map(({ name, series }) => html`<th scope="col" data-series="${series}">${name}</th>`)}
       </tr>
     </thead>
     <tbody>

@@ -1,4 +1,4 @@
-import { html, nothing, type Html } from '../platform/http/html.js';
+import { html, type Html } from '../platform/http/html.js';
 import { durationOf } from './dashboard-bins.js';
 import { keyFigures, plot, sharesTable } from './dashboard-figures.page.js';
 import type { Numbers } from './dashboard-questions.pg.js';
@@ -49,7 +49,7 @@ export function paymentPart({ window, numbers: { payments, labels } }: Dashboard
       countFigure('Expired short of money', of('short')),
     ],
     html`${plot({
-      ...{ id: 'outcomes', kind: 'stack', unit: 'payments', rowsAre: 'Created (UTC)', empty: noPayments },
+      ...{ id: 'outcomes', wide: true, kind: 'stack', unit: 'payments', rowsAre: 'Created (UTC)', empty: noPayments },
       title: 'Payments by outcome',
       about: `By when they were created, ${each} a bar, and how they stand now.`,
       data: overTime(window, payments, ({ outcome }) => outcome, outcomes),
@@ -207,8 +207,7 @@ export function failurePart({ window, numbers }: Dashboard): Html {
       ...{ title: 'By cause', about: 'The most frequent first.', nameIs: 'Cause', countIs: 'Failures' },
       shares: sharesOf(failures, ({ stage, cause }) => `${wordsOf(stageOf(stage))}: ${wordsOf(cause)}`),
       empty: 'Nothing failed in this range.',
-    })}
-    ${nothing}`,
+    })} `,
   );
 }
 

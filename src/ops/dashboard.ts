@@ -7,9 +7,12 @@ import type { Window } from './dashboard-window.js';
  * From counts to what a page shows. Nothing is estimated here but the times, which come in bins.
  */
 
-/** What a plot draws, and the table beside it says: a value for each column in each row. */
+/**
+ * What a plot draws, and the table beside it says: a value for each column in each row. A column keeps its series, and so its
+ * colour, whichever others there are.
+ */
 export interface Plotted {
-  columns: string[];
+  columns: { name: string; series: number }[];
   rows: { label: string; at: Instant | null; values: (number | null)[] }[];
 }
 
@@ -44,8 +47,10 @@ export function overTime<T extends Count>(
   const known = Object.keys(order).filter((name) => counts.has(name));
   const others = [...counts.keys()].filter((name) => !Object.hasOwn(order, name)).sort();
   const names = [...known, ...others];
+  const ordered = [...Object.keys(order), ...others];
+  const series = (name: string): number => ordered.indexOf(name);
   return {
-    columns: names.map((name) => order[name] ?? wordsOf(name)),
+    columns: names.map((name) => ({ name: order[name] ?? wordsOf(name), series: series(name) })),
     rows: starts.map((at, index) => ({
       ...{ label: momentOf(at, starts), at },
       values: names.map((name) => counts.get(name)?.[index] ?? 0),
@@ -60,14 +65,20 @@ export function lagOverTime({ starts }: Window, timings: readonly Timing[]): Plo
     const value = (share: number): number | null => rounded(percentile(own, share));
     return { label: momentOf(at, starts), at, values: [value(0.5), value(0.9)] };
   });
-  return { columns: ['Half within (p50)', 'Nine of ten within (p90)'], rows };
+  return {
+    columns: [
+      { name: 'Half within (p50)', series: 0 },
+      { name: 'Nine of ten within (p90)', series: 3 },
+    ],
+    rows,
+  };
 }
 
 const rounded = (seconds: number | null): number | null => (seconds === null ? null : Math.round(seconds * 100) / 100);
 
 export function stepsOf(timings: readonly Timing[], name: string): Plotted {
   return {
-    columns: [name],
+    columns: [{ name, series: 0 }],
     rows: histogram(timings.filter(isNow)).map(({ step, count }) => ({ label: step, at: null, values: [count] })),
   };
 }

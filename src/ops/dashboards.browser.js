@@ -4,17 +4,19 @@
  */
 
 /** @typedef {{ label: string, time: boolean, values: (number | null)[] }} Row */
-/** @typedef {{ names: string[], rows: Row[] }} Numbers */
+/** @typedef {{ names: string[], series: number[], rows: Row[] }} Numbers */
 
 /** @type {typeof import('uplot')} */
 const Plot = Reflect.get(window, 'uPlot');
 
 const patterns = ['solid', 'rising', 'dots', 'level', 'falling', 'cross', 'upright'];
-const dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
+const dashes = [[], [2, 3], [10, 3, 2, 3], [7, 4]];
 
 /** @param {HTMLElement} figure @returns {Numbers} */
 function read(figure) {
-  const names = [...figure.querySelectorAll('thead th')].slice(1).map((cell) => cell.textContent?.trim() ?? '');
+  const heads = [...figure.querySelectorAll('thead th')].slice(1);
+  const names = heads.map((cell) => cell.textContent?.trim() ?? '');
+  const series = heads.map((cell) => (cell instanceof HTMLElement ? Number(cell.dataset['series']) : 0));
   const rows = [...figure.querySelectorAll('tbody tr')].map((row) => ({
     label: row.querySelector('th')?.textContent?.trim() ?? '',
     time: row.querySelector('time') !== null,
@@ -22,7 +24,7 @@ function read(figure) {
       dataset['value'] === undefined ? null : Number(dataset['value']),
     ),
   }));
-  return { names, rows };
+  return { names, series, rows };
 }
 
 /** @param {string} name */
@@ -82,6 +84,12 @@ function swatchOf(at) {
   }
 }
 
+/** A line in the legend: whole, or broken. @param {number} at */
+const strokeOf = (at) =>
+  dashes[at % dashes.length]?.length === 0
+    ? colorOf(at)
+    : `repeating-linear-gradient(90deg, ${colorOf(at)} 0 4px, ${color('--card')} 4px 6px)`;
+
 /** @param {number} seconds */
 function duration(seconds) {
   for (const [size, unit] of /** @type {[number, string][]} */ ([
@@ -116,7 +124,8 @@ const heights = ({ names, rows }) =>
 
 /** @param {HTMLElement} figure @param {Numbers} numbers @param {number} width @returns {import('uplot').Options} */
 function options(figure, numbers, width) {
-  const { names, rows } = numbers;
+  const { names, series, rows } = numbers;
+  const look = (/** @type {number} */ at) => series[at] ?? at;
   const unit = figure.dataset['unit'] ?? '';
   const kind = figure.dataset['plot'];
   const bars = Plot.paths.bars?.({ size: [0.8, 48], radius: kind === 'bars' ? 0.08 : 0 });
@@ -130,7 +139,9 @@ function options(figure, numbers, width) {
     height: 240,
     padding: [12, 12, 0, 0],
     cursor: { points: { show: kind === 'lines' }, drag: { x: false, y: false }, y: false },
-    legend: { markers: { width: 0, fill: (_, at) => swatchOf(order[at - 1] ?? 0) } },
+    legend: {
+      markers: { width: 0, fill: (_, at) => (kind === 'lines' ? strokeOf : swatchOf)(look(order[at - 1] ?? 0)) },
+    },
     scales: {
       x: { time: false, range: () => [-0.6, rows.length - 0.4] },
       y: { range: (_, low, high) => [0, Math.max(kind === 'lines' ? 0.01 : 1, high * 1.08) + Math.min(0, low)] },
@@ -144,7 +155,8 @@ function options(figure, numbers, width) {
         space: 58,
         values: (_, splits) => splits.map((at) => (Number.isInteger(at) ? tick(rows[at]) : '')),
         label: rows[0]?.time ? 'UTC' : 'within',
-        labelSize: 20,
+        size: 28,
+        labelSize: 18,
         labelGap: 0,
       },
       {
@@ -175,17 +187,17 @@ function options(figure, numbers, width) {
           /** @type {number} */ ___,
           /** @type {number | null} */ row,
         ) => (row === null ? '–' : worded(unit, rows[row]?.values[at] ?? null)),
-        stroke: colorOf(at),
+        stroke: colorOf(look(at)),
         ...(kind === 'lines'
           ? {
               width: 2,
-              dash: dashes[at % dashes.length] ?? [],
+              dash: dashes[look(at) % dashes.length] ?? [],
               points: { show: rows.length < 40, size: 5 },
               ...(lines && { paths: lines }),
             }
           : {
               width: 0,
-              fill: (/** @type {import('uplot')} */ plot) => fillOf(plot.ctx, at),
+              fill: (/** @type {import('uplot')} */ plot) => fillOf(plot.ctx, look(at)),
               points: { show: false },
               ...(bars && { paths: bars }),
             }),

@@ -12,9 +12,9 @@ export async function generatePast(pool: Pool, { now, days, payments, applicatio
   await pool.query(attemptsText, [application]);
   await pool.query(troublesText, [application]);
   await pool.query(
-    `insert into callback_rejection select date_trunc('hour', $1::timestamptz) - make_interval(hours => i * 5),
+    `insert into callback_rejection select date_trunc('hour', $1::timestamptz) - make_interval(hours => i * 23),
        (array['wrong_signature', 'no_signature', 'too_large'])[1 + i % 3], 1 + i % 4
-     from generate_series(1, $2::int * 4) i`,
+     from generate_series(1, $2::int) i`,
     [now, days],
   );
   for (const table of ['payment_view', 'inbox', 'webhook_attempt', 'webhook_delivery', 'event'])
@@ -28,7 +28,7 @@ interface Past {
   application: string;
 }
 
-/** How busy an hour is follows the sun. Of a hundred payments some seventy are paid. */
+/** How busy a day is follows the week. Of a hundred payments some seventy are paid. */
 const paymentsText = `insert into payment_view (payment_id, application_id, order_id, status, labels, track_id, amount, currency, received,
     fulfillable, fulfillment, created_at, version, state)
   select gen_random_uuid(), $4::uuid, 'past-' || i, status, labels, (700000000 + i)::text, 49.9,
@@ -40,11 +40,12 @@ const paymentsText = `insert into payment_view (payment_id, application_id, orde
         then json_build_array(json_build_object('firstSeenAt', to_char(at + took * 0.35, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
         else json_build_array() end)))
   from generate_series(1, $3::int) i
-  cross join lateral (select ($1::timestamptz - make_interval(secs => 60 + ($2 * 86400.0 / $3) * (i + 0.35 * ($3 / (6.2832 * $2)) *
-      sin(i * 6.2832 * $2 / $3)))) at time zone 'UTC' as at,
+  cross join lateral (select abs(hashint4(i)) % 100 as chance) c
+  cross join lateral (select ($1::timestamptz - make_interval(secs => 60 + ($2 * 86400.0 / $3) * (i + 0.5 * ($3 / (6.2832 * $2 / 7)) *
+      sin(i * 6.2832 * ($2 / 7.0) / $3)))) at time zone 'UTC' as at,
     make_interval(secs => 40 * exp(((i * 7919) % 1000) / 190.0)) as took,
-    case when i < $3 / 60 then 'pending' when i % 100 < 71 then 'paid' when i % 100 < 96 then 'expired' else 'failed' end as status,
-    case when i % 100 >= 71 and i % 100 < 80 then 'underpaid' when i % 37 = 0 then 'overpaid' when i % 41 = 0 then 'late'
+    case when i < $3 / 60 then 'pending' when chance < 71 then 'paid' when chance < 96 then 'expired' else 'failed' end as status,
+    case when chance >= 71 and chance < 80 and i >= $3 / 60 then 'underpaid' when i % 37 = 0 then 'overpaid' when i % 41 = 0 then 'late'
       when i % 29 = 0 then 'multiple_transfers' end as label) p
   cross join lateral (select case when label is null then '{}'::text[] else array[label] end as labels) l`;
 
@@ -53,7 +54,7 @@ const callbacksText = `insert into inbox (stream_id, digest, id, source, subject
     gen_random_uuid(), 'callback', track_id, case when odd and k = 1 then 'unmatched' when odd then 'quarantined' else 'applied' end,
     case when odd and k = 1 then 'unknown_track_id' when odd then 'unknown_status' end, 'x',
     created_at + make_interval(mins => k), created_at + make_interval(mins => k), 1 + (k % 2)
-  from payment_view cross join generate_series(1, 2) k cross join lateral (select right(track_id, 2) in ('13', '77') as odd) o
+  from payment_view cross join generate_series(1, 2) k cross join lateral (select abs(hashtext(track_id)) % 47 = 0 as odd) o
   where application_id = $1`;
 
 const webhooksText = `with told as (insert into webhook select gen_random_uuid(), application_id, payment_id, k, 'payment.paid', '{}',
@@ -62,7 +63,7 @@ const webhooksText = `with told as (insert into webhook select gen_random_uuid()
   insert into webhook_delivery (id, webhook_id, endpoint_id, application_id, payment_id, sequence, type, status, attempts, round_attempts,
     round_began_at, created_at, ended_at)
   select gen_random_uuid(), id, application_id, application_id, payment_id, sequence, type,
-    case when n % 211 = 0 then 'dead' else 'delivered' end, 1 + (n % 9 = 0)::int, 1, created_at, created_at,
+    case when abs(hashint8(n)) % 211 = 0 then 'dead' else 'delivered' end, 1 + (abs(hashint8(n)) % 19 = 0)::int, 1, created_at, created_at,
     created_at + make_interval(secs => 0.08 * exp((n * 7919 % 1000) / 170.0))
   from (select *, row_number() over (order by created_at, sequence) as n from told) t`;
 
