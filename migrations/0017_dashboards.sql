@@ -21,7 +21,7 @@ alter table payment_view
 create index payment_view_created on payment_view (created_at);
 
 -- Counted from the index alone: the rows hold the callbacks' bytes.
-create index inbox_callbacks on inbox (received_at) include (stream_id, status, reason, receipts) where source = 'callback';
+create index inbox_callbacks on inbox (received_at) include (stream_id, status, reason, receipts) where source = 'callback:default';
 
 -- As before, with what is counted.
 drop index webhook_attempt_application;

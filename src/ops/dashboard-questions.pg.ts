@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { msOf, type Instant } from '../kernel/clock.js';
+import { callbackSource } from '../payments/evidence.js';
 import { ranges, type Window } from './dashboard-window.js';
 
 /** How many of something there were: in a bucket of the window, or in all of the time before it (-1). */
@@ -66,7 +67,7 @@ const ofApplication = (column: string): string =>
 
 const callbacksText = `select ${bucket('received_at')}, status as result, coalesce(reason, 'none') as reason,
     count(*)::int as count, sum(receipts - 1)::int as repeats
-  from inbox where source = 'callback' and received_at >= $1 and ${within('received_at')} and ${ofApplication('stream_id')}
+  from inbox where source = '${callbackSource}' and received_at >= $1 and ${within('received_at')} and ${ofApplication('stream_id')}
   group by 1, 2, 3`;
 
 // What was turned away belongs to nobody.
@@ -75,7 +76,7 @@ const rejectionsText = `select ${bucket('hour')}, 'rejected' as result, reason, 
 
 const lagText = `select count(*)::int as sampled, percentile_disc(0.5) within group (order by lag) as p50,
     percentile_disc(0.99) within group (order by lag) as p99
-  from (select stream_id, id, received_at from inbox where source = 'callback' and status = 'applied'
+  from (select stream_id, id, received_at from inbox where source = '${callbackSource}' and status = 'applied'
       and received_at >= $1 and received_at < $2 and ($3::uuid is null or stream_id in
         (select payment_id from payment_view where application_id = $3))
       order by received_at desc limit ${String(sampledCallbacks)}) i

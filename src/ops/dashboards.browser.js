@@ -103,13 +103,13 @@ function duration(seconds) {
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `2026-01-31 12:00` as an axis has room for it: the day, or the hour within one. @param {Row | undefined} row */
-function tick(row) {
+/** `2026-01-31 12:00` as an axis has room for it: the day, or the hour within one. @param {Row | undefined} row @param {boolean} long */
+function tick(row, long) {
   if (row === undefined) return '';
   const [, month, day, time] = /^\d{4}-(\d\d)-(\d\d)(?: (\d\d:\d\d))?$/.exec(row.label) ?? [];
   if (month === undefined || day === undefined) return row.label;
   const date = `${String(Number(day))} ${months[Number(month) - 1] ?? ''}`;
-  return time === undefined || time === '00:00' ? date : time;
+  return long || time === undefined || time === '00:00' ? date : time;
 }
 
 /** @param {string} unit @param {number | null} value */
@@ -130,6 +130,8 @@ function options(figure, numbers, width) {
   const kind = figure.dataset['plot'];
   const bars = Plot.paths.bars?.({ size: [0.8, 48], radius: kind === 'bars' ? 0.08 : 0 });
   const lines = Plot.paths.linear?.();
+  // Over days, the same hour of each: then its date says it all.
+  const long = rows.length > 24 && (rows[0]?.label.length ?? 0) > 10;
   const axis = { stroke: color('--soft'), font: '12px system-ui, sans-serif', labelFont: '12px system-ui, sans-serif' };
   const grid = { stroke: color('--line'), width: 1 };
   // The highest of a stack is drawn first, and the lower ones over it.
@@ -151,9 +153,9 @@ function options(figure, numbers, width) {
         ...axis,
         grid: { show: false },
         ticks: { ...grid, size: 4 },
-        incrs: [1, 2, 3, 4, 6, 7, 8, 12, 14, 24, 28, 30],
+        incrs: long ? [4, 8, 12, 16] : [1, 2, 3, 4, 6, 7, 8, 12, 14, 24, 28, 30],
         space: 58,
-        values: (_, splits) => splits.map((at) => (Number.isInteger(at) ? tick(rows[at]) : '')),
+        values: (_, splits) => splits.map((at) => (Number.isInteger(at) ? tick(rows[at], long) : '')),
         label: rows[0]?.time ? 'UTC' : 'within',
         size: 28,
         labelSize: 18,

@@ -1,25 +1,25 @@
 import type { Pool } from 'pg';
+import { inTransaction } from '../../src/platform/database/database.pg.js';
 
 /**
  * Fills the tables that dashboards add up with payments of many kinds, spread evenly over the days before `now`; the
  * same numbers at each call. They have no events but those that tell of trouble, so that nothing but dashboards can be
  * asked about them.
  */
-export async function generatePast(pool: Pool, { now, days, payments, application }: Past): Promise<void> {
-  await pool.query(paymentsText, [now, days, payments, application]);
-  await pool.query(callbacksText, [application]);
-  await pool.query(webhooksText, [application]);
-  await pool.query(attemptsText, [application]);
-  await pool.query(troublesText, [application]);
-  await pool.query(
-    `insert into callback_rejection select date_trunc('hour', $1::timestamptz) - make_interval(hours => i * 23),
-       (array['wrong_signature', 'no_signature', 'too_large'])[1 + i % 3], 1 + i % 4
-     from generate_series(1, $2::int) i`,
-    [now, days],
-  );
-  for (const table of ['payment_view', 'inbox', 'webhook_attempt', 'webhook_delivery', 'event'])
-    await pool.query(`analyze ${table}`);
+export function generatePast(pool: Pool, { now, days, payments, application }: Past): Promise<void> {
+  return inTransaction(pool, async (client) => {
+    await client.query(`set local statement_timeout = '2min'`);
+    await client.query(paymentsText, [now, days, payments, application]);
+    for (const text of [callbacksText, webhooksText, attemptsText, troublesText])
+      await client.query(text, [application]);
+    await client.query(rejectionsText, [now, days]);
+    await client.query('analyze payment_view, inbox, webhook_attempt, webhook_delivery, event');
+  });
 }
+
+const rejectionsText = `insert into callback_rejection select date_trunc('hour', $1::timestamptz) - make_interval(hours => i * 23),
+    (array['wrong_signature', 'no_signature', 'too_large'])[1 + i % 3], 1 + i % 4
+  from generate_series(1, $2::int) i`;
 
 interface Past {
   now: string;
@@ -51,7 +51,7 @@ const paymentsText = `insert into payment_view (payment_id, application_id, orde
 
 const callbacksText = `insert into inbox (stream_id, digest, id, source, subject, status, reason, body, received_at, last_received_at, receipts)
   select case when odd then '00000000-0000-0000-0000-000000000000' else payment_id end, sha256((payment_id::text || k)::bytea),
-    gen_random_uuid(), 'callback', track_id, case when odd and k = 1 then 'unmatched' when odd then 'quarantined' else 'applied' end,
+    gen_random_uuid(), 'callback:default', track_id, case when odd and k = 1 then 'unmatched' when odd then 'quarantined' else 'applied' end,
     case when odd and k = 1 then 'unknown_track_id' when odd then 'unknown_status' end, 'x',
     created_at + make_interval(mins => k), created_at + make_interval(mins => k), 1 + (k % 2)
   from payment_view cross join generate_series(1, 2) k cross join lateral (select abs(hashtext(track_id)) % 47 = 0 as odd) o
