@@ -2,16 +2,6 @@ import { PaymentGateway, type CallbackSays } from '../payments/payment-gateway.j
 import type { KeptMessage } from '../platform/event-store/event-store.pg.js';
 import { printable, type Report } from './command.cli.js';
 import { readKept } from './kept-callback.pg.js';
-import { isUuid } from '../kernel/ids.js';
-import type { RecordedEvent } from '../kernel/event.js';
-import { Refusal } from '../kernel/refusal.js';
-import { callbackSource, copyOf } from '../payments/evidence.js';
-import { trackKeyScope } from '../payments/gateway-event.handlers.js';
-import { PaymentGateway, type CallbackSays } from '../payments/payment-gateway.js';
-import { payoutKeyScope } from '../payments/payout-event.handlers.js';
-import { noStream, type EventStore, type KeptMessage } from '../platform/event-store/event-store.pg.js';
-import { printable, type Report } from './command.cli.js';
-import { textOf, verdictOn } from './kept-message.js';
 import type { Workspace } from './workspace.pg.js';
 
 /** Everything that is known of one message: bytes, headers, verdict, what the present version reads, what it caused. */
@@ -19,20 +9,11 @@ export async function showMessage(workspace: Workspace, id: string): Promise<Rep
   const gateway = (await workspace.commands()).get(PaymentGateway);
   const { message, text, events, ...found } = await readKept(workspace.store, gateway, id);
   const { digest, body, streamId: _, ...facts } = message;
-  const signed = message.source === callbackSource;
-  const signature = signed ? gateway.signatureOf(message.body, message.headers) : null;
-  const says = signed ? gateway.readCallback(message.body) : null;
-  const { paymentId, events } = await caused(workspace.store, message, says);
-  const { digest, body, streamId, ...facts } = message;
-  const text = textOf(body);
   const json = {
     ...facts,
     digest: digest.toString('hex'),
     body: { bytes: body.length, base64: body.toString('base64'), text },
     ...found,
-    signature: signature && { ...signature, verdict: verdictOn(signature, message.headers) },
-    says,
-    paymentId: streamId === noStream ? paymentId : streamId,
     events: events.map(({ id: eventId, version, type, recordedAt, actor }) => ({
       id: eventId,
       version,
@@ -42,34 +23,6 @@ export async function showMessage(workspace: Workspace, id: string): Promise<Rep
     })),
   };
   return { ok: true, json, text: describe(json, text ?? '', body).join('\n') };
-}
-
-/** Where its payment is, and the events that name it, or its copy in the payment's stream, as their cause. */
-async function caused(
-  store: EventStore,
-  message: KeptMessage,
-  says: CallbackSays | null,
-): Promise<{ paymentId: string | null; events: RecordedEvent[] }> {
-  const streamId = message.streamId === noStream ? await holderOf(store, says) : message.streamId;
-  if (streamId === null) return { paymentId: null, events: [] };
-  const copy = says === null || says.kind === 'unreadable' ? null : copyOf(message, says.report.trackId, says.content);
-  // Copies that earlier versions made have ids of their own.
-  const kept = copy === null ? null : await store.messageAt(streamId, copy.digest);
-  const causes = new Set([message.id, copy?.id, kept?.id]);
-  const { events } = await store.read(streamId);
-  const found = events.filter(
-    ({ causationId, correlationId }) => causes.has(causationId) || correlationId === message.id,
-  );
-  return { paymentId: streamId, events: found };
-}
-
-async function holderOf(store: EventStore, says: CallbackSays | null): Promise<string | null> {
-  if (says === null || says.kind === 'unreadable') return null;
-  if (says.kind === 'payout') return store.streamOf(payoutKeyScope, says.report.trackId);
-  const { orderId, trackId } = says.report;
-  const holder = await store.streamOf(trackKeyScope, trackId);
-  if (holder !== null || orderId === null || !isUuid(orderId)) return holder;
-  return (await store.read(orderId)).events.length > 0 ? orderId : null;
 }
 
 const hashes: Readonly<Record<KeptMessage['hash'], string>> = {

@@ -6,6 +6,7 @@ import { trackKeyScope } from '../payments/gateway-event.handlers.js';
 import type { CallbackSays, CallbackSignature, PaymentGateway } from '../payments/payment-gateway.js';
 import { payoutKeyScope } from '../payments/payout-event.handlers.js';
 import { noStream, type EventStore, type KeptMessage } from '../platform/event-store/event-store.pg.js';
+import { textOf, verdictOn } from './kept-message.js';
 
 /** One message of the inbox with all that is known of it. */
 export interface KeptCallback {
@@ -31,8 +32,8 @@ export async function readKept(store: EventStore, gateway: PaymentGateway, id: s
   const { paymentId, events } = await caused(store, message, says);
   return {
     message,
-    text: utf8(message.body),
-    signature: signature && { ...signature, verdict: verdictOn(signature, message) },
+    text: textOf(message.body),
+    signature: signature && { ...signature, verdict: verdictOn(signature, message.headers) },
     says,
     paymentId: message.streamId === noStream ? paymentId : message.streamId,
     events,
@@ -65,21 +66,4 @@ async function holderOf(store: EventStore, says: CallbackSays | null): Promise<s
   const holder = await store.streamOf(trackKeyScope, trackId);
   if (holder !== null || orderId === null || !isUuid(orderId)) return holder;
   return (await store.read(orderId)).events.length > 0 ? orderId : null;
-}
-
-/** Null where the bytes are not UTF-8. */
-function utf8(body: Buffer): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
-  } catch {
-    return null;
-  }
-}
-
-function verdictOn({ signer, fits }: CallbackSignature, { headers }: KeptMessage): string {
-  if (signer !== null) {
-    const keys = signer === 'both' ? 'a key for payments that is one for payouts too' : `a ${signer} key`;
-    return fits ? `good, by ${keys} that is configured now` : `by ${keys}, which may not speak of this`;
-  }
-  return headers?.['hmac'] === undefined ? 'not kept' : 'signed with a key that is not configured any more';
 }
