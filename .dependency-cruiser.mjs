@@ -8,6 +8,7 @@ export const ranks = [
   ['payments'],
   ['deposits'],
   ['customers', 'fulfillment', 'gateway'],
+  ['customers', 'fulfillment', 'gateway', 'links'],
   ['read-models', 'reconciliation'],
   ['api', 'callbacks', 'checkout', 'ops', 'sandbox'],
 ];
@@ -65,8 +66,8 @@ export default {
     ),
     rule(
       'neighbours-take-pure-files',
-      'Customers, fulfilment and gateway import only what is pure of the payments.',
-      { path: under(['customers', 'fulfillment', 'gateway']) },
+      'Customers, fulfilment, gateway and links import only what is pure of the payments.',
+      { path: under(['customers', 'fulfillment', 'gateway', 'links']) },
       { path: `^src/payments/.*(${withRole})` },
     ),
     rule(

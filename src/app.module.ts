@@ -14,6 +14,8 @@ import { DepositAddressesController } from './api/deposit-addresses.controller.j
 import { EventsController } from './api/events.controller.js';
 import { OrderFollower, OrderReader } from './api/order-reader.js';
 import { OrdersController } from './api/orders.controller.js';
+import { PaymentLinkTerms } from './api/link-terms.js';
+import { PaymentLinksController } from './api/payment-links.controller.js';
 import { PaymentTerms } from './api/payment-terms.js';
 import { PaymentsController } from './api/payments.controller.js';
 import { PoliciesController } from './api/policies.controller.js';
@@ -34,6 +36,7 @@ import { Audit } from './ops/audit.pg.js';
 import { ConsoleActs } from './ops/console-acts.pg.js';
 import { ConsoleAuditController } from './ops/console-audit.controller.js';
 import { ConsoleCallbacksController } from './ops/console-callbacks.controller.js';
+import { LinkStreams } from './links/link-streams.pg.js';
 import { ConsoleController } from './ops/console.controller.js';
 import { ConsolePaymentController } from './ops/console-payment.controller.js';
 import { ConsolePoliciesController } from './ops/console-policies.controller.js';
@@ -113,6 +116,7 @@ export class AppModule {
       ],
       controllers: [
         PaymentsController,
+        PaymentLinksController,
         ReceiptsController,
         OrdersController,
         EventsController,
@@ -205,6 +209,8 @@ function edges(options: ServiceOptions): Provider[] {
     OrderReader,
     DepositAddressList,
     PaymentTerms,
+    PaymentLinkTerms,
+    LinkStreams,
   ];
 }
 

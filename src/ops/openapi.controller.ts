@@ -14,6 +14,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' })
     .addTag('payments')
+    .addTag('payment links')
     .addTag('orders')
     .addTag('deposit addresses')
     .addTag('customers')

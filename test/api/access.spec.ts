@@ -27,7 +27,7 @@ interface Row {
   other: number;
 }
 
-/** Every route that needs a key. `{payment}`, `{paid}`, `{endpoint}` and `{delivery}` are ids of the application `default`. */
+/** Every route that needs a key. `{payment}`, `{paid}`, `{endpoint}`, `{link}` and `{delivery}` are ids of the application `default`. */
 const routes: Record<string, Row> = {
   'POST /v1/payments': { path: '/v1/payments', body: order('access-new'), own: 201, other: 201 },
   'GET /v1/payments': { path: '/v1/payments', own: 200, other: 200 },
@@ -80,6 +80,15 @@ const routes: Record<string, Row> = {
   },
   'GET /v1/policies': { path: '/v1/policies', own: 200, other: 200 },
   'GET /v1/policies/{name}': { path: '/v1/policies/{policy}', own: 200, other: 404 },
+  'POST /v1/payment-links': {
+    path: '/v1/payment-links',
+    body: { currency: 'USD', description: 'access' },
+    own: 201,
+    other: 201,
+  },
+  'GET /v1/payment-links': { path: '/v1/payment-links', own: 200, other: 200 },
+  'GET /v1/payment-links/{id}': { path: '/v1/payment-links/{link}', own: 200, other: 404 },
+  'DELETE /v1/payment-links/{id}': { path: '/v1/payment-links/{link}', own: 204, other: 404 },
   'POST /v1/webhook-endpoints': {
     path: '/v1/webhook-endpoints',
     body: { url: 'http://127.0.0.1:9/hook' },
@@ -139,6 +148,8 @@ describe('Who may call what', () => {
     Object.assign(ids, { address: address.body.id, payment: waiting.id, paid: paid.id, endpoint: endpoint.body.id });
     await shop.api('PUT', '/v1/policies/access-policy', {});
     ids['policy'] = 'access-policy';
+    const link = await shop.api('POST', '/v1/payment-links', { currency: 'USD', description: 'access' });
+    ids['link'] = String(link.body.id);
     ids['delivery'] = await addDelivery(shop, { endpointId: String(endpoint.body.id) });
     // Nothing goes on by itself any more, and the read model has them all.
     await until(async () => (await shop.api('GET', '/v1/orders/access-2')).body.fulfillment === 'requested');
@@ -296,7 +307,8 @@ describe('Who may call what', () => {
 
   it('A21 refuses a cursor of another application with 400', async () => {
     await addDelivery(shop, { endpointId: ids['endpoint'] ?? '' });
-    for (const list of ['/v1/payments', '/v1/orders', '/v1/policies', '/v1/webhook-deliveries']) {
+    await shop.api('POST', '/v1/payment-links', { currency: 'USD', description: 'a second one' });
+    for (const list of ['/v1/payments', '/v1/orders', '/v1/policies', '/v1/webhook-deliveries', '/v1/payment-links']) {
       const { body } = await shop.api('GET', `${list}?limit=1`);
       const { nextCursor } = body as { nextCursor: string };
       const answer = await shop.api('GET', `${list}?cursor=${nextCursor}`, undefined, asOther);

@@ -174,6 +174,8 @@ describe('The OpenAPI document', () => {
     const missing = '0190a6b2-0000-7000-8000-000000000000';
     const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/x' });
     const at = `/v1/webhook-endpoints/${String(endpoint.body.id)}`;
+    const link = await shop.api('POST', '/v1/payment-links', { currency: 'USD', description: 'd', singleUse: true });
+    const linkAt = `/v1/payment-links/${String(link.body.id)}`;
     const given = { endpointId: endpoint.body.id as string, attempts: [null, 500] };
     const delivery = await addDelivery(shop, { ...given, status: 'dead' });
     const calls: [string, string, string, unknown?][] = [
@@ -254,6 +256,14 @@ describe('The OpenAPI document', () => {
       ['POST', '/v1/webhook-deliveries/redeliver', '/v1/webhook-deliveries/redeliver', {}],
       ['GET', '/v1/webhook-deliveries', '/v1/webhook-deliveries'],
       ['DELETE', '/v1/webhook-endpoints/{id}', at],
+      ['POST', '/v1/payment-links', '/v1/payment-links', { amount: '5', currency: 'EUR', description: 'd' }],
+      ['POST', '/v1/payment-links', '/v1/payment-links', { currency: 'eur', description: 'd' }],
+      ['GET', '/v1/payment-links', '/v1/payment-links?limit=1'],
+      ['GET', '/v1/payment-links', '/v1/payment-links?cursor=x'],
+      ['GET', '/v1/payment-links/{id}', linkAt],
+      ['GET', '/v1/payment-links/{id}', `/v1/payment-links/${missing}`],
+      ['DELETE', '/v1/payment-links/{id}', linkAt],
+      ['DELETE', '/v1/payment-links/{id}', `/v1/payment-links/${missing}`],
     ];
     const checked = new Set<string>();
     for (const [method, template, path, body] of calls) {
@@ -283,7 +293,7 @@ describe('The OpenAPI document', () => {
   });
 
   it('documents exactly the body that a create takes: its examples are accepted, and so is each field alone', async () => {
-    for (const path of ['/v1/payments', '/v1/webhook-endpoints']) {
+    for (const path of ['/v1/payments', '/v1/payment-links', '/v1/webhook-endpoints']) {
       const schema = resolve(document.paths[path]?.['post']?.requestBody?.content?.['application/json']?.schema ?? {});
       const examples = Object.fromEntries(
         Object.entries(schema.properties ?? {})

@@ -228,6 +228,12 @@ export class StoreClient implements Public {
     });
   }
 
+  async newestStreamsOf(scope: string, before: string | null, limit: number): Promise<string[]> {
+    const all = await this.streamsOf(scope, Infinity);
+    const older = [...all].filter(([key]) => before === null || key < before).reverse();
+    return older.slice(0, limit).map(([, streamId]) => streamId);
+  }
+
   async append(append: Append): Promise<Appended> {
     if (append.events.length === 0 && (append.keys ?? []).length > 0)
       throw new TypeError('keys are claimed with events');

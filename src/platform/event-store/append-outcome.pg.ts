@@ -65,6 +65,26 @@ export async function holdersOf(pool: Pool, scope: string, limit: number): Promi
   return new Map(rows.map((row) => [row.key, row.stream_id]));
 }
 
+const newestScopeKeys = {
+  name: 'newest-scope-keys',
+  text: 'select stream_id from stream_key where scope = $1 and key < $2 order by key desc limit $3',
+};
+
+/** Greater than every UUID in lower case. */
+const afterAll = 'g';
+
+/** The streams of a scope whose keys are UUIDv7, newest first; those before the key `before` where one is given. */
+export async function newestHoldersOf(
+  pool: Pool,
+  scope: string,
+  before: string | null,
+  limit: number,
+): Promise<string[]> {
+  const values = [scope, before ?? afterAll, limit];
+  const { rows } = await pool.query<{ stream_id: string }>({ ...newestScopeKeys, values });
+  return rows.map((row) => row.stream_id);
+}
+
 /**
  * Why nothing was written for a member. If the events at its versions carry its own ids, an earlier try of the same
  * append got through and only its answer was lost: that is success. Otherwise throws `KeyTaken` or `Conflict`.

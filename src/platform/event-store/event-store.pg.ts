@@ -11,7 +11,7 @@ import {
   type InboxMessage,
   type Stream,
 } from './append.js';
-import { holderOf, holdersOf } from './append-outcome.pg.js';
+import { holderOf, holdersOf, newestHoldersOf } from './append-outcome.pg.js';
 import { traceAppend } from './append-span.js';
 import { memberOf, type Member } from './append-statement.pg.js';
 import { GroupAppender, unavailable } from './group-appender.pg.js';
@@ -107,6 +107,14 @@ export class EventStore {
   /** The keys of a scope with the streams that hold them, in the order of the keys, `limit` at most. Throws `StoreUnavailable`. */
   streamsOf(scope: string, limit: number): Promise<Map<string, string>> {
     return this.ask(() => holdersOf(this.pool, scope, limit));
+  }
+
+  /**
+   * The streams of a scope whose keys are UUIDv7, newest first, `limit` at most; those before the key `before` where one
+   * is given. Throws `StoreUnavailable`.
+   */
+  newestStreamsOf(scope: string, before: string | null, limit: number): Promise<string[]> {
+    return this.ask(() => newestHoldersOf(this.pool, scope, before, limit));
   }
 
   /**
