@@ -31,6 +31,9 @@ import { CallbackKeys, CallbacksController } from './callbacks/callbacks.control
 import { LivePayments } from './checkout/live-payments.pg.js';
 import { StatusStreamController } from './checkout/status-stream.controller.js';
 import { StatusStreams } from './checkout/status-stream.job.js';
+import { LinkController } from './checkout/link.controller.js';
+import { LinkPaymentTerms, LinkSettings } from './checkout/link-payment-terms.js';
+import { LinkPayments } from './checkout/link-payments.handlers.js';
 import { StatusController } from './checkout/status.controller.js';
 import { Audit } from './ops/audit.pg.js';
 import { ConsoleActs } from './ops/console-acts.pg.js';
@@ -76,8 +79,8 @@ import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
 import { callbackPath, CoreModule, setting, type CoreOptions } from './core.module.js';
 
-/** Under it, bodies are forms. */
-const consolePath = '/ops/';
+/** Under them, bodies are forms. */
+const formPaths = ['/ops/', '/l/'];
 
 export interface ServiceOptions extends CoreOptions {
   /** Whether it answers HTTP; it works in the background in either case. */
@@ -129,6 +132,7 @@ export class AppModule {
         CallbacksController,
         StatusController,
         StatusStreamController,
+        LinkController,
         HealthController,
         MetricsController,
         ConsoleController,
@@ -211,6 +215,9 @@ function edges(options: ServiceOptions): Provider[] {
     PaymentTerms,
     PaymentLinkTerms,
     LinkStreams,
+    setting<LinkSettings>(LinkSettings, ({ publicUrl, gateway }) => ({ publicUrl, sandbox: gateway === 'sandbox' })),
+    LinkPaymentTerms,
+    LinkPayments,
   ];
 }
 
@@ -219,7 +226,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const { config, log, http } = options;
   const { tracesEndpoint: endpoint, serviceName } = config;
   const stopTracing = endpoint === null ? null : startTracing({ endpoint, serviceName, version });
-  const adapter = createAdapter(callbackPath, consolePath);
+  const adapter = createAdapter(callbackPath, formPaths);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
     logger: new NestLog(log),
     bodyParser: false,

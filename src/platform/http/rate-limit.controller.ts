@@ -7,9 +7,11 @@ const windowSeconds = 60;
 const refusedAtMost = 400;
 /** Wrong passwords that one address may send in a window. */
 const wrongPasswordsAtMost = 10;
+/** Payments that one address may open by links in a window: many people may share an address. */
+const linkOpeningsAtMost = 30;
 const trackedAtMost = 50_000;
 
-type Counted = 'application' | 'refused' | 'wrong password';
+type Counted = 'application' | 'refused' | 'wrong password' | 'link opening';
 
 /** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */
 export const limitHeaders = (limit: number, remaining: number, reset: number): Record<string, string> => ({
@@ -59,6 +61,7 @@ export class RateLimit {
 
   private mostOf(kind: Counted): number {
     if (kind === 'application') return this.perApplication;
+    if (kind === 'link opening') return linkOpeningsAtMost;
     return kind === 'refused' ? refusedAtMost : wrongPasswordsAtMost;
   }
 

@@ -21,7 +21,7 @@ const endingLimitMs = 9_000;
  * The HTTP server: every time and size is bounded, bodies are handed over as bytes, whatever type they claim to have
  * (routes under `rawPaths`), read as forms (under `formPaths`), or parsed by the one strict JSON parser.
  */
-export function createAdapter(rawPaths: string, formPaths: string): FastifyAdapter {
+export function createAdapter(rawPaths: string, formPaths: readonly string[]): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit,
     requestTimeout: arrivalLimitMs,
@@ -47,10 +47,10 @@ export function createAdapter(rawPaths: string, formPaths: string): FastifyAdapt
   tellMethods(adapter.getInstance());
   endInTime(adapter.getInstance());
   const under =
-    (paths: string) =>
+    (...paths: readonly string[]) =>
     ({ routeOptions }: FastifyRequest): boolean =>
-      routeOptions.url?.startsWith(paths) ?? false;
-  takeBodies(adapter.getInstance(), under(rawPaths), under(formPaths));
+      paths.some((path) => routeOptions.url?.startsWith(path));
+  takeBodies(adapter.getInstance(), under(rawPaths), under(...formPaths));
   return adapter;
 }
 
