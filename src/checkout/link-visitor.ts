@@ -2,9 +2,9 @@
  * Who asks for a link's address: a person in a browser, or a program that looks at what is behind it.
  */
 
-/** Programs that fetch addresses to show or to index what is there. What they ask for opens nothing. */
+/** Programs that fetch addresses to show or to index what is there. What they ask for opens nothing. Cubot is a make of phones. */
 const lookers =
-  /bot\b|bot\/|crawl|spider|preview|slurp|facebookexternalhit|facebookcatalog|meta-external|whatsapp|skypeuri|bingpreview|embedly|quora link|vkshare|w3c_validator|pinterest|mastodon|iframely|outbrain|viber|snapchat|google-read-aloud|google-inspectiontool|mediapartners/i;
+  /(?<!\bcu)bot\b|crawl|spider|preview|slurp|facebookexternalhit|facebookcatalog|meta-external|whatsapp|skypeuri|bingpreview|embedly|quora link|vkshare|w3c_validator|pinterest|mastodon|iframely|outbrain|viber|snapchat|google-read-aloud|google-inspectiontool|mediapartners/i;
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 const textOf = (headers: Headers, name: string): string => String(headers[name] ?? '').toLowerCase();
