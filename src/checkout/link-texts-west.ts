@@ -23,6 +23,7 @@ export const tr: LinkTexts = {
   payAgain: 'Bir kez daha öde',
   open: (amount) => ['Açık bir ödemeniz var', `Tutarı ${amount} ve paranızı bekliyor.`],
   goOn: 'Onunla devam et',
+  payOther: 'Başka bir tutar öde',
   payInstead: (amount) => `Bunun yerine ${amount} öde`,
   unpayable: ['Bu bağlantı şu anda ödenemiyor', 'Ödeme hizmeti kabul etmedi. Lütfen mağazaya bildirin.'],
   busy: (seconds) => ['Aynı anda çok fazla ödeme', `Lütfen ${String(seconds)} saniye sonra yeniden deneyin.`],
@@ -59,6 +60,7 @@ export const es: LinkTexts = {
   payAgain: 'Pagar otra vez',
   open: (amount) => ['Tiene un pago abierto', `Es de ${amount} y espera su dinero.`],
   goOn: 'Continuar con él',
+  payOther: 'Pagar otro importe',
   payInstead: (amount) => `Pagar ${amount} en su lugar`,
   unpayable: ['Este enlace no se puede pagar ahora', 'El servicio de pago no lo aceptó. Avise a la tienda, por favor.'],
   busy: (seconds) => ['Demasiados pagos a la vez', `Inténtelo de nuevo en ${String(seconds)} segundos.`],
@@ -98,6 +100,7 @@ export const de: LinkTexts = {
   payAgain: 'Noch einmal zahlen',
   open: (amount) => ['Sie haben eine offene Zahlung', `Sie beträgt ${amount} und wartet auf Ihr Geld.`],
   goOn: 'Damit fortfahren',
+  payOther: 'Einen anderen Betrag zahlen',
   payInstead: (amount) => `Stattdessen ${amount} zahlen`,
   unpayable: [
     'Dieser Link kann gerade nicht bezahlt werden',
@@ -140,6 +143,7 @@ export const fr: LinkTexts = {
   payAgain: 'Payer encore une fois',
   open: (amount) => ['Vous avez un paiement en cours', `Il est de ${amount} et attend votre argent.`],
   goOn: 'Continuer avec celui-ci',
+  payOther: 'Payer un autre montant',
   payInstead: (amount) => `Payer ${amount} à la place`,
   unpayable: [
     'Ce lien ne peut pas être payé maintenant',

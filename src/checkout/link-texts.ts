@@ -33,6 +33,7 @@ export interface LinkTexts {
   payAgain: string;
   open: (amount: string) => Notice;
   goOn: string;
+  payOther: string;
   payInstead: (amount: string) => string;
   unpayable: Notice;
   busy: (seconds: number) => Notice;
@@ -66,6 +67,7 @@ const en: LinkTexts = {
   payAgain: 'Pay once more',
   open: (amount) => ['You have an open payment', `It is for ${amount} and waits for your money.`],
   goOn: 'Continue with it',
+  payOther: 'Pay another amount',
   payInstead: (amount) => `Pay ${amount} instead`,
   unpayable: ['This link cannot be paid now', 'The payment service did not accept it. Please tell the shop.'],
   busy: (seconds) => ['Too many payments at once', `Please try again in ${String(seconds)} seconds.`],

@@ -20,6 +20,7 @@ import { Refusal } from '../kernel/refusal.js';
 import { LinkStreams, type LoadedLink } from '../links/link-streams.pg.js';
 import { Decimal } from '../payments/decimal.js';
 import type { Payment } from '../payments/payment.js';
+import { progressOf } from '../payments/standing.js';
 import { leadTo, sendPage } from '../platform/http/page.controller.js';
 import { problemOf, refusalOf } from '../platform/http/problem.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
@@ -39,6 +40,8 @@ interface Visit extends Told {
   link: LoadedLink;
   /** The visitor that the cookie names; null for a new one. */
   known: string | null;
+  /** Whether it is to choose the amount of a further payment, where the link allows that. */
+  another: boolean;
   requestId: string;
   address: string;
   reply: FastifyReply;
@@ -120,10 +123,11 @@ export class LinkController {
     if (!isVisit(request.method, request.headers)) return this.show(visit);
     const payment = await this.payments.standing(terms, known);
     if (link.deletedAt !== null) return this.gone(visit, payment);
+    if (payment && visit.another) return sendPage(reply, amountPage({ ...visit, visitor: newVisitor(), again: true }));
     if (payment?.status === 'paid') return this.paid(visit, payment);
-    if (payment) return leadTo(reply, statusPathOf(payment, visit));
+    if (payment) return this.comeBack(visit, payment);
     if (terms.amount !== null) return this.open(visit, this.remember(visit, known), terms.amount);
-    return sendPage(reply, amountPage({ ...visit, visitor: this.remember(visit, known) }));
+    return sendPage(reply, amountPage({ ...visit, visitor: this.remember(visit, known), again: false }));
   }
 
   @Post(':slug')
@@ -143,7 +147,8 @@ export class LinkController {
     const typed = fieldOf(form, 'amount').slice(0, 64);
     const read = terms.amount === null ? readTyped(typed, terms) : { amount: terms.amount };
     if ('fault' in read) {
-      const asked = { ...visit, visitor: this.remember(visit, visitor) };
+      const again = isFurther(form);
+      const asked = { ...visit, visitor: again ? (visitor ?? newVisitor()) : this.remember(visit, visitor), again };
       return sendPage(reply, amountPage(asked, typed, faultOf(read, visit)), 422);
     }
     if (payment) return this.resume(visit, payment, read.amount);
@@ -164,6 +169,7 @@ export class LinkController {
       link,
       terms: link.terms,
       known: isVisitor(known) ? known : null,
+      another: !link.terms.singleUse && link.terms.amount === null && fieldOf(request.query, 'another') !== '',
       language,
       action: `/l/${slug}${search}`,
       sandbox: this.settings.sandbox,
@@ -177,7 +183,7 @@ export class LinkController {
   private show(visit: Visit): string {
     const { link, terms, reply, language } = visit;
     if (link.deletedAt !== null) return sendPage(reply, gonePage(language, null), 410);
-    const asked = { ...visit, visitor: newVisitor() };
+    const asked = { ...visit, visitor: newVisitor(), again: false };
     return sendPage(reply, terms.amount === null ? amountPage(asked) : proceedPage(asked));
   }
 
@@ -186,7 +192,10 @@ export class LinkController {
   }
 
   private paid(visit: Visit, payment: Payment): string {
-    return sendPage(visit.reply, paidPage({ ...visit, visitor: newVisitor() }, statusPathOf(payment, visit)));
+    return sendPage(
+      visit.reply,
+      paidPage({ ...visit, visitor: newVisitor(), again: true }, statusPathOf(payment, visit)),
+    );
   }
 
   /** Leads back to a payment that is open, unless that is of another amount than is wanted now. */
@@ -194,7 +203,18 @@ export class LinkController {
     const { amount } = payment.terms;
     const statusPath = statusPathOf(payment, visit);
     if (new Decimal(amount).eq(wanted)) return leadTo(visit.reply, statusPath);
-    return sendPage(visit.reply, openPage({ ...visit, visitor: newVisitor() }, { statusPath, amount, wanted }), 409);
+    const asked = { ...visit, visitor: newVisitor(), again: true };
+    return sendPage(visit.reply, openPage(asked, { statusPath, amount, wanted }), 409);
+  }
+
+  /** Leads a visitor to the payment that they have; one whose amount they may have mistyped asks them first. */
+  private comeBack(visit: Visit, payment: Payment): string {
+    const { terms, reply } = visit;
+    const statusPath = statusPathOf(payment, visit);
+    const unpaid = ['opening', 'awaiting_payment'].includes(progressOf(payment));
+    if (terms.singleUse || terms.amount !== null || !unpaid) return leadTo(reply, statusPath);
+    const asked = { ...visit, visitor: newVisitor(), again: true };
+    return sendPage(reply, openPage(asked, { statusPath, amount: payment.terms.amount, wanted: null }));
   }
 
   private async open(visit: Visit, visitor: string, amount: string): Promise<string> {
@@ -204,7 +224,7 @@ export class LinkController {
     if (payment.status === 'paid') return this.paid(visit, payment);
     if (payment.status !== 'failed') return this.resume(visit, payment, amount);
     if (terms.amount !== null) return sendPage(reply, troublePage(language, 'unpayable'), 502);
-    return sendPage(reply, amountPage({ ...visit, visitor }, amount, linkTexts[language].refused), 422);
+    return sendPage(reply, amountPage({ ...visit, visitor, again: false }, amount, linkTexts[language].refused), 422);
   }
 
   /** Has the browser keep who it is, new or not, so that it comes back to its payment. One payment for all needs nobody. */
@@ -217,6 +237,8 @@ export class LinkController {
   }
 }
 
+const isFurther = (form: unknown): boolean => fieldOf(form, 'again') !== '';
+
 const visitorBytes = 16;
 const newVisitor = (): string => randomBytes(visitorBytes).toString('base64url');
 
@@ -227,5 +249,5 @@ const newVisitor = (): string => randomBytes(visitorBytes).toString('base64url')
 function visitorOf(form: unknown, known: string | null): string | null {
   const given = fieldOf(form, 'visitor');
   if (!isVisitor(given)) return known;
-  return fieldOf(form, 'again') === '' ? (known ?? given) : given;
+  return isFurther(form) ? given : (known ?? given);
 }

@@ -27,6 +27,8 @@ export interface Told {
 /** A form of this visitor's; a repeated one means the same. */
 interface Asked extends Told {
   visitor: string;
+  /** Whether it is for a further payment, beside the one that the cookie leads to. */
+  again: boolean;
 }
 
 interface Layout {
@@ -79,18 +81,23 @@ export const proceedPage = (asked: Asked): Html => {
   return payable(
     asked,
     html`<form method="post" action="${asked.action}">
-      ${visitorField(asked.visitor)}
+      ${visitorFields(asked)}
       <button>${proceed}</button>
       <p class="soft">${next}</p>
     </form>`,
   );
 };
 
-const visitorField = (visitor: string): Html => html`<input type="hidden" name="visitor" value="${visitor}" />`;
+const visitorFields = ({ visitor, again }: Pick<Asked, 'visitor' | 'again'>): Html =>
+  html`<input type="hidden" name="visitor" value="${visitor}" />
+    ${again ? html`<input type="hidden" name="again" value="1" />` : nothing}`;
+
+/** Where a visitor who has a payment chooses the amount of a further one. */
+const anotherPath = ({ action }: Told): string => `${action}${action.includes('?') ? '&' : '?'}another=1`;
 
 /** Asks for an amount. `fault` says what was wrong with the one that was `typed`. */
 export function amountPage(asked: Asked, typed = '', fault: string | null = null): Html {
-  const { language, terms, action, visitor } = asked;
+  const { language, terms, action } = asked;
   const texts = linkTexts[language];
   const told = boundsOf(terms, texts);
   const bounds = told === fault ? null : told;
@@ -98,7 +105,7 @@ export function amountPage(asked: Asked, typed = '', fault: string | null = null
   return payable(
     asked,
     html`<form method="post" action="${action}" novalidate>
-      ${visitorField(visitor)}
+      ${visitorFields(asked)}
       <label for="amount">${texts.amount}</label>
       <div class="field" dir="ltr">
         <input
@@ -161,6 +168,8 @@ const notice = (language: Language, [heading, text]: readonly [string, string], 
 
 const statusLink = (path: string, words: string): Html => html`<a class="button" href="${path}">${words}</a>`;
 
+const quietLink = (path: string, words: string): Html => html`<a class="button quiet" href="${path}">${words}</a>`;
+
 /** The link was ended. `statusPath`: the page of the payment that this visitor has; null for none. */
 export const gonePage = (language: Language, statusPath: string | null): Html => {
   const { gone, seePayment } = linkTexts[language];
@@ -168,12 +177,14 @@ export const gonePage = (language: Language, statusPath: string | null): Html =>
 };
 
 /** It was paid: by anybody, where it can be paid once, else by this visitor, who may pay once more as `visitor`. */
-export const paidPage = ({ language, terms, action, visitor }: Asked, statusPath: string): Html => {
+export const paidPage = (asked: Asked, statusPath: string): Html => {
+  const { language, terms, action } = asked;
   const texts = linkTexts[language];
-  const again = html`<form method="post" action="${action}">
-    ${visitorField(visitor)} <input type="hidden" name="again" value="1" />
+  const once = html`<form method="post" action="${action}">
+    ${visitorFields({ ...asked, again: true })}
     <button class="quiet">${texts.payAgain}</button>
   </form>`;
+  const again = terms.amount === null ? quietLink(anotherPath(asked), texts.payAgain) : once;
   return notice(
     language,
     terms.singleUse ? texts.paid : texts.paidBefore,
@@ -181,24 +192,30 @@ export const paidPage = ({ language, terms, action, visitor }: Asked, statusPath
   );
 };
 
-/** A payment of another amount is open. Where the link can be paid more than once, `wanted` can be paid instead. */
+/**
+ * A payment is open whose amount the visitor chose. Where the link can be paid more than once they may choose again:
+ * `wanted` is what they chose by now, null for nothing yet.
+ */
 export const openPage = (
-  { language, terms, action, visitor }: Asked,
-  { statusPath, amount, wanted }: { statusPath: string; amount: string; wanted: string },
+  asked: Asked,
+  { statusPath, amount, wanted }: { statusPath: string; amount: string; wanted: string | null },
 ): Html => {
+  const { language, terms } = asked;
   const texts = linkTexts[language];
-  const { currency, singleUse } = terms;
-  const instead = html`<form method="post" action="${action}">
-    ${visitorField(visitor)} <input type="hidden" name="again" value="1" />
-    <input type="hidden" name="amount" value="${wanted}" />
-    <button class="quiet">${texts.payInstead(money(wanted, currency))}</button>
-  </form>`;
+  const other = wanted === null ? quietLink(anotherPath(asked), texts.payOther) : insteadForm(asked, wanted);
   return notice(
     language,
-    texts.open(money(amount, currency)),
-    html`<div class="buttons">${statusLink(statusPath, texts.goOn)} ${singleUse ? nothing : instead}</div>`,
+    texts.open(money(amount, terms.currency)),
+    html`<div class="buttons">${statusLink(statusPath, texts.goOn)} ${terms.singleUse ? nothing : other}</div>`,
   );
 };
+
+const insteadForm = (asked: Asked, wanted: string): Html =>
+  html`<form method="post" action="${asked.action}">
+    ${visitorFields({ ...asked, again: true })}
+    <input type="hidden" name="amount" value="${wanted}" />
+    <button class="quiet">${linkTexts[asked.language].payInstead(money(wanted, asked.terms.currency))}</button>
+  </form>`;
 
 /** Says that nothing was done, and why. `again`: where to try again; null where that would not help. */
 export const troublePage = (

@@ -201,7 +201,7 @@ describe('A payment link', () => {
       active: false,
       paymentId: id,
     });
-    expect((await shop.api('GET', `/v1/orders/link-${link.id}`)).body).toMatchObject({ complete: true });
+    await until(async () => (await shop.api('GET', `/v1/orders/link-${link.id}`)).body.complete === true);
   });
 
   it('of a single use opens one invoice, however many come at once to two replicas', async () => {
@@ -258,13 +258,46 @@ describe('A payment link', () => {
     isPage(page, 200, 'inputmode="decimal"');
     expect(page.text).toContain('From \u20665.00 USD\u2069 to \u2066100.00 USD\u2069.');
     const path = leads(await pay(who, link, { amount: '25,50' }));
-    expect(leads(await visit(who, link))).toBe(path);
+    const back = await visit(who, link);
+    isPage(back, 200, 'It is for \u206625.50 USD\u2069');
+    expect(back.text).toContain(`href="${path}"`);
     const other = await pay(who, link, { amount: '30' });
     isPage(other, 409, 'Pay \u206630.00 USD\u2069 instead');
     expect(await paymentsBy(link)).toMatchObject([{ amount: '25.50' }]);
     const [, visitor = ''] = /name="visitor" value="([^"]+)"/.exec(other.text) ?? [];
     expect(leads(await pay(who, link, { amount: '30', visitor, again: '1' }))).not.toBe(path);
     expect(await paymentsBy(link)).toMatchObject([{ amount: '25.50' }, { amount: '30' }]);
+  });
+
+  it('leads a payer who mistyped to a further payment, and leaves the first one to expire', async () => {
+    const link = await chosen();
+    const who = person();
+    const first = leads(await pay(who, link, { amount: '255' }));
+    const back = await visit(who, link);
+    expect(back.text).toContain(`href="${link.path}?another=1"`);
+    const form = await asked(who, `${link.path}?another=1`);
+    isPage(form, 200, 'name="again" value="1"');
+    const [, visitor = ''] = /name="visitor" value="([^"]+)"/.exec(form.text) ?? [];
+    const wrong = await pay(who, link, { amount: 'x', visitor, again: '1' });
+    isPage(wrong, 422, 'name="again" value="1"');
+    expect(wrong.text).toContain(`name="visitor" value="${visitor}"`);
+    expect((await visit(who, link)).text).toContain(first);
+    const second = leads(await pay(who, link, { amount: '25', visitor, again: '1' }));
+    expect((await visit(who, link)).text).toContain(second);
+    await shop.control(
+      `/_sandbox/payments/${String((await shop.api('GET', `/v1/payments/${await standing(link)}`)).body.trackId)}/transfers`,
+      { percent: 100 },
+    );
+    await until(async () => (await visit(who, link)).status === 303);
+  });
+
+  it('that can be paid once lets nobody choose a second amount', async () => {
+    const link = await chosen({ singleUse: true });
+    const path = leads(await pay(person(), link, { amount: '255' }));
+    expect(leads(await asked(person(), `${link.path}?another=1`))).toBe(path);
+    const visitor = 'abcdefghijklmnopqrstuv';
+    isPage(await pay(person(), link, { amount: '25', visitor, again: '1' }), 409, 'You have an open payment');
+    expect(await paymentsBy(link)).toMatchObject([{ amount: '255' }]);
   });
 
   it.each([
