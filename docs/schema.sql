@@ -211,6 +211,7 @@ CREATE INDEX payment_view_any_order ON public.payment_view USING btree (order_id
 CREATE INDEX payment_view_application ON public.payment_view USING btree (application_id, payment_id);
 CREATE INDEX payment_view_customer ON public.payment_view USING btree (customer_id COLLATE "C", payment_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX payment_view_email ON public.payment_view USING btree (lower(email) COLLATE "C", payment_id) WHERE (email IS NOT NULL);
+CREATE INDEX payment_view_link ON public.payment_view USING btree ("left"(order_id, 41), payment_id) WHERE (order_id ~~ 'link-%'::text);
 CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
 CREATE INDEX payment_view_review ON public.payment_view USING btree (application_id, payment_id) WHERE (review = 'open'::text);
 CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);

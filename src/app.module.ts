@@ -32,6 +32,7 @@ import { LivePayments } from './checkout/live-payments.pg.js';
 import { StatusStreamController } from './checkout/status-stream.controller.js';
 import { StatusStreams } from './checkout/status-stream.job.js';
 import { LinkController } from './checkout/link.controller.js';
+import { LinkOpenings } from './checkout/link-openings.pg.js';
 import { LinkPaymentTerms, LinkSettings } from './checkout/link-payment-terms.js';
 import { LinkPayments } from './checkout/link-payments.handlers.js';
 import { StatusController } from './checkout/status.controller.js';
@@ -62,7 +63,7 @@ import { serveOpenApi } from './ops/openapi.controller.js';
 import { PaymentActs } from './ops/payment-acts.handlers.js';
 import { PaymentDesk } from './ops/payment-desk.pg.js';
 import { FailureCounts } from './payments/failure-counts.js';
-import { BackgroundPool } from './platform/database/pool.pg.js';
+import { BackgroundPool, DatabasePool } from './platform/database/pool.pg.js';
 import { EventStore } from './platform/event-store/event-store.pg.js';
 import { LogReader } from './platform/event-store/log-reader.pg.js';
 import { Applications } from './platform/http/applications.pg.js';
@@ -216,6 +217,7 @@ function edges(options: ServiceOptions): Provider[] {
     PaymentLinkTerms,
     LinkStreams,
     setting<LinkSettings>(LinkSettings, ({ publicUrl, gateway }) => ({ publicUrl, sandbox: gateway === 'sandbox' })),
+    { provide: LinkOpenings, useFactory: (pool: Pool) => new LinkOpenings(pool), inject: [DatabasePool] },
     LinkPaymentTerms,
     LinkPayments,
   ];

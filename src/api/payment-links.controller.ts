@@ -57,7 +57,7 @@ class PaymentLinkAnswer {
   @ApiProperty({
     example: 'link-0198c0de-0000-7000-8000-000000000000',
     description:
-      'The order id of the payment of a single-use link. Of others, what the order ids of all its payments begin with: `GET /v1/payments?q=` finds them by it.',
+      'The order id of the payment of a single-use link. Of others, what the order ids of all its payments begin with. `GET /v1/payments?paymentLinkId=` lists them.',
   })
   orderId!: string;
   @ApiProperty({

@@ -2,7 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
-import { IsInstant, IsVersionOrInstant, NoControls } from './rules.js';
+import { IsId, IsInstant, IsVersionOrInstant, NoControls } from './rules.js';
 
 const limitRule = { message: 'must be a whole number from 1 to 100' };
 const limitPattern = /^(?:[1-9]\d?|100)$/;
@@ -62,6 +62,11 @@ export class PaymentsQuery extends PageQuery {
   @MaxLength(128)
   @NoControls()
   customerId?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'Payments that were opened by this payment link' })
+  @IsOptional()
+  @IsId()
+  paymentLinkId?: string;
 
   @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z' })
   @IsOptional()

@@ -6,6 +6,7 @@ import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { orderScope, PaymentStreams, type LoadedPayment } from '../payments/payment-streams.pg.js';
 import type { Payment } from '../payments/payment.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
+import { LinkOpenings } from './link-openings.pg.js';
 import { LinkPaymentTerms } from './link-payment-terms.js';
 
 /**
@@ -19,6 +20,7 @@ export class LinkPayments {
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(EventStore) private readonly store: EventStore,
     @Inject(LinkPaymentTerms) private readonly terms: LinkPaymentTerms,
+    @Inject(LinkOpenings) private readonly openings: LinkOpenings,
   ) {}
 
   /** The payment that a visitor has here, open or paid; null where they have none. Throws `StoreUnavailable`. */
@@ -31,9 +33,11 @@ export class LinkPayments {
 
   /**
    * Opens a payment of this amount for a visitor; where one stands already, on whatever amount, answers with that. It is
-   * `failed` where the gateway refused it. Throws `StoreUnavailable`.
+   * `failed` where the gateway refused it. Throws `Refusal('rate_limited')` where too many of the link are open, and
+   * `StoreUnavailable`.
    */
   async open(link: LinkTerms, visitor: string, amount: string, requestId: string): Promise<Payment> {
+    await this.openings.refuseTooMany(link);
     const terms = await this.terms.of(link, visitor, amount);
     const cause = { actor: 'payer', correlationId: requestId, causationId: requestId };
     try {

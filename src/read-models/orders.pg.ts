@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Column, DataSource, Entity, PrimaryColumn, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
 import type { Instant } from '../kernel/clock.js';
 import { isUuid } from '../kernel/ids.js';
+import { orderPrefix } from '../links/link.js';
 import type { Payment } from '../payments/payment.js';
 import type { Fulfillment } from '../fulfillment/fulfillment.js';
 
@@ -45,6 +46,8 @@ export interface PaymentFilter {
   review?: string;
   trackId?: string;
   customerId?: string;
+  /** Whose order ids begin with `link-` and this id. */
+  paymentLinkId?: string;
   createdFrom?: Instant;
   createdTo?: Instant;
   /** Part of an order id, track id, customer id or e-mail, or a whole payment id. */
@@ -98,13 +101,15 @@ export class Orders {
 }
 
 function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: PaymentFilter): void {
-  const { orderId, status, label, review, trackId, customerId, createdFrom, createdTo, q } = filter;
+  const { orderId, status, label, review, trackId, customerId, paymentLinkId, createdFrom, createdTo, q } = filter;
   if (orderId !== undefined) query.andWhere('p.orderId = :orderId', { orderId });
   if (status !== undefined) query.andWhere('p.status = :status', { status });
   if (label !== undefined) query.andWhere(':label = any(p.labels)', { label });
   if (review !== undefined) query.andWhere('p.review = :review', { review });
   if (trackId !== undefined) query.andWhere('p.trackId = :trackId', { trackId });
   if (customerId !== undefined) query.andWhere('p.customerId = :customerId', { customerId });
+  if (paymentLinkId !== undefined)
+    query.andWhere("left(p.orderId, 41) = :linked and p.orderId like 'link-%'", { linked: orderPrefix(paymentLinkId) });
   if (createdFrom !== undefined) query.andWhere('p.createdAt >= :createdFrom', { createdFrom });
   if (createdTo !== undefined) query.andWhere('p.createdAt < :createdTo', { createdTo });
   if (q !== undefined) {

@@ -475,6 +475,32 @@ describe('A payment link', () => {
     leads(await visit(person(), link));
   });
 
+  it('ends its patience with a thousand open payments of one link, and lists them by the link', async () => {
+    const [link, other] = [await make(), await make()];
+    leads(await visit(person(), link));
+    leads(await visit(person(), other));
+    const id = await standing(link);
+    const listed = async (): Promise<number> =>
+      (await shop.api('GET', `/v1/payments?paymentLinkId=${link.id}&limit=100`)).body.items.length;
+    await until(async () => (await listed()) === 1);
+    const { pool } = shop.database;
+    // As many as others have opened within the hour.
+    await pool.query(
+      `insert into payment_view select (jsonb_populate_record(null::payment_view, to_jsonb(p) || jsonb_build_object(
+         'payment_id', gen_random_uuid(), 'order_id', $2 || '-' || n))).*
+       from payment_view p, generate_series(1, 999) as n where payment_id = $1`,
+      [id, `link-${link.id}`],
+    );
+    const refused = await visit(person(), link);
+    isPage(refused, 429, 'Too many payments at once');
+    expect(refused.headers['retry-after']).toBe('60');
+    leads(await visit(person(), other));
+    await pool.query('delete from payment_view where order_id like $1', [`link-${link.id}-999`]);
+    leads(await visit(person(), link));
+    expect(await listed()).toBe(100);
+    expect((await shop.api('GET', `/v1/payments?paymentLinkId=x`)).status).toBe(400);
+  });
+
   it('speaks the language that is asked for, and has the status page speak it too', async () => {
     const link = await chosen();
     const german = await visit(person(), link, { headers: { 'accept-language': 'de-AT,en;q=0.5' } });
