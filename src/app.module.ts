@@ -11,7 +11,11 @@ import { Registry } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { CustomersController } from './api/customers.controller.js';
 import { DepositAddressesController } from './api/deposit-addresses.controller.js';
+import { DeveloperPages } from './api/developer-pages.js';
+import { DocsController, serveDocs } from './api/docs.controller.js';
 import { EventsController } from './api/events.controller.js';
+import { LandingController } from './api/landing.controller.js';
+import { serveOpenApi } from './api/openapi.controller.js';
 import { OrderFollower, OrderReader } from './api/order-reader.js';
 import { OrdersController } from './api/orders.controller.js';
 import { PaymentLinkTerms } from './api/link-terms.js';
@@ -82,6 +86,8 @@ import { callbackPath, CoreModule, setting, type CoreOptions } from './core.modu
 
 /** Under them, bodies are forms. */
 const formPaths = ['/ops/', '/l/'];
+/** Under these, bodies are forms. */
+const formPaths = ['/ops/', '/sandbox/'];
 
 export interface ServiceOptions extends CoreOptions {
   /** Whether it answers HTTP; it works in the background in either case. */
@@ -145,6 +151,8 @@ export class AppModule {
         ConsoleAuditController,
         ConsolePaymentController,
         AssetsController,
+        DocsController,
+        ...(options.config.gateway === 'sandbox' ? [LandingController] : []),
       ],
       providers: [
         ...edges(options),
@@ -164,6 +172,12 @@ function edges(options: ServiceOptions): Provider[] {
   const { log } = options;
   return [
     setting<ApiSettings>(ApiSettings, ({ publicUrl, gateway }) => ({ publicUrl, sandbox: gateway === 'sandbox' })),
+    setting<DeveloperPages>(DeveloperPages, ({ gateway, sandboxPort, publicUrl, madeUpKey }) => ({
+      sandbox: gateway === 'sandbox',
+      sandboxUrl: `http://localhost:${String(sandboxPort)}`,
+      publicUrl,
+      madeUpKey,
+    })),
     setting<CallbackKeys>(CallbackKeys, ({ merchantKeys, payoutKeys }) => ({
       merchant: merchantKeys,
       payout: payoutKeys,
@@ -229,6 +243,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const { tracesEndpoint: endpoint, serviceName } = config;
   const stopTracing = endpoint === null ? null : startTracing({ endpoint, serviceName, version });
   const adapter = createAdapter(callbackPath, formPaths);
+  const adapter = createAdapter(callbackPath, ...formPaths);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
     logger: new NestLog(log),
     bodyParser: false,
@@ -238,6 +253,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   // Nobody but the console looks at cookies, and it does so itself.
   await app.register(fastifyCookie, { hook: false });
   serveOpenApi(app);
+  await serveDocs(app);
   measureRequests(adapter.getInstance(), app.get(Registry));
   await app.init();
   if (config.apiKey !== null) await app.get(Applications).ensure('default', config.apiKey, 'bootstrap');

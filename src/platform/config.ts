@@ -16,6 +16,8 @@ export interface Config {
   merchantKeys: string[];
   payoutKeys: string[];
   apiKey: string | null;
+  /** The key of `default` that a sandbox has made up, and may show; null where `API_KEY` names one. */
+  madeUpKey: string | null;
   opsPassword: string | null;
   /** Opens the console to look only; null: nobody can. */
   opsViewPassword: string | null;
@@ -66,6 +68,7 @@ export function readConfig(env: Env): Config {
     merchantKeys: keys(env, 'OXAPAY_MERCHANT_API_KEY', gateway),
     payoutKeys: keys(env, 'OXAPAY_PAYOUT_API_KEY', gateway),
     apiKey: apiKey(env, gateway),
+    madeUpKey: null,
     opsPassword: secret(env, 'OPS_PASSWORD', 12, gateway),
     opsViewPassword: viewPassword(env),
     logLevel: choice(env, 'LOG_LEVEL', logLevels, 'info'),

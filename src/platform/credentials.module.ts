@@ -50,6 +50,7 @@ export function withCredentials(config: Config, made: Credentials): Config {
   return {
     ...config,
     apiKey: config.apiKey ?? made.apiKey,
+    madeUpKey: config.apiKey === null ? made.apiKey : null,
     opsPassword: config.opsPassword ?? made.opsPassword,
     merchantKeys: config.merchantKeys.length > 0 ? config.merchantKeys : [made.merchantKey],
     payoutKeys: config.payoutKeys.length > 0 ? config.payoutKeys : [made.payoutKey],

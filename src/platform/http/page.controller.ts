@@ -5,7 +5,7 @@ import type { Html } from './html.js';
  * What a page may do: take stylesheets, scripts and streams from this service, and send its forms there; nothing else, and
  * in nobody's frame. No inline script or style, not even an attribute: text that somebody put into an order stays text.
  */
-const contentSecurityPolicy =
+export const contentSecurityPolicy =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

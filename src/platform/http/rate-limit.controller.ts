@@ -12,6 +12,11 @@ const linkOpeningsAtMost = 30;
 const trackedAtMost = 50_000;
 
 type Counted = 'application' | 'refused' | 'wrong password' | 'link opening';
+/** Test payments that one address may make in a window by the landing page's form. */
+const testPaymentsAtMost = 30;
+const trackedAtMost = 50_000;
+
+type Counted = 'application' | 'refused' | 'wrong password' | 'test payment';
 
 /** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */
 export const limitHeaders = (limit: number, remaining: number, reset: number): Record<string, string> => ({
@@ -62,6 +67,7 @@ export class RateLimit {
   private mostOf(kind: Counted): number {
     if (kind === 'application') return this.perApplication;
     if (kind === 'link opening') return linkOpeningsAtMost;
+    if (kind === 'test payment') return testPaymentsAtMost;
     return kind === 'refused' ? refusedAtMost : wrongPasswordsAtMost;
   }
 

@@ -22,6 +22,7 @@ const endingLimitMs = 9_000;
  * (routes under `rawPaths`), read as forms (under `formPaths`), or parsed by the one strict JSON parser.
  */
 export function createAdapter(rawPaths: string, formPaths: readonly string[]): FastifyAdapter {
+export function createAdapter(rawPaths: string, ...formPaths: readonly string[]): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit,
     requestTimeout: arrivalLimitMs,
@@ -51,6 +52,10 @@ export function createAdapter(rawPaths: string, formPaths: readonly string[]): F
     ({ routeOptions }: FastifyRequest): boolean =>
       paths.some((path) => routeOptions.url?.startsWith(path));
   takeBodies(adapter.getInstance(), under(rawPaths), under(...formPaths));
+    (paths: readonly string[]) =>
+    ({ routeOptions }: FastifyRequest): boolean =>
+      paths.some((path) => routeOptions.url?.startsWith(path));
+  takeBodies(adapter.getInstance(), under([rawPaths]), under(formPaths));
   return adapter;
 }
 

@@ -12,6 +12,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
         'Money is a decimal string with a currency, times are RFC 3339 in UTC, errors are RFC 9457 problem documents whose `type` is stable.',
     )
     .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer('/', 'This service')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' })
     .addTag('payments')
     .addTag('payment links')
@@ -26,10 +27,11 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   return SwaggerModule.createDocument(app, config);
 }
 
-/** Serves the document at /openapi.json and a page to try it at /docs. */
+/** Serves the document at /openapi.json. */
 export function serveOpenApi(app: INestApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
-    customSiteTitle: 'Finality API',
+    ui: false,
+    raw: ['json'],
   });
 }
