@@ -198,6 +198,7 @@ const openSandbox = (
     merchantKeys: config.merchantKeys,
     payoutKeys: config.payoutKeys,
     stateFile,
+    merchantPage: (orderId) => `${config.publicUrl}/?payment=${encodeURIComponent(orderId)}`,
     onClockAdvanced: (seconds) => service.clockAdvanced(seconds),
     log: (line) => {
       log.info({ msg: line });

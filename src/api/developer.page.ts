@@ -12,10 +12,12 @@ interface Layout {
   /** Further stylesheets and scripts of the page. */
   head?: Html;
   body: Html;
+  /** Whether the main part of the page is within `body`; else `body` is it. */
+  bringsMain?: boolean;
 }
 
 /** The frame of the pages for developers: what this is, its version, and the ways to the others. */
-export const developerLayout = ({ title, sandbox, here, head = nothing, body }: Layout): Html =>
+export const developerLayout = ({ title, sandbox, here, head = nothing, body, bringsMain = false }: Layout): Html =>
   html`<!doctype html>
     <html lang="en">
       <head>
@@ -36,11 +38,9 @@ export const developerLayout = ({ title, sandbox, here, head = nothing, body }: 
             ${link('/ops', 'Console', here)} ${sandbox ? link('/metrics', 'Metrics', here) : nothing}
           </nav>
         </header>
-        <main id="main">${body}</main>
+        ${bringsMain ? html`<div id="main">${body}</div>` : html`<main id="main">${body}</main>`}
       </body>
     </html> `;
 
 const link = (path: string, label: string, here: string): Html =>
-  path === here
-    ? html`<a href="${path}" aria-current="page">${label}</a>`
-    : html`<a href="${path}">${label}</a>`;
+  path === here ? html`<a href="${path}" aria-current="page">${label}</a>` : html`<a href="${path}">${label}</a>`;

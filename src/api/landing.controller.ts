@@ -74,7 +74,8 @@ export class LandingController {
     const caller = await this.caller();
     const wish = { orderId: this.orderId(), description: 'A test payment', ...price };
     const body: unknown = await bodyPipe.transform(wish, { type: 'body', metatype: CreatePaymentRequest });
-    if (!(body instanceof CreatePaymentRequest)) throw new TypeError('the validation gave something else than it was asked');
+    if (!(body instanceof CreatePaymentRequest))
+      throw new TypeError('the validation gave something else than it was asked');
     return this.commands.execute<CreateInvoice, LoadedPayment>(
       new CreateInvoice(await this.terms.of(caller.id, body), causeOf(caller, request)),
     );
@@ -82,7 +83,11 @@ export class LandingController {
 
   private async testPayment(id: string): Promise<TestPayment> {
     const { payment, events } = await ownPayment(this.streams, await this.caller(), id);
-    return { view: answerPayment(payment, events, this.pages.publicUrl), explanation: explain(payment, events), events };
+    return {
+      view: answerPayment(payment, events, this.pages.publicUrl),
+      explanation: explain(payment, events),
+      events,
+    };
   }
 
   private async caller(): Promise<Application> {

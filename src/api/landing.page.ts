@@ -36,8 +36,8 @@ export const landingPage = ({ steps, keyShown, payment, fault }: Landing): Html 
     head: html`<script type="module" src="${landingScript}"></script>`,
     body: html`<h1>Your first payment</h1>
       <p class="lead">
-        When is a payment complete for the business, and why (not)? Walk one through, by a click or by the API. This is a
-        sandbox: nothing here is real money.
+        When is a payment complete for the business, and why (not)? Walk one through, by a click or by the API. This is
+        a sandbox: nothing here is real money.
       </p>
       <div class="ways">
         ${payment === null ? createForm(fault) : html`<div id="live">${testPayment(payment)}</div>`}
@@ -68,7 +68,9 @@ const step = ({ title, says, command }: Step): Html =>
   html`<li>
     <h3>${title}</h3>
     <p>${says}</p>
-    <div class="command"><pre tabindex="0" aria-label="Command: ${title}"><code>${command}</code></pre></div>
+    <div class="command">
+      <pre tabindex="0" aria-label="Command: ${title}"><code>${command}</code></pre>
+    </div>
   </li>`;
 
 const createForm = (fault: Landing['fault']): Html =>
@@ -95,7 +97,8 @@ const createForm = (fault: Landing['fault']): Html =>
           <label for="currency">Currency</label>
           <select id="currency" name="currency">
             ${offered.map(
-              (code) => html`<option ${code === (fault?.currency ?? 'USD') ? html`selected` : nothing}>${code}</option>`,
+              (code) =>
+                html`<option ${code === (fault?.currency ?? 'USD') ? html`selected` : nothing}>${code}</option>`,
             )}
           </select>
         </div>
@@ -126,9 +129,7 @@ function testPayment({ view, explanation, events }: TestPayment): Html {
       ${view.paymentUrl === null ? nothing : html`<a class="button" href="${view.paymentUrl}">Pay it in the sandbox</a>`}
       <a class="button quiet" href="${view.statusUrl}">What the payer sees</a>
     </div>
-    <p class="soft">
-      The sandbox's page has one button for each case: exact, underpaid, overpaid, late and more.
-    </p>
+    <p class="soft">The sandbox's page has one button for each case: exact, underpaid, overpaid, late and more.</p>
     <h3>What happened</h3>
     <ul class="happened">
       ${events.map(happened)}
@@ -141,5 +142,4 @@ const happened = ({ type, recordedAt }: RecordedEvent): Html =>
   html`<li><time datetime="${recordedAt}">${recordedAt.slice(11, 19)}</time> ${wordsOf(type)}</li>`;
 
 /** `InvoiceOpened` as words: "invoice opened". */
-const wordsOf = (type: string): string =>
-  type.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+const wordsOf = (type: string): string => type.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();

@@ -15,6 +15,7 @@ import {
 import { CommandBus } from '@nestjs/cqrs';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiExtraModels,
   ApiOkResponse,
@@ -39,6 +40,7 @@ import { RequestRefund } from '../payments/refund.handlers.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { createExamples, fulfillmentExamples, refundExamples, reviewExamples } from './body-examples.js';
 import { causeOf } from './cause.js';
 import { OrderReader } from './order-reader.js';
 import { ownPayment } from './own-payment.js';
@@ -80,6 +82,7 @@ export class PaymentsController {
       'Safe to repeat: with the same `Idempotency-Key`, or for the same order on the same terms, the answer is the payment that exists. ' +
       'A 202 means that the gateway has not confirmed the invoice yet; it opens by itself.',
   })
+  @ApiBody({ type: CreatePaymentRequest, examples: createExamples })
   @ApiCreatedResponse({ type: PaymentAnswer, description: '`pending`: send the payer to `paymentUrl`' })
   @ApiResponse({ status: 202, type: PaymentAnswer, description: '`created`: the gateway did not answer in time' })
   @ChangesAndRefuses('order_has_payment', 'gateway_refused', 'not_found', 'no_remainder')
@@ -192,6 +195,7 @@ export class PaymentsController {
     summary: 'Decide about a payment that waits for a person',
     description: 'A decision is made once. What it did can be read in the payment and in its events.',
   })
+  @ApiBody({ type: ReviewRequest, examples: reviewExamples })
   @ApiOkResponse({ type: PaymentAnswer })
   @ChangesAndRefuses(
     'not_found',
@@ -223,6 +227,7 @@ export class PaymentsController {
     description:
       'At most what was received and confirmed, less what was returned. The answer comes before the money moves: follow `refunds`.',
   })
+  @ApiBody({ type: RefundRequest, examples: refundExamples })
   @ApiResponse({ status: 202, type: PaymentAnswer, description: 'Requested; the newest of `refunds`' })
   @ChangesAndRefuses(
     'not_found',
@@ -250,6 +255,7 @@ export class PaymentsController {
   @Post(':id/fulfillment')
   @HttpCode(200)
   @ApiOperation({ summary: 'Report what became of the delivery, later than by the answer to the webhook' })
+  @ApiBody({ type: FulfillmentRequest, examples: fulfillmentExamples })
   @ApiOkResponse({ type: PaymentAnswer })
   @ChangesAndRefuses('not_found', 'not_fulfillable', 'fulfillment_already_reported')
   async fulfillment(

@@ -3,6 +3,7 @@ import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { refusals, type RefusalCode } from '../kernel/refusal.js';
 import { problemType } from '../platform/http/problem.js';
 import type { ProblemAnswer } from './answers.js';
+import { idempotencyKeyExamples } from './body-examples.js';
 
 const always = ['unauthorized', 'key_in_url', 'rate_limited', 'service_unavailable'] as const;
 const ofChanges = [
@@ -25,6 +26,7 @@ export const ChangesAndRefuses = (...codes: RefusalCode[]): MethodDecorator =>
       name: 'Idempotency-Key',
       required: false,
       description: '1 to 255 printable ASCII characters; a repeat with the same key gets the first answer again',
+      examples: idempotencyKeyExamples,
     }),
     refusing([...always, ...ofChanges, ...codes]),
   );

@@ -13,6 +13,7 @@ import {
 import {
   ApiAcceptedResponse,
   ApiBearerAuth,
+  ApiBody,
   ApiOkResponse,
   ApiOperation,
   ApiProperty,
@@ -34,6 +35,7 @@ import { Refusal } from '../kernel/refusal.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { redeliverExamples } from './body-examples.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { limitOf, listOf, PageQuery, readCursor, type List } from './queries.js';
 import { IsId, IsInstant } from './rules.js';
@@ -180,6 +182,7 @@ export class WebhookDeliveriesController {
       'They keep their `webhook-id` and their order, and get a retry schedule that begins anew. At most 10,000 at once.',
   })
   @ApiAcceptedResponse({ type: RedeliveryAnswer })
+  @ApiBody({ type: RedeliverRequest, examples: redeliverExamples })
   @ChangesAndRefuses('not_found')
   redeliver(@Caller() caller: Application, @Body(bodyPipe) body: RedeliverRequest): Promise<Redelivery> {
     const ids = body.deliveryIds ?? null;

@@ -18,6 +18,7 @@ import {
 } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -48,6 +49,7 @@ import { Refusal } from '../kernel/refusal.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { endpointChangeExamples, endpointExamples } from './body-examples.js';
 import { causeOf } from './cause.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { bodyPipe, NoFields } from './validation.js';
@@ -186,6 +188,7 @@ export class WebhookEndpointsController {
     description:
       'The `secret` in the answer is shown this once. It signs every delivery (Standard Webhooks). At most 20 for an application.',
   })
+  @ApiBody({ type: CreateWebhookEndpointRequest, examples: endpointExamples })
   @ApiCreatedResponse({ type: WebhookEndpointAnswer })
   @ChangesAndRefuses('conflict')
   async create(
@@ -214,6 +217,7 @@ export class WebhookEndpointsController {
 
   @Patch(':id')
   @ApiOperation({ summary: 'Change a webhook endpoint, or put it to use again' })
+  @ApiBody({ type: ChangeWebhookEndpointRequest, examples: endpointChangeExamples })
   @ApiOkResponse({ type: WebhookEndpointAnswer })
   @ChangesAndRefuses('not_found')
   async update(

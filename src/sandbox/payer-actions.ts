@@ -1,4 +1,5 @@
 import { conflict, expectTransfer, sufficientConfirmations, usualCoin } from './commands.js';
+import type { Payment } from './ledger.js';
 import { networkFor } from './market.js';
 import { play, type ScenarioName, type Stage } from './scenarios.js';
 import { isOpen, missing } from './settlement.js';
@@ -7,6 +8,7 @@ import { isOpen, missing } from './settlement.js';
 export interface PayerAction {
   name: string;
   label: string;
+  /** In one plain sentence. */
   explains: string;
 }
 
@@ -24,54 +26,74 @@ const entry = (name: string, label: string, explains: string, act: Act): [string
 
 const groups: readonly { group: string; entries: readonly [string, PayerAction & { act: Act }][] }[] = [
   {
-    group: 'As a payer',
+    group: 'Play a case',
     entries: [
-      entry('exact', 'Pay exactly', 'Sends what is missing and lets it be confirmed', scenario('exact')),
-      entry('detect', 'Pay, unconfirmed', 'Sends what is missing, without confirmations', detect),
-      entry('underpaid', 'Underpay', 'Sends 60 percent', scenario('underpaid')),
-      entry('topped_up', 'Top up', 'Sends what is missing, in two parts from the start', scenario('topped_up')),
-      entry('overpaid', 'Overpay', 'Sends 10 percent too much', scenario('overpaid')),
-      entry('mixed', 'Pay in two coins', 'Half in USDT, the rest in LTC', scenario('mixed')),
-      entry('late', 'Pay late', 'Moves the clock past the deadline, then pays', scenario('late')),
-    ],
-  },
-  {
-    group: 'On the chain and the clock',
-    entries: [
-      entry('confirm', 'Confirm', 'Gives every transfer enough confirmations', confirm),
-      entry('expire', 'Expire now', 'Brings the deadline to this moment', expire),
-    ],
-  },
-  {
-    group: 'With troubled callbacks',
-    entries: [
+      entry('exact', 'Pay exactly', 'Sends what is missing and lets the network confirm it.', scenario('exact')),
+      entry('underpaid', 'Underpay', 'Sends 60 percent; the rest does not come.', scenario('underpaid')),
+      entry(
+        'topped_up',
+        'Top up',
+        'Sends 40 percent first, or what is missing by now, until all is there.',
+        scenario('topped_up'),
+      ),
+      entry('overpaid', 'Overpay', 'Sends 10 percent more than is due.', scenario('overpaid')),
+      entry('late', 'Pay late', 'Moves the clock past the deadline, then sends the whole amount.', scenario('late')),
+      entry('mixed', 'Pay in two coins', 'Sends one half in USDT and the other in LTC.', scenario('mixed')),
       entry(
         'duplicate_callbacks',
-        'Pay, callbacks thrice',
-        'Each callback arrives three times',
+        'Repeat callbacks',
+        'Pays exactly; each callback is sent three times.',
         scenario('duplicate_callbacks'),
       ),
-      entry('out_of_order', 'Pay, wrong order', 'Paid arrives before Paying', scenario('out_of_order')),
-      entry('no_callbacks', 'Pay, no callbacks', 'Paid, and nobody is told', scenario('no_callbacks')),
-      entry('conflicting', 'Conflict', 'A callback says Paid, the gateway says paying', scenario('conflicting')),
+      entry(
+        'out_of_order',
+        'Swap callbacks',
+        'Pays exactly; the callback Paid comes before Paying.',
+        scenario('out_of_order'),
+      ),
+      entry(
+        'no_callbacks',
+        'Send no callback',
+        'Pays exactly and tells nobody: the service finds it by asking.',
+        scenario('no_callbacks'),
+      ),
+      entry(
+        'conflicting',
+        'Contradict',
+        'A callback says Paid; asked, the gateway says that 40 percent is confirming.',
+        scenario('conflicting'),
+      ),
     ],
   },
   {
-    group: 'As the merchant, in the panel',
+    group: 'One step at a time',
     entries: [
-      entry('manual_accept', 'Accept by hand', 'Sets manual_accept; no callback', byHand('manual_accept')),
-      entry('refund', 'Refund', 'Sets refunded; no callback', byHand('refunded')),
+      entry('detect', 'Pay, unconfirmed', 'Sends what is missing; the network has not confirmed it yet.', detect),
+      entry('confirm', 'Confirm', 'Gives every transfer enough confirmations.', confirm),
+      entry('expire', 'Expire now', 'Brings the deadline to this moment.', expire),
+      entry(
+        'manual_accept',
+        'Accept by hand',
+        "As the merchant does in the gateway's panel; no callback.",
+        byHand('manual_accept'),
+      ),
+      entry('refund', 'Refund', 'As the merchant does in the panel; no callback.', byHand('refunded')),
     ],
   },
 ];
 
 const actions = new Map(groups.flatMap(({ entries }) => entries));
 
-/** The buttons, in groups. */
-export const payerActions = groups.map(({ group, entries }) => ({
-  group,
-  actions: entries.map(([, action]) => action),
-}));
+/** The buttons of a payment's page, in groups: where no amount is due, those that need none. */
+export const actionsFor = ({ type }: Payment): { group: string; actions: PayerAction[] }[] =>
+  groups
+    .map(({ group, entries }) => ({
+      group,
+      actions: entries
+        .map(([, action]) => action)
+        .filter(({ name }) => type !== 'static_address' || name === 'confirm'),
+    }))
+    .filter((group) => group.actions.length > 0);
 
 /** Does what a button says and tells in a sentence what happened; undefined for an unknown button. Throws 409 where it cannot. */
 export async function perform(name: string, stage: Stage): Promise<string | undefined> {

@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { baseStyle } from '../platform/http/assets.controller.js';
+import type { Html } from '../platform/http/html.js';
 import { expectSameSite } from './control.controller.js';
 import { WireFault } from './envelope.js';
 import type { FakeGateway } from './fake-gateway.js';
-import { payerActions, perform } from './payer-actions.js';
-import { payerStyle } from './payer-style.js';
+import type { Payment } from './ledger.js';
+import { actionsFor } from './payer-actions.js';
+import { submit } from './payer-forms.js';
 import { addressPicture, notFoundPage, payerPage } from './payer.page.js';
 import { pathPart, queryOf, textOf } from './requests.js';
 import type { Time } from './time.job.js';
@@ -12,13 +16,19 @@ interface PayerWorld {
   gateway: FakeGateway;
   time: Time;
   flush: () => void;
+  /** Where the merchant's service shows a payment, by its order id; null where that is not known. */
+  merchantPage: ((orderId: string) => string) | null;
 }
 
 const policy =
   "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const mostNoticeLetters = 300;
 
-const sendPage = (reply: FastifyReply, status: number, page: string): FastifyReply =>
+const style = [...baseStyle, new URL('./payer.css', import.meta.url)]
+  .map((file) => readFileSync(file, 'utf8'))
+  .join('\n');
+
+const sendPage = (reply: FastifyReply, status: number, { text }: Html): FastifyReply =>
   reply
     .code(status)
     .header('content-security-policy', policy)
@@ -26,50 +36,55 @@ const sendPage = (reply: FastifyReply, status: number, page: string): FastifyRep
     .header('referrer-policy', 'no-referrer')
     .header('cache-control', 'no-store')
     .type('text/html; charset=utf-8')
-    .send(page);
+    .send(text);
 
 const trackIdOf = (request: FastifyRequest): string => pathPart(request, 'trackId');
 
-/** The payer's page and its buttons: plain forms, no script. */
+/** The payer's page, its buttons and its forms: no script. */
 export function servePayer(app: FastifyInstance, world: PayerWorld): void {
-  const { gateway } = world;
-  app.get('/pay.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(payerStyle));
+  const { gateway, merchantPage } = world;
+  app.get('/pay.css', (_request, reply) =>
+    reply.type('text/css; charset=utf-8').header('cache-control', 'no-cache').send(style),
+  );
   app.get('/pay/:trackId', (request, reply) => {
     const payment = gateway.payment(trackIdOf(request));
     if (!payment) return sendPage(reply, 404, notFoundPage());
     const { notice } = queryOf(request);
     const shown = typeof notice === 'string' ? notice.slice(0, mostNoticeLetters) : '';
-    return sendPage(reply, 200, payerPage({ payment, nowMs: gateway.nowMs, actions: payerActions, notice: shown }));
+    const leadsTo = payment.orderId === '' || payment.type === 'static_address' ? null : merchantPage;
+    const content = { payment, nowMs: gateway.nowMs, actions: actionsFor(payment), notice: shown };
+    return sendPage(reply, 200, payerPage({ ...content, merchantPage: leadsTo?.(payment.orderId) ?? null }));
   });
   app.get('/pay/:trackId/qr.svg', (request, reply) => {
     const payment = gateway.payment(trackIdOf(request));
     if (!payment?.address) return sendPage(reply, 404, notFoundPage());
     return reply.type('image/svg+xml').send(addressPicture(payment.address));
   });
-  app.post('/pay/:trackId/actions', async (request, reply) => {
+  app.post('/pay/:trackId/:form', async (request, reply) => {
     const payment = gateway.payment(trackIdOf(request));
-    if (!payment) return sendPage(reply, 404, notFoundPage());
-    const notice = await noticeOf(world, request);
+    const notice = payment && (await noticeOf(world, request, payment));
+    if (!payment || notice === null || notice === undefined) return sendPage(reply, 404, notFoundPage());
     world.flush();
-    return reply.redirect(
-      `/pay/${payment.trackId}?notice=${encodeURIComponent(notice.slice(0, mostNoticeLetters))}`,
-      303,
-    );
+    const shown = encodeURIComponent(notice.slice(0, mostNoticeLetters));
+    return reply.redirect(`/pay/${payment.trackId}?notice=${shown}`, 303);
   });
 }
 
-async function noticeOf({ gateway, time }: PayerWorld, request: FastifyRequest): Promise<string> {
-  const payment = gateway.payment(trackIdOf(request));
-  if (!payment) return '';
-  const action = new URLSearchParams(textOf(request)).get('action') ?? '';
+/** What a form did, or why it did nothing; null where there is no such form. */
+async function noticeOf(
+  { gateway, time }: PayerWorld,
+  request: FastifyRequest,
+  payment: Payment,
+): Promise<string | null> {
   try {
     expectSameSite(request);
     const advance = (seconds: number): Promise<void> => time.advance(seconds);
-    const done = await perform(action, { gateway, payment, tellAll: false, advance });
+    const stage = { gateway, payment, tellAll: false, advance };
+    const done = await submit(pathPart(request, 'form'), stage, textOf(request));
     await time.deliver(payment);
-    return done ?? 'There is no such button.';
+    return done;
   } catch (error) {
-    if (error instanceof WireFault) return `Nothing happened: ${error.message}.`;
+    if (error instanceof WireFault) return `Nothing happened: ${error.message.replace(/\.$/, '')}.`;
     throw error;
   }
 }

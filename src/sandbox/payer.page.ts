@@ -1,39 +1,15 @@
 import { instantFromMs } from '../kernel/clock.js';
 import { decimalsOf, isFiat } from '../kernel/money.js';
+import { html, nothing, type Html } from '../platform/http/html.js';
 import { type Decimal, plain } from './amounts.js';
+import { usualCoin } from './commands.js';
+import { printJson } from './envelope.js';
 import { isHttpUrl } from './fields.js';
-import type { Delivery, Payment, Transfer } from './ledger.js';
-import { storedNetwork } from './market.js';
-import { seconds } from './payment-answers.js';
+import { paymentStatuses, type Delivery, type Payment, type Transfer } from './ledger.js';
+import { coins, networkFor, storedNetwork } from './market.js';
+import { paymentInformation, seconds } from './payment-answers.js';
 import type { PayerAction } from './payer-actions.js';
 import { amountDue, isConfirmed, isOpen, missing } from './settlement.js';
-
-/** Markup that is safe to print; made by `html` alone, which escapes every value put into it. */
-class Markup {
-  constructor(readonly text: string) {}
-}
-type Piece = string | number | Markup | readonly Markup[];
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char);
-
-function print(piece: Piece): string {
-  if (piece instanceof Markup) return piece.text;
-  if (typeof piece === 'string' || typeof piece === 'number') return escaped(String(piece));
-  return piece.map((part) => part.text).join('');
-}
-
-function html(parts: TemplateStringsArray, ...pieces: Piece[]): Markup {
-  return new Markup(parts.reduce((text, part, at) => text + print(pieces[at - 1] ?? '') + part));
-}
-
-const nothing = new Markup('');
 
 const statusWords: Readonly<Record<Payment['status'], string>> = {
   new: 'Waiting for payment',
@@ -50,7 +26,7 @@ const statusWords: Readonly<Record<Payment['status'], string>> = {
 
 const tone = (payment: Payment): string => {
   if (payment.status === 'paid' || payment.status === 'manual_accept') return 'good';
-  return isOpen(payment) ? 'open' : 'over';
+  return isOpen(payment) ? 'warn' : 'bad';
 };
 
 interface PageContent {
@@ -59,47 +35,50 @@ interface PageContent {
   actions: readonly { group: string; actions: readonly PayerAction[] }[];
   /** What the last button did, or why it did nothing. */
   notice: string;
+  /** Where the merchant's service shows the payment; null where that is not known. */
+  merchantPage: string | null;
 }
 
-/** The payer's page: what a payer of the gateway would see, and below it one button for each thing that can happen. */
-export function payerPage({ payment, nowMs, actions, notice }: PageContent): string {
+/** The payer's page: what a payer of the gateway would see, and beside it one button for each thing that can happen. */
+export function payerPage(content: PageContent): Html {
+  const { payment, actions, notice } = content;
   return layout(
     `Payment ${payment.trackId}`,
-    html`<header>
-        <p class="brand">Sandbox gateway <span>no real money</span></p>
-        <p class="status ${tone(payment)}" role="status">${statusWords[payment.status]}</p>
-      </header>
-      ${notice === '' ? nothing : html`<p class="notice" role="alert">${notice}</p>`} ${summary(payment, nowMs)}
-      ${payment.transfers.length === 0 ? nothing : transfers(payment)}
-      <section aria-labelledby="play">
-        <h2 id="play">Play a case</h2>
-        ${actions.map((group) => buttons(payment, group))}
-      </section>
-      ${callbacks(payment.deliveries)}`,
+    html`${notice === '' ? nothing : html`<p class="note" role="alert">${notice}</p>`}
+      <div class="column">
+        ${summary(content)} ${payment.transfers.length === 0 ? nothing : transfers(payment)}
+        ${callbacks(payment.deliveries)}
+      </div>
+      <div class="column">${actions.map((group) => buttons(payment, group))} ${byHand(payment)}</div>`,
   );
 }
 
-export const notFoundPage = (): string =>
+export const notFoundPage = (): Html =>
   layout(
     'No such payment',
-    html`<h1>No such payment</h1>
-      <p>The sandbox does not know this track id.</p>`,
+    html`<section class="card">
+      <h1>No such payment</h1>
+      <p>The sandbox does not know this track id.</p>
+    </section>`,
   );
 
-function summary(payment: Payment, nowMs: number): Markup {
+const row = (term: string, value: string | Html): Html =>
+  html`<div>
+    <dt>${term}</dt>
+    <dd>${value}</dd>
+  </div>`;
+
+function summary({ payment, nowMs, merchantPage }: PageContent): Html {
   const rest = missing(payment);
-  const row = (term: string, value: Piece): Markup =>
-    html`<div>
-      <dt>${term}</dt>
-      <dd>${value}</dd>
-    </div>`;
-  const back = isHttpUrl(payment.returnUrl)
-    ? html`<p><a href="${payment.returnUrl}" rel="noreferrer">Back to the shop</a></p>`
-    : nothing;
-  return html`<main>
-    <h1>${payment.type === 'static_address' ? 'Any amount' : money(amountDue(payment), payment.currency)}</h1>
-    ${payment.description === '' ? nothing : html`<p class="about">${payment.description}</p>`}
-    <p class="clock">${countdown(payment, nowMs)} <a href="/pay/${payment.trackId}">Refresh</a></p>
+  const thanks = payment.status === 'paid' && payment.thanksMessage !== '';
+  return html`<section class="card" aria-label="The payment">
+    <div class="price">
+      <h1>${payment.type === 'static_address' ? 'Any amount' : money(amountDue(payment), payment.currency)}</h1>
+      <span class="badge ${tone(payment)}" role="status">${statusWords[payment.status]}</span>
+    </div>
+    ${payment.description === '' ? nothing : html`<p>${payment.description}</p>`}
+    <p class="soft">${countdown(payment, nowMs)} <a href="/pay/${payment.trackId}">Refresh</a></p>
+    ${thanks ? html`<p class="note">${payment.thanksMessage}</p>` : nothing}
     <dl>
       ${rest.gt('0') && payment.transfers.length > 0 ? row('Still missing', money(rest, payment.currency)) : nothing}
       ${payment.orderId === '' ? nothing : row('Order', payment.orderId)} ${row('Track id', payment.trackId)}
@@ -108,9 +87,21 @@ function summary(payment: Payment, nowMs: number): Markup {
       ${payment.address === '' ? nothing : row('Network', storedNetwork(payment.network).name)}
       ${row('Gateway status', html`<code>${payment.status}</code>`)}
     </dl>
-    ${payment.status === 'paid' && payment.thanksMessage !== '' ? html`<p>${payment.thanksMessage}</p>` : nothing}
-    ${back}
-  </main>`;
+    ${waysBack(payment, merchantPage)}
+    <details>
+      <summary>What the gateway knows</summary>
+      <pre tabindex="0" aria-label="The gateway's answer"><code>${indented(payment)}</code></pre>
+    </details>
+  </section>`;
+}
+
+const indented = (payment: Payment): string =>
+  JSON.stringify(JSON.parse(printJson(paymentInformation(payment))), null, 2);
+
+function waysBack({ returnUrl }: Payment, merchantPage: string | null): Html {
+  const toShop = isHttpUrl(returnUrl) ? html`<a href="${returnUrl}" rel="noreferrer">Back to the shop</a>` : nothing;
+  const toService = merchantPage === null ? nothing : html`<a href="${merchantPage}">What the service makes of it</a>`;
+  return html`<p class="buttons">${toShop} ${toService}</p>`;
 }
 
 /** `49.90 USD`: with at least the digits of the currency's minor unit. */
@@ -131,55 +122,160 @@ function countdown(payment: Payment, nowMs: number): string {
 
 const moment = (ms: number): string => `${instantFromMs(ms).slice(0, 19).replace('T', ' ')} UTC`;
 
-const transfers = (payment: Payment): Markup =>
-  html`<section aria-labelledby="transfers">
+const transfers = (payment: Payment): Html =>
+  html`<section class="card" aria-labelledby="transfers">
     <h2 id="transfers">Transfers</h2>
-    <ul class="rows">
-      ${payment.transfers.map((transfer) => transferRow(transfer))}
+    <ul class="plain rows">
+      ${payment.transfers.map(transferRow)}
     </ul>
   </section>`;
 
-const transferRow = (transfer: Transfer): Markup =>
+const transferRow = (transfer: Transfer): Html =>
   html`<li>
     <strong>${transfer.sent} ${transfer.currency}</strong> on ${storedNetwork(transfer.network).name}
-    <span class="tag ${isConfirmed(transfer) ? 'good' : 'open'}"
+    <span class="badge ${isConfirmed(transfer) ? 'good' : 'warn'}"
       >${transfer.confirmations} of ${storedNetwork(transfer.network).required} confirmations</span
     >
-    ${transfer.counts ? nothing : html`<span class="tag over">does not count</span>`}
+    ${transfer.counts ? nothing : html`<span class="badge bad">does not count</span>`}
     <small>${moment(transfer.seenMs)} · <code>${transfer.hash}</code></small>
   </li>`;
 
-const buttons = (payment: Payment, group: PageContent['actions'][number]): Markup =>
-  html`<h3>${group.group}</h3>
-    <div class="buttons">${group.actions.map((action) => button(payment, action))}</div>`;
+const buttons = (payment: Payment, { group, actions }: PageContent['actions'][number]): Html =>
+  html`<section class="card" aria-label="${group}">
+    <h2>${group}</h2>
+    <ul class="plain cases">
+      ${actions.map((action) => button(payment, action))}
+    </ul>
+  </section>`;
 
-const button = (payment: Payment, action: PayerAction): Markup =>
-  html`<form method="post" action="/pay/${payment.trackId}/actions">
-    <input type="hidden" name="action" value="${action.name}" />
-    <button title="${action.explains}">${action.label}</button>
+const button = (payment: Payment, { name, label, explains }: PayerAction): Html =>
+  html`<li>
+    <form method="post" action="/pay/${payment.trackId}/actions">
+      <input type="hidden" name="action" value="${name}" />
+      <button class="${name === 'exact' ? '' : 'quiet'}" aria-describedby="does-${name}">${label}</button>
+      <p class="soft" id="does-${name}">${explains}</p>
+    </form>
+  </li>`;
+
+/** The same as the sandbox's control routes, for whatever no button does. */
+const byHand = (payment: Payment): Html =>
+  html`<section class="card" aria-labelledby="by-hand">
+    <h2 id="by-hand">${payment.type === 'static_address' ? 'Deposit, and more by hand' : 'By hand'}</h2>
+    ${handForm(
+      payment,
+      'transfers',
+      html`<div>
+          <label for="amount">Worth in ${payment.currency}</label>
+          <input
+            id="amount"
+            name="amount"
+            inputmode="decimal"
+            autocomplete="off"
+            required
+            value="${suggested(payment)}"
+          />
+        </div>
+        <div>
+          <label for="currency">Sent in</label>
+          <select id="currency" name="currency">
+            ${coinsFor(payment).map((symbol) => option(symbol, usualCoin(payment).currency))}
+          </select>
+        </div>
+        <div>
+          <label for="seen">Confirmations</label>
+          <input id="seen" name="confirmations" inputmode="numeric" value="0" />
+        </div>`,
+      'Send',
+    )}
+    ${handForm(
+      payment,
+      'confirmations',
+      html`<div>
+        <label for="count">Confirmations of every transfer</label>
+        <input id="count" name="count" inputmode="numeric" required value="1" />
+      </div>`,
+      'Set',
+    )}
+    ${handForm(
+      payment,
+      'status',
+      html`<div>
+        <label for="status">Status at the gateway</label>
+        <select id="status" name="status">
+          ${paymentStatuses.map((status) => option(status, payment.status))}
+        </select>
+        <label><input type="checkbox" name="callback" value="true" checked /> and tell it by a callback</label>
+      </div>`,
+      'Set',
+    )}
+    ${handForm(
+      payment,
+      'clock',
+      html`<div>
+        <label for="seconds">Move the clock, for the service too</label>
+        <select id="seconds" name="seconds">
+          ${jumps.map(([label, length]) => html`<option value="${length}">${label}</option>`)}
+        </select>
+      </div>`,
+      'Move',
+    )}
+  </section>`;
+
+const jumps: readonly (readonly [string, number])[] = [
+  ['1 minute', 60],
+  ['15 minutes', 900],
+  ['1 hour', 3600],
+  ['1 day', 86_400],
+  ['3 days', 259_200],
+];
+
+const names: Readonly<Record<string, string>> = {
+  transfers: 'Send a transfer',
+  confirmations: 'Set the confirmations',
+  status: 'Set the status',
+  clock: 'Move the clock',
+};
+
+const handForm = ({ trackId }: Payment, name: string, fields: Html, label: string): Html =>
+  html`<form class="by-hand" method="post" action="/pay/${trackId}/${name}" aria-label="${names[name] ?? name}">
+    ${fields}
+    <button class="quiet" aria-label="${names[name] ?? label}">${label}</button>
   </form>`;
 
-const callbacks = (deliveries: readonly Delivery[]): Markup =>
-  html`<section aria-labelledby="callbacks">
+const option = (value: string, chosen: string): Html =>
+  html`<option ${value === chosen ? html`selected` : nothing}>${value}</option>`;
+
+/** What a payer who does everything right would send next. */
+const suggested = (payment: Payment): string => {
+  const rest = missing(payment);
+  return rest.gt('0') ? plain(rest) : '10';
+};
+
+/** Once a payment has an address, only the coins of its network can arrive there. */
+const coinsFor = ({ address, network }: Payment): string[] =>
+  coins.map(({ symbol }) => symbol).filter((symbol) => address === '' || networkFor(symbol, network) !== undefined);
+
+const callbacks = (deliveries: readonly Delivery[]): Html =>
+  html`<section class="card" aria-labelledby="callbacks">
     <h2 id="callbacks">Callbacks to the merchant</h2>
     ${
       deliveries.length === 0
-        ? html`<p>None yet.</p>`
-        : html`<ul class="rows">
+        ? html`<p class="soft">None yet.</p>`
+        : html`<ul class="plain rows">
             ${deliveries.map(callbackRow)}
           </ul>`
     }
   </section>`;
 
-const callbackRow = (delivery: Delivery): Markup =>
+const callbackRow = (delivery: Delivery): Html =>
   html`<li>
-    <strong>${delivery.status}</strong> <code>${delivery.url}</code>
+    <strong>${delivery.status}</strong> <small><code>${delivery.url}</code></small>
     <ol>
       ${delivery.attempts.map(
         (attempt) =>
           html`<li>
             ${moment(attempt.atMs)}: ${attempt.httpStatus ?? 'no answer'}
-            <span class="tag ${attempt.acknowledged ? 'good' : 'over'}"
+            <span class="badge ${attempt.acknowledged ? 'good' : 'bad'}"
               >${attempt.answer.slice(0, 120) || '(empty)'}</span
             >
           </li>`,
@@ -188,7 +284,7 @@ const callbackRow = (delivery: Delivery): Markup =>
     ${delivery.dueMs === null ? nothing : html`<small>Next try at ${moment(delivery.dueMs)}</small>`}
   </li>`;
 
-const layout = (title: string, body: Markup): string =>
+const layout = (title: string, body: Html): Html =>
   html`<!doctype html>
     <html lang="en">
       <head>
@@ -199,9 +295,14 @@ const layout = (title: string, body: Markup): string =>
         <link rel="stylesheet" href="/pay.css" />
       </head>
       <body>
-        ${body}
+        <a class="skip" href="#main">Skip to the content</a>
+        <header class="bar">
+          <p class="brand">Sandbox gateway</p>
+          <p class="badge warn">No real money moves here</p>
+        </header>
+        <main id="main">${body}</main>
       </body>
-    </html> `.text;
+    </html> `;
 
 /** A picture in place of a QR code: the address as text. */
 export const addressPicture = (address: string): string =>

@@ -28,6 +28,8 @@ export interface SandboxOptions {
   stateFile?: string | null;
   /** What links to the payer's page start with; `http://localhost:<port>` where absent. */
   publicUrl?: string;
+  /** Where the merchant's service shows a payment, by the order id that it gave; the payer's page leads there. */
+  merchantPage?: (orderId: string) => string;
   /** Called after the shared clock was moved, before the control route answers. */
   onClockAdvanced?: (seconds: number) => Promise<void>;
   log?: (message: string) => void;
@@ -49,7 +51,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   answerFailures(app, options);
   serveV1(app, { ...parts, endpoints: parts.endpoints, keys: keysOf(options), flush: parts.flush });
   serveControl(app, parts);
-  servePayer(app, parts);
+  servePayer(app, { ...parts, merchantPage: options.merchantPage ?? null });
   await app.listen({ port: options.port, host: options.host });
   parts.time.start();
   void parts.time.runDue();

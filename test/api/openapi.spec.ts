@@ -26,13 +26,14 @@ interface Operation {
   summary?: string;
   operationId?: string;
   security?: object[];
-  parameters?: { name: string; in: string; schema?: Schema }[];
+  parameters?: { name: string; in: string; schema?: Schema; examples?: Record<string, { value: string }> }[];
   requestBody?: Content;
   responses: Record<string, Content>;
 }
 interface Document {
   openapi: string;
   info: { title: string; version: string };
+  servers: object[];
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, object> };
 }
@@ -306,6 +307,45 @@ describe('The OpenAPI document', () => {
     }
   });
 
+  it('gives for every body examples that the service can read, and a create whose example makes a payment', async () => {
+    const payment = await created(shop, 'with-examples');
+    const endpoint = await shop.api('POST', '/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/z' });
+    let tried = 0;
+    for (const { route, path, operation } of operations.filter((one) => one.operation.requestBody !== undefined)) {
+      const examples = Object.entries(operation.requestBody?.content?.['application/json']?.examples ?? {});
+      expect([route, examples.length > 0 ? '' : 'give its @ApiBody examples, in src/api/body-examples.ts']).toEqual([
+        route,
+        '',
+      ]);
+      const at = path
+        .replace('webhook-endpoints/{id}', `webhook-endpoints/${String(endpoint.body.id)}`)
+        .replace('{id}', payment.id)
+        .replace('{name}', 'default');
+      for (const [name, { value }] of examples) {
+        const body = { ...value, ...('orderId' in value && { orderId: `example-${name}` }) };
+        const answer = await shop.api(route.slice(0, route.indexOf(' ')), at, body);
+        // 409: what it names is not in the state for it.
+        expect([route, name, answer.status < 300 || answer.status === 409 || answer.body]).toEqual([route, name, true]);
+        if (route === 'POST /v1/payments') expect([name, answer.status]).toEqual([name, 201]);
+        tried += 1;
+      }
+    }
+    expect(tried).toBeGreaterThan(10);
+  });
+
+  it('shows the header Idempotency-Key with examples that the service takes', async () => {
+    const header = operations
+      .find(({ route }) => route === 'POST /v1/payments')
+      ?.operation.parameters?.find(({ name }) => name === 'Idempotency-Key');
+    const keys = Object.values(header?.examples ?? {}).map(({ value }) => value);
+    expect(keys.length).toBeGreaterThan(1);
+    for (const [n, key] of keys.filter((one) => one !== '').entries()) {
+      const again = () => shop.api('POST', '/v1/payments', order(`keyed-${String(n)}`), { 'idempotency-key': key });
+      expect((await again()).status).toBe(201);
+      expect((await again()).headers.get('idempotency-replayed')).toBe('true');
+    }
+  });
+
   it('gives examples of policies that the service takes', async () => {
     const { content } = document.paths['/v1/policies/{name}']?.['put']?.requestBody ?? {};
     const examples = Object.entries(content?.['application/json']?.examples ?? {});
@@ -343,6 +383,7 @@ describe('The OpenAPI document', () => {
     const page = await send(shop.url, { method: 'GET', path: '/docs', headers: { authorization: undefined } });
     expect([page.status, String(page.headers['content-type'])]).toEqual([200, expect.stringContaining('text/html')]);
     expect(page.text).toContain('Finality API');
+    expect(document.servers).toEqual([{ url: '/', description: 'This service' }]);
   });
 
   const membersOf = (schema: Schema): Schema => resolve(schema.allOf?.[0] ?? schema);

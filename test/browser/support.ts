@@ -79,11 +79,11 @@ export const overflowOf = (page: Page): Promise<number> =>
 const screens = fileURLToPath(new URL('../../docs/screens/', import.meta.url));
 
 /**
- * Takes a picture of the whole page. With `UPDATE_SCREENS=1` it is kept as `docs/screens/<name>.png`. Every picture that
+ * Takes a picture of the whole page, or of what the window shows of it. With `UPDATE_SCREENS=1` it is kept as `docs/screens/<name>.png`. Every picture that
  * the documents show is taken by a test.
  */
-export async function screen(page: Page, name: string): Promise<void> {
-  const picture = await page.screenshot({ fullPage: true, animations: 'disabled' });
+export async function screen(page: Page, name: string, fullPage = true): Promise<void> {
+  const picture = await page.screenshot({ fullPage, animations: 'disabled' });
   if (process.env['UPDATE_SCREENS'] !== '1') return;
   await mkdir(screens, { recursive: true });
   await writeFile(`${screens}${name}.png`, picture);

@@ -111,6 +111,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
           clock,
           merchantKeys: config.merchantKeys,
           payoutKeys: config.payoutKeys,
+          merchantPage: (orderId) => `${config.publicUrl}/?payment=${orderId}`,
           onClockAdvanced: (seconds) => service.clockAdvanced(seconds),
         });
   await service.listen();
