@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Post, Query, Req, Res } from '@nestjs/co
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Ids } from '../kernel/ids.js';
+import { Ids, isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { explain } from '../payments/explanation.js';
@@ -16,7 +16,6 @@ import { causeOf } from './cause.js';
 import { DeveloperPages, keyShownTo } from './developer-pages.js';
 import { landingPage, type Landing, type TestPayment } from './landing.page.js';
 import { stepsOf } from './landing-steps.js';
-import { ownPayment } from './own-payment.js';
 import { PaymentTerms } from './payment-terms.js';
 import { CreatePaymentRequest } from './requests.js';
 import { bodyPipe } from './validation.js';
@@ -42,8 +41,11 @@ export class LandingController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const payment = id === undefined ? null : await this.testPayment(String(id));
-    return this.send(request, reply, { payment, fault: null });
+    if (id === undefined) return this.send(request, reply, { payment: null, fault: null });
+    const payment = await this.testPayment(String(id));
+    if (payment !== null) return this.send(request, reply, { payment, fault: null });
+    const detail = 'There is no such payment of the application `default`. Make one here.';
+    return this.send(request, reply, { payment: null, fault: { detail } }, 404);
   }
 
   /** Creates a payment as `POST /v1/payments` does, for the application `default`. Thirty a minute from one address. */
@@ -56,7 +58,7 @@ export class LandingController {
     const [amount, currency] = [fieldOf(form, 'amount').trim(), fieldOf(form, 'currency')];
     if (!isFromHere(request)) {
       const detail = 'This form came from another site. Send it from here.';
-      return this.send(request, reply, { payment: null, fault: { detail, amount, currency } }, 403);
+      return this.send(request, reply, { payment: null, fault: { detail } }, 403);
     }
     try {
       this.limit.spend('test payment', request.ip);
@@ -66,7 +68,7 @@ export class LandingController {
       if (!(error instanceof Refusal)) throw error;
       const { status, title, detail, errors } = problemOf(error);
       const why = errors?.map((one) => `The ${one.pointer.slice(1)} ${one.detail}.`).join(' ') ?? `${title}. ${detail}`;
-      return this.send(request, reply, { payment: null, fault: { detail: why, amount, currency } }, status);
+      return this.send(request, reply, { payment: null, fault: { detail: why, form: { amount, currency } } }, status);
     }
   }
 
@@ -81,8 +83,11 @@ export class LandingController {
     );
   }
 
-  private async testPayment(id: string): Promise<TestPayment> {
-    const { payment, events } = await ownPayment(this.streams, await this.caller(), id);
+  private async testPayment(id: string): Promise<TestPayment | null> {
+    const caller = await this.caller();
+    const loaded = isUuid(id) ? await this.streams.find(id) : null;
+    if (loaded?.payment.terms.applicationId !== caller.id) return null;
+    const { payment, events } = loaded;
     return {
       view: answerPayment(payment, events, this.pages.publicUrl),
       explanation: explain(payment, events),

@@ -23,8 +23,8 @@ export interface Landing {
   /** Whether the commands hold the key; else they take it from the environment. */
   keyShown: boolean;
   payment: TestPayment | null;
-  /** What was wrong with the form, and what it held. */
-  fault: { detail: string; amount: string; currency: string } | null;
+  /** What went wrong, and what the form held where it was the form. */
+  fault: { detail: string; form?: { amount: string; currency: string } } | null;
 }
 
 /** The sandbox's first page: a payment by one click, and the same by the API. It is whole without script. */
@@ -89,8 +89,8 @@ const createForm = (fault: Landing['fault']): Html =>
             autocomplete="off"
             required
             maxlength="40"
-            value="${fault?.amount ?? '49.90'}"
-            ${fault === null ? nothing : html`aria-invalid="true" aria-describedby="fault"`}
+            value="${fault?.form?.amount ?? '49.90'}"
+            ${fault?.form === undefined ? nothing : html`aria-invalid="true" aria-describedby="fault"`}
           />
         </div>
         <div>
@@ -98,7 +98,7 @@ const createForm = (fault: Landing['fault']): Html =>
           <select id="currency" name="currency">
             ${offered.map(
               (code) =>
-                html`<option ${code === (fault?.currency ?? 'USD') ? html`selected` : nothing}>${code}</option>`,
+                html`<option ${code === (fault?.form?.currency ?? 'USD') ? html`selected` : nothing}>${code}</option>`,
             )}
           </select>
         </div>

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import { msOf } from '../../src/kernel/clock.js';
+import { scenarioNames } from '../../src/sandbox/scenarios.js';
 import { apiKey, startTestService, until, type TestService } from '../support/service.js';
 import { axe, overflowOf, phone, screen, startBrowser, visit } from './support.js';
 
@@ -16,7 +18,7 @@ afterAll(async () => {
 /** Nothing that axe objects to, in light and in dark, and nothing to be scrolled sideways on the narrowest phone. */
 async function expectGood(page: Page): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     expect([colorScheme, await axe(page)]).toEqual([colorScheme, []]);
   }
   const size = page.viewportSize() ?? { width: 1280, height: 800 };
@@ -71,6 +73,62 @@ describe('The landing page', () => {
     await page.getByRole('button', { name: 'Create a test payment' }).click();
     await page.getByText('1.50 USD').first().waitFor();
     expect(troubles.filter((trouble) => !trouble.includes('422'))).toEqual([]);
+    await close();
+  });
+});
+
+describe("The sandbox's page for the payer", () => {
+  const opened = async (body: Record<string, unknown>): Promise<{ url: string; trackId: string; id: string }> => {
+    const { body: made } = await shop.api('POST', '/v1/payments', { amount: '49.90', currency: 'USD', ...body });
+    return { url: made.paymentUrl, trackId: made.trackId, id: made.id };
+  };
+
+  it('has a button with a sentence for each of the ten cases, and shows what came of it', async () => {
+    const { url } = await opened({ orderId: 'payer-1', description: 'Two tickets', returnUrl: 'https://shop.example' });
+    const { page, troubles, close } = await visit(browser, url, { ...phone, deviceScaleFactor: 1 });
+    await expectGood(page);
+    await screen(page, 'payer-sandbox-phone', false);
+    for (const scenario of scenarioNames) {
+      const button = page.locator(`li:has(input[value="${scenario}"]) button`);
+      const sentence = (await button.getAttribute('aria-describedby')) ?? '';
+      expect(await page.locator(`#${sentence}`).textContent()).toMatch(/^[A-Z].{20,}\.$/);
+    }
+    await page.getByRole('button', { name: 'Underpay' }).click();
+    await page.getByRole('alert').getByText('29.94 USDT was seen').waitFor();
+    await page.getByRole('button', { name: 'Top up' }).click();
+    await page.getByRole('status').getByText('Paid').waitFor();
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await expectGood(page);
+    await screen(page, 'payer-sandbox-desktop', false);
+    await page.getByRole('link', { name: 'What the service makes of it' }).click();
+    await page.getByText('paid', { exact: true }).waitFor();
+    expect(troubles).toEqual([]);
+    await close();
+  });
+
+  it('takes an amount, confirmations, a status and a jump of the clock by hand, without script', async () => {
+    const { url, id } = await opened({ orderId: 'payer-2' });
+    const { page, troubles, close } = await visit(browser, url, { javaScriptEnabled: false });
+    await page.fill('#amount', '20');
+    await page.selectOption('#currency', 'LTC');
+    await page.getByRole('button', { name: 'Send a transfer' }).click();
+    await page.getByRole('alert').getByText('0.25 LTC was seen').waitFor();
+    await page.fill('#count', '3');
+    await page.getByRole('button', { name: 'Set the confirmations' }).click();
+    await page.getByText('3 of').waitFor();
+    await page.fill('#amount', 'plenty');
+    await page.getByRole('button', { name: 'Send a transfer' }).click();
+    await page.getByRole('alert').getByText('Nothing happened').waitFor();
+    await page.selectOption('#status', 'manual_accept');
+    await page.getByRole('button', { name: 'Set the status' }).click();
+    await page.getByRole('status').getByText('Accepted by the merchant').waitFor();
+    const before = shop.clock.now();
+    await page.selectOption('#seconds', '900');
+    await page.getByRole('button', { name: 'Move the clock' }).click();
+    await page.getByRole('alert').getByText('moved 900 seconds').waitFor();
+    expect(msOf(shop.clock.now()) - msOf(before)).toBeGreaterThanOrEqual(900_000);
+    await until(async () => (await shop.api('GET', `/v1/payments/${id}`)).body.status === 'paid');
+    expect(troubles).toEqual([]);
     await close();
   });
 });
