@@ -1,19 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { refusals } from '../../src/kernel/refusal.js';
 import { problemType } from '../../src/platform/http/problem.js';
 import { startTestService, until, type TestService } from '../support/service.js';
 import { describeSchema } from './schema.js';
-
-/** Compares with what is committed; `npm run docs` writes it anew. */
-async function isUpToDate(path: string, text: string): Promise<void> {
-  if (process.env['UPDATE_DOCS'] === '1') {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  }
-  expect(await readFile(path, 'utf8')).toBe(text);
-}
+import { isUpToDate } from './up-to-date.js';
 
 describe('The generated documents are those of the code', () => {
   let shop: TestService;
