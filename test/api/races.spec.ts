@@ -109,6 +109,27 @@ describe('When two things happen at once, or half of one', () => {
     expectProblem(await shop.api('POST', `/v1/payments/${id}/cancel`), 'money_was_seen');
   });
 
+  it('A26 two people accept one review at once: one decides, with name and reason, and the other is told so', async () => {
+    const { id, trackId } = await created(shop, 'a26');
+    await shop.api('POST', `/v1/payments/${id}/cancel`);
+    await shop.control(`/_sandbox/payments/${trackId}/transfers`, { percent: 100, confirmations: 30 });
+    await until(async () => (await shop.api('GET', `/v1/payments/${id}`)).body.review);
+    const people = ['first@shop.example', 'second@shop.example'];
+    const decide = (actor: string) =>
+      shop.api('POST', `/v1/payments/${id}/review`, { decision: 'accept', actor, note: `${actor} saw the money` });
+    const answers = await Promise.all(people.map(decide));
+    const [won, lost] = answers.toSorted((a, b) => a.status - b.status);
+    expect([won?.status, won?.body.status]).toEqual([200, 'paid']);
+    if (lost) expectProblem(lost, 'review_resolved');
+    const { items } = (await shop.api('GET', `/v1/payments/${id}/events`)).body;
+    const resolved = (items as { type: string; data: { actor: string; note: string } }[]).filter(
+      ({ type }) => type === 'ReviewResolved',
+    );
+    expect(resolved).toHaveLength(1);
+    const winner = people[answers.findIndex(({ status }) => status === 200)] ?? '';
+    expect(resolved[0]?.data).toMatchObject({ actor: winner, note: `${winner} saw the money` });
+  });
+
   it('two different creates for one order at once: one payment, and 409 for the other terms', async () => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, at) =>
