@@ -158,7 +158,7 @@ const button = (payment: Payment, { name, label, explains }: PayerAction): Html 
   </li>`;
 
 const callbacks = (deliveries: readonly Delivery[]): Html =>
-  html`<section class="card" aria-labelledby="callbacks">
+  html`<section class="card report" aria-labelledby="callbacks">
     <h2 id="callbacks">Callbacks to the merchant</h2>
     ${
       deliveries.length === 0
