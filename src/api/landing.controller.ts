@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Post, Query, Req, Res } from '@nestjs/co
 import { CommandBus } from '@nestjs/cqrs';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Ids, isUuid } from '../kernel/ids.js';
+import { isUuid } from '../kernel/ids.js';
 import { Refusal } from '../kernel/refusal.js';
 import { CreateInvoice } from '../payments/create-invoice.handlers.js';
 import { explain } from '../payments/explanation.js';
@@ -29,7 +29,6 @@ export class LandingController {
     @Inject(PaymentStreams) private readonly streams: PaymentStreams,
     @Inject(PaymentTerms) private readonly terms: PaymentTerms,
     @Inject(Applications) private readonly applications: Applications,
-    @Inject(Ids) private readonly ids: Ids,
     @Inject(RateLimit) private readonly limit: RateLimit,
     @Inject(DeveloperPages) private readonly pages: DeveloperPages,
   ) {}
@@ -42,7 +41,7 @@ export class LandingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     if (id === undefined) return this.send(request, reply, { payment: null, fault: null });
-    const payment = await this.testPayment(String(id));
+    const payment = await this.testPayment(typeof id === 'string' ? id : '');
     if (payment !== null) return this.send(request, reply, { payment, fault: null });
     const detail = 'There is no such payment of the application `default`. Make one here.';
     return this.send(request, reply, { payment: null, fault: { detail } }, 404);
@@ -74,7 +73,7 @@ export class LandingController {
 
   private async open(price: { amount: string; currency: string }, request: FastifyRequest): Promise<LoadedPayment> {
     const caller = await this.caller();
-    const wish = { orderId: this.orderId(), description: 'A test payment', ...price };
+    const wish = { orderId: orderIdOf(request), description: 'A test payment', ...price };
     const body: unknown = await bodyPipe.transform(wish, { type: 'body', metatype: CreatePaymentRequest });
     if (!(body instanceof CreatePaymentRequest))
       throw new TypeError('the validation gave something else than it was asked');
@@ -101,24 +100,20 @@ export class LandingController {
     return found;
   }
 
-  private orderId(): string {
-    return `test-${this.ids.next().slice(-8)}`;
-  }
-
   private send(
-    { headers }: FastifyRequest,
+    request: FastifyRequest,
     reply: FastifyReply,
     { payment, fault }: Pick<Landing, 'payment' | 'fault'>,
     status = 200,
   ): string {
     const { publicUrl, sandboxUrl } = this.pages;
-    const apiKey = keyShownTo(headers.host, this.pages);
+    const apiKey = keyShownTo(request.headers.host, this.pages);
     const trackId = payment?.view.trackId ?? null;
     const steps = stepsOf({
       publicUrl,
       sandboxUrl,
       apiKey,
-      orderId: this.orderId(),
+      orderId: orderIdOf(request),
       payment: payment === null || trackId === null ? null : { id: payment.view.id, trackId },
     });
     const page = sendPage(reply, landingPage({ steps, keyShown: apiKey !== null, payment, fault }), status);
@@ -127,6 +122,9 @@ export class LandingController {
     return page;
   }
 }
+
+/** A reference that no payment has yet: each request has an id of its own. */
+const orderIdOf = ({ id }: FastifyRequest): string => `test-${id.slice(-8)}`;
 
 /** Whether no other site's page has sent this. Browsers tell by the one header or the other; programs may send neither. */
 function isFromHere({ headers }: FastifyRequest): boolean {
