@@ -7,7 +7,6 @@ export const ranks = [
   ['platform'],
   ['payments'],
   ['deposits'],
-  ['customers', 'fulfillment', 'gateway'],
   ['customers', 'fulfillment', 'gateway', 'links'],
   ['read-models', 'reconciliation'],
   ['api', 'callbacks', 'checkout', 'ops', 'sandbox'],

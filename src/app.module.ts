@@ -63,7 +63,6 @@ import { measureRequests } from './ops/http-metrics.js';
 import { MetricsAccess, MetricsController } from './ops/metrics.controller.js';
 import { metrics } from './ops/metrics.module.js';
 import { ConsoleAccess, Operators } from './ops/operator.controller.js';
-import { serveOpenApi } from './ops/openapi.controller.js';
 import { PaymentActs } from './ops/payment-acts.handlers.js';
 import { PaymentDesk } from './ops/payment-desk.pg.js';
 import { FailureCounts } from './payments/failure-counts.js';
@@ -84,10 +83,8 @@ import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
 import { callbackPath, CoreModule, setting, type CoreOptions } from './core.module.js';
 
-/** Under them, bodies are forms. */
-const formPaths = ['/ops/', '/l/'];
 /** Under these, bodies are forms. */
-const formPaths = ['/ops/', '/sandbox/'];
+const formPaths = ['/ops/', '/l/', '/sandbox/'];
 
 export interface ServiceOptions extends CoreOptions {
   /** Whether it answers HTTP; it works in the background in either case. */
@@ -242,7 +239,6 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const { config, log, http } = options;
   const { tracesEndpoint: endpoint, serviceName } = config;
   const stopTracing = endpoint === null ? null : startTracing({ endpoint, serviceName, version });
-  const adapter = createAdapter(callbackPath, formPaths);
   const adapter = createAdapter(callbackPath, ...formPaths);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(options), adapter, {
     logger: new NestLog(log),

@@ -9,14 +9,11 @@ const refusedAtMost = 400;
 const wrongPasswordsAtMost = 10;
 /** Payments that one address may open by links in a window: many people may share an address. */
 const linkOpeningsAtMost = 30;
-const trackedAtMost = 50_000;
-
-type Counted = 'application' | 'refused' | 'wrong password' | 'link opening';
 /** Test payments that one address may make in a window by the landing page's form. */
 const testPaymentsAtMost = 30;
 const trackedAtMost = 50_000;
 
-type Counted = 'application' | 'refused' | 'wrong password' | 'test payment';
+type Counted = 'application' | 'refused' | 'wrong password' | 'link opening' | 'test payment';
 
 /** What a caller is told of its limit: requests a window, how many are left, and the seconds until a new one begins. */
 export const limitHeaders = (limit: number, remaining: number, reset: number): Record<string, string> => ({

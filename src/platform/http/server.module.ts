@@ -21,7 +21,6 @@ const endingLimitMs = 9_000;
  * The HTTP server: every time and size is bounded, bodies are handed over as bytes, whatever type they claim to have
  * (routes under `rawPaths`), read as forms (under `formPaths`), or parsed by the one strict JSON parser.
  */
-export function createAdapter(rawPaths: string, formPaths: readonly string[]): FastifyAdapter {
 export function createAdapter(rawPaths: string, ...formPaths: readonly string[]): FastifyAdapter {
   const adapter = new FastifyAdapter({
     bodyLimit,
@@ -52,10 +51,6 @@ export function createAdapter(rawPaths: string, ...formPaths: readonly string[])
     ({ routeOptions }: FastifyRequest): boolean =>
       paths.some((path) => routeOptions.url?.startsWith(path));
   takeBodies(adapter.getInstance(), under(rawPaths), under(...formPaths));
-    (paths: readonly string[]) =>
-    ({ routeOptions }: FastifyRequest): boolean =>
-      paths.some((path) => routeOptions.url?.startsWith(path));
-  takeBodies(adapter.getInstance(), under([rawPaths]), under(formPaths));
   return adapter;
 }
 
