@@ -2,7 +2,7 @@ import { isReportable, type Payment } from '../payments/payment.js';
 import { isLate } from '../payments/policy.js';
 import type { Transfer } from '../payments/worth.js';
 import { html, nothing, type Html } from '../platform/http/html.js';
-import { explorerOf } from './explorers.js';
+import { explorerOf } from '../payments/explorers.js';
 import type { Language } from './language.js';
 import { textsIn } from './languages/texts-in.js';
 import { copy } from './pay-to.page.js';

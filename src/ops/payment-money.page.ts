@@ -1,4 +1,5 @@
 import { html, nothing, type Html } from '../platform/http/html.js';
+import { explorerOf } from '../payments/explorers.js';
 import { plain, Decimal } from '../payments/decimal.js';
 import { dueOf, isReportable, type Payment } from '../payments/payment.js';
 import { showAmount, viewPayment, type PaymentView, type RefundView } from '../payments/payment-view.js';
@@ -59,6 +60,14 @@ const sources = {
   recorded_price: 'price noted here',
 } as const;
 
+/** A transaction, and where the public sees it. */
+function transaction(network: string, txHash: string): Html {
+  if (txHash === '') return html`<code>no hash told</code>`;
+  const address = explorerOf(network, txHash);
+  const code = html`<code>${txHash}</code>`;
+  return address === null ? code : html`<a href="${address}" rel="noreferrer noopener" target="_blank">${code}</a>`;
+}
+
 function transferTable(transfers: readonly TransferRow[]): Html {
   if (transfers.length === 0) return nothing;
   return html`<div class="scroll whole" role="region" tabindex="0" aria-label="Transfers">
@@ -91,9 +100,7 @@ function transferTable(transfers: readonly TransferRow[]): Html {
                 ${transfer.status}
                 ${transfer.confirmations === null ? nothing : html`<br /><small>${transfer.confirmations} confirmations</small>`}
               </td>
-              <td>
-                ${transfer.network}<br /><code>${transfer.txHash === '' ? 'no hash told' : transfer.txHash}</code>
-              </td>
+              <td>${transfer.network}<br />${transaction(transfer.network, transfer.txHash)}</td>
               <td>${timeOf(transfer.firstSeenAt)}</td>
             </tr>`,
         )}
@@ -131,7 +138,7 @@ function refundTable(refunds: readonly RefundView[]): Html {
               <td>
                 ${status}${detail === null ? nothing : html`<br /><small>${detail}</small>`}
                 ${trackId === null ? nothing : html`<br /><small>payout ${trackId}</small>`}
-                ${txHash === null ? nothing : html`<br /><code>${txHash}</code>`}
+                ${txHash === null ? nothing : html`<br />${transaction(payout.network, txHash)}`}
               </td>
               <td>${reason}<br /><small>${clause}</small></td>
               <td>${timeOf(requestedAt)}</td>

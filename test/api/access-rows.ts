@@ -71,7 +71,7 @@ const open = (path: string, status: number, because: string, more: Partial<Row> 
 
 /**
  * Every route of the service in sandbox. In `path` and `body` stand for the application `default`: `{payment}`, `{paid}`,
- * `{endpoint}`, `{delivery}`, `{policy}`; `{token}` opens a status page, `{asset}` is a stylesheet. What a route before has
+ * `{endpoint}`, `{delivery}`, `{policy}`, `{link}` (its address is `{slug}`), `{address}`, `{callback}`; `{token}` opens a status page, `{asset}` is a stylesheet. What a route before has
  * done is done: a DELETE stands last.
  */
 export const rows: Readonly<Record<string, Row>> = {
@@ -112,6 +112,22 @@ export const rows: Readonly<Record<string, Row>> = {
   ),
   'GET /v1/policies': keyed('/v1/policies', { own: 200, other: 200 }),
   'GET /v1/policies/{name}': keyed('/v1/policies/{policy}', { own: 200, other: 404 }),
+  'POST /v1/payment-links': keyed(
+    '/v1/payment-links',
+    { own: 201, other: 201 },
+    { amount: '5.00', currency: 'USD', description: 'a cup' },
+  ),
+  'GET /v1/payment-links': keyed('/v1/payment-links', { own: 200, other: 200 }),
+  'GET /v1/payment-links/{id}': keyed('/v1/payment-links/{link}', { own: 200, other: 404 }),
+  // One address per customer of an application: another one's customer of the same name has an address of its own.
+  'POST /v1/deposit-addresses': keyed(
+    '/v1/deposit-addresses',
+    { own: 201, other: 201 },
+    { customerId: 'access-new', network: 'TRON' },
+  ),
+  'GET /v1/deposit-addresses': keyed('/v1/deposit-addresses', { own: 200, other: 200 }),
+  'GET /v1/deposit-addresses/{id}': keyed('/v1/deposit-addresses/{address}', { own: 200, other: 404 }),
+  'DELETE /v1/deposit-addresses/{id}': keyed('/v1/deposit-addresses/{address}', { own: 204, other: 404 }),
   'POST /v1/webhook-endpoints': keyed(
     '/v1/webhook-endpoints',
     { own: 201, other: 201 },
@@ -140,7 +156,14 @@ export const rows: Readonly<Record<string, Row>> = {
     body: {},
   }),
   'GET /pay/{token}': open('/pay/{token}', 200, 'whoever has the token, which cannot be guessed'),
-  'GET /pay/status.css': open('/pay/status.css', 200, 'nothing private'),
+  'GET /pay/{token}/events': open(
+    '/pay/{missing}/events',
+    404,
+    'as the page: whoever has the token, which cannot be guessed',
+  ),
+  'GET /l/{slug}': open('/l/{slug}', 303, 'whoever has the link: it is made to be shared'),
+  'POST /l/{slug}': open('/l/{slug}', 303, 'as the page; forms of other sites are refused', { form: {} }),
+  'DELETE /v1/payment-links/{id}': keyed('/v1/payment-links/{link}', { own: 204, other: 404 }),
   'GET /assets/{file}': open('{asset}', 200, 'nothing private'),
   'GET /health/live': open('/health/live', 200, 'for whoever watches the process'),
   'GET /health/ready': open('/health/ready', 200, 'for whoever watches the process'),
@@ -162,6 +185,18 @@ export const rows: Readonly<Record<string, Row>> = {
   'POST /ops/login': open('/ops/login', 303, 'takes the password', { form: { password: passwords.act } }),
   'POST /ops/logout': act('/ops/logout', {}, 303, 303),
   'GET /ops': page('/ops'),
+  'GET /ops/audit': page('/ops/audit'),
+  'GET /ops/search': page('/ops/search?q=access'),
+  'GET /ops/dashboards': page('/ops/dashboards'),
+  'GET /ops/callbacks/{id}': page('/ops/callbacks/{callback}'),
+  'POST /ops/callbacks/{id}/reprocess': act('/ops/callbacks/{callback}/reprocess', { reason: 'why' }),
+  'POST /ops/deliveries/{id}/redeliver': act('/ops/deliveries/{delivery}/redeliver', { reason: 'why' }, 409),
+  'GET /ops/payments/{id}': page('/ops/payments/{payment}'),
+  'GET /ops/payments/{id}/versions/{version}': page('/ops/payments/{payment}/versions/1'),
+  // Without the token of its form: what is wrong with it is told to those alone who may act.
+  'POST /ops/payments/{id}/{act}': act('/ops/payments/{payment}/reconcile', { reason: 'why' }, 400),
   'GET /ops/policies': page('/ops/policies'),
+  'GET /ops/policies/new': page('/ops/policies/new?application=default&name=access-new', 303),
+  'POST /ops/policies/{application}/{policy}': act('/ops/policies/default/default', { reason: 'why' }, 422),
   'GET /ops/policies/{application}/{policy}': page('/ops/policies/default/default'),
 };

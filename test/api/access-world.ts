@@ -26,6 +26,18 @@ export async function accessWorld(): Promise<AccessWorld> {
   });
   await credited(shop, 'access-c', '5', { paymentId: paid.id });
   await shop.api('PUT', '/v1/policies/access-policy', {});
+  const link = await shop.api('POST', '/v1/payment-links', { amount: '5', currency: 'USD', description: 'a cup' });
+  const address = await shop.api('POST', '/v1/deposit-addresses', { customerId: 'access-c', network: 'TRON' });
+  const callback = JSON.stringify({
+    track_id: '999',
+    type: 'invoice',
+    status: 'Paid',
+    amount: 1,
+    currency: 'USD',
+    txs: [],
+  });
+  await shop.callback(callback);
+  const kept = await shop.database.pool.query<{ id: string }>("select id from inbox where subject = '999'");
   const login = String((await shop.api('GET', '/ops/login')).body);
   const ids: Record<string, string> = {
     payment: waiting.id,
@@ -33,6 +45,10 @@ export async function accessWorld(): Promise<AccessWorld> {
     endpoint: endpoint.body.id as string,
     delivery: await addDelivery(shop, { endpointId: String(endpoint.body.id) }),
     policy: 'access-policy',
+    link: link.body.id as string,
+    slug: String(link.body.url).slice(String(link.body.url).lastIndexOf('/') + 1),
+    address: address.body.id as string,
+    callback: kept.rows[0]?.id ?? '',
     token: waiting.statusUrl.slice(waiting.statusUrl.lastIndexOf('/') + 1),
     asset: /href="(\/assets\/[^"]+)"/.exec(login)?.[1] ?? '',
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { explorerOf } from '../../src/checkout/explorers.js';
+import { explorerOf } from '../../src/payments/explorers.js';
 import { directionOf, languageOf, languages } from '../../src/checkout/language.js';
 import { textsIn } from '../../src/checkout/languages/texts-in.js';
 import { lasting } from '../../src/checkout/wording.js';
