@@ -91,7 +91,7 @@ function factsOf(payment: Payment, events: readonly RecordedEvent[], explanation
     ['Decided by', html`<code>${rule.clause}</code> of policy ${rule.policy} version ${rule.version}`],
     ['Shown by', evidenceLinks(evidence, events)],
   ];
-  return html`<dl class="facts">
+  return html`<dl class="why">
       ${rows.map(([name, value]) =>
         value === null
           ? nothing

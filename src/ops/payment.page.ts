@@ -118,7 +118,7 @@ function termsOf({ terms, ...payment }: Payment): Html {
   ];
   return html`<section aria-labelledby="terms">
     <h2 id="terms">What was agreed</h2>
-    <dl class="facts card">
+    <dl class="why card">
       ${rows.map(([name, value]) =>
         value === null || value === undefined
           ? nothing

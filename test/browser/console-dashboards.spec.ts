@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { generatePast } from '../ops/generated-past.js';
-import { startTestService, type TestService } from '../support/service.js';
+import { startTestService, until, type TestService } from '../support/service.js';
 import { axe, desktop, overflowOf, phone, screen, startBrowser, visit, type Visited } from './support.js';
 
 /** A plot and what of it is drawn: the share of its pixels that are not as the empty corner is. */
@@ -142,8 +142,12 @@ describe('The dashboards in a browser', () => {
         });
       const light = await ground();
       await page.emulateMedia({ colorScheme: 'dark' });
-      await page.waitForFunction(() => document.querySelectorAll('#lag canvas').length === 1);
-      expect(await ground()).not.toEqual(light);
+      // Drawn anew a moment later.
+      const dark = await until(async () => {
+        const drawn = await ground().catch(() => light);
+        return JSON.stringify(drawn) !== JSON.stringify(light) && drawn;
+      });
+      expect(dark).not.toEqual(light);
       await only(page, ['delivery', 'failures']);
       expect(await axe(page)).toEqual([]);
       expect(troubles).toEqual([]);
