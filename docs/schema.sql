@@ -79,6 +79,7 @@ create table event (
   constraint event_pkey PRIMARY KEY (stream_id, version)
 ) with (autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX event_of_operators ON public.event USING btree ("position") WHERE (tenant = '00000000-0000-0000-0000-000000000000'::uuid);
+CREATE INDEX event_of_trouble ON public.event USING btree (recorded_at) WHERE ((type = ANY (ARRAY['InvoiceRefused'::text, 'InvoiceDelayed'::text, 'ContradictionFound'::text, 'ReviewOpened'::text, 'CorroborationDelayed'::text, 'CorroborationWaived'::text, 'RefundFailed'::text, 'RefundDelayed'::text, 'FulfillmentUnanswered'::text, 'FulfillmentStopped'::text])) OR ((type = 'FulfillmentReported'::text) AND ((data ->> 'outcome'::text) = 'rejected'::text)));
 CREATE INDEX event_position ON public.event USING btree ("position");
 CREATE TRIGGER event_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -115,6 +116,7 @@ create table inbox (
   constraint inbox_pkey PRIMARY KEY (stream_id, digest)
 ) with (fillfactor=90, autovacuum_vacuum_insert_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX inbox_age ON public.inbox USING brin (id) WITH (pages_per_range='16', autosummarize='on');
+CREATE INDEX inbox_callbacks ON public.inbox USING btree (received_at) INCLUDE (stream_id, status, reason, receipts) WHERE (source = 'callback:default'::text);
 CREATE INDEX inbox_open ON public.inbox USING btree (source, subject) WHERE (status = ANY (ARRAY['unmatched'::text, 'quarantined'::text]));
 CREATE INDEX inbox_received ON public.inbox USING brin (received_at timestamptz_minmax_multi_ops) WITH (pages_per_range='16', autosummarize='on');
 
@@ -204,11 +206,14 @@ create table payment_view (
   review text default 'none'::text not null,
   remainder_of uuid,
   credit numeric default 0 not null,
+  paid_at timestamp with time zone default instant_in((state #>> '{payment,paidAt}'::text[])),
+  first_seen_at timestamp with time zone default first_seen_in(state),
   constraint payment_view_review_check CHECK ((review = ANY (ARRAY['none'::text, 'open'::text, 'resolved'::text]))),
   constraint payment_view_pkey PRIMARY KEY (payment_id)
 ) with (fillfactor=75);
 CREATE INDEX payment_view_any_order ON public.payment_view USING btree (order_id COLLATE "C", payment_id);
 CREATE INDEX payment_view_application ON public.payment_view USING btree (application_id, payment_id);
+CREATE INDEX payment_view_created ON public.payment_view USING btree (created_at);
 CREATE INDEX payment_view_customer ON public.payment_view USING btree (customer_id COLLATE "C", payment_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX payment_view_email ON public.payment_view USING btree (lower(email) COLLATE "C", payment_id) WHERE (email IS NOT NULL);
 CREATE INDEX payment_view_link ON public.payment_view USING btree ("left"(order_id, 41), payment_id) WHERE (order_id ~~ 'link-%'::text);
@@ -279,7 +284,7 @@ create table webhook_attempt (
   constraint webhook_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['success'::text, 'http_3xx'::text, 'http_4xx'::text, 'http_5xx'::text, 'timeout'::text, 'connect'::text, 'tls'::text, 'dns'::text, 'blocked_address'::text, 'body_too_large'::text]))),
   constraint webhook_attempt_pkey PRIMARY KEY (message_id, endpoint_id, attempt)
 );
-CREATE INDEX webhook_attempt_application ON public.webhook_attempt USING btree (application_id, attempted_at);
+CREATE INDEX webhook_attempt_application ON public.webhook_attempt USING btree (application_id, attempted_at) INCLUDE (outcome, attempt);
 CREATE INDEX webhook_attempt_payment ON public.webhook_attempt USING btree (payment_id);
 
 create table webhook_delivery (
@@ -306,6 +311,7 @@ create table webhook_delivery (
 ) with (fillfactor=80);
 CREATE INDEX webhook_delivery_application ON public.webhook_delivery USING btree (application_id, id);
 CREATE INDEX webhook_delivery_dead ON public.webhook_delivery USING btree (ended_at) WHERE (status = 'dead'::text);
+CREATE INDEX webhook_delivery_delivered ON public.webhook_delivery USING btree (ended_at) INCLUDE (application_id, created_at) WHERE (status = 'delivered'::text);
 CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (endpoint_id, due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX webhook_delivery_leased ON public.webhook_delivery USING btree (endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
 CREATE INDEX webhook_delivery_payment ON public.webhook_delivery USING btree (payment_id);
@@ -331,6 +337,26 @@ create table webhook_endpoint (
   constraint webhook_endpoint_pkey PRIMARY KEY (id)
 );
 CREATE INDEX webhook_endpoint_application ON public.webhook_endpoint USING btree (application_id);
+
+CREATE OR REPLACE FUNCTION public.first_seen_in(state json)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+begin
+  return (select min(t ->> 'firstSeenAt') from json_array_elements(state #> '{payment,money,transfers}') t)::timestamptz;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.instant_in(text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+begin
+  return $1::timestamptz;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
