@@ -151,7 +151,7 @@ describe('The dashboards in a browser', () => {
       await only(page, ['delivery', 'failures']);
       expect(await axe(page)).toEqual([]);
       expect(troubles).toEqual([]);
-      await screen(page, 'console-dashboards-dark');
+      await screen(page, 'console-dashboards-dark', false);
       await close();
     },
     patience,

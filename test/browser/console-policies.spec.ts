@@ -53,7 +53,7 @@ describe('Policies in a browser', () => {
       await page.waitForSelector('#save');
       expect(await page.textContent('#save')).toContain('Save as version 3 of “default”');
       expect(await axe(page)).toEqual([]);
-      await screen(page, 'console-policy-whatif-desktop');
+      await screen(page, 'console-policy-whatif-desktop', false);
       await page.locator('#reason').focus();
       await page.keyboard.type('Half of the price is as good as all of it.');
       await page.keyboard.press('Tab');
