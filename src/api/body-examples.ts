@@ -26,6 +26,17 @@ export const createExamples: Examples = {
       metadata: { cart: 'c-17' },
     },
   },
+  embedded: {
+    summary: 'For a page of your own: the answer says what is to be sent where',
+    value: {
+      orderId: 'order-1004',
+      amount: '49.90',
+      currency: 'USD',
+      presentation: 'embedded',
+      payCurrency: 'USDT',
+      network: 'TRON',
+    },
+  },
   policy: {
     summary: 'With rules of its own: one percent may be missing, and what is late is accepted for a day',
     value: {
@@ -38,6 +49,21 @@ export const createExamples: Examples = {
       },
     },
   },
+};
+
+export const linkExamples: Examples = {
+  fixed: {
+    summary: 'To be paid once, and for this price',
+    value: { amount: '25.00', currency: 'USD', description: 'Invoice 2026-114', singleUse: true },
+  },
+  chosen: {
+    summary: 'For anybody, who says how much',
+    value: { currency: 'EUR', description: 'A donation', minAmount: '2.00', maxAmount: '500.00' },
+  },
+};
+
+export const addressExamples: Examples = {
+  tron: { summary: "A customer's address for any coin of TRON", value: { customerId: 'customer-42', network: 'TRON' } },
 };
 
 export const reviewExamples: Examples = {

@@ -16,6 +16,7 @@ import {
 import { CommandBus } from '@nestjs/cqrs';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -38,6 +39,7 @@ import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
 import { DepositAddressList, type AddressEntry } from '../read-models/deposit-addresses.pg.js';
+import { addressExamples } from './body-examples.js';
 import { causeOf } from './cause.js';
 import { ChangesAndRefuses, Refuses } from './problems.js';
 import { limitOf, listOf, PageQuery, readCursor, type List } from './queries.js';
@@ -140,6 +142,7 @@ export class DepositAddressesController {
       'One address per customer and network: a repeat answers with the one that stands (200). Every transfer to it becomes a payment of its own and is credited to the customer. ' +
       'A 202 means that the gateway has not given it yet; repeat the request, or read it by its id.',
   })
+  @ApiBody({ type: CreateDepositAddressRequest, examples: addressExamples })
   @ApiCreatedResponse({ type: NewDepositAddressAnswer })
   @ApiOkResponse({ type: NewDepositAddressAnswer, description: 'It was there already' })
   @ApiResponse({ status: 202, type: NewDepositAddressAnswer, description: '`opening`' })

@@ -15,6 +15,7 @@ import {
 } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiBody,
   ApiCreatedResponse,
   ApiNoContentResponse,
   ApiOkResponse,
@@ -33,6 +34,7 @@ import { EventStore } from '../platform/event-store/event-store.pg.js';
 import { ApiKeyGuard, Caller } from '../platform/http/api-key.controller.js';
 import type { Application } from '../platform/http/applications.pg.js';
 import { IdempotencyInterceptor } from '../platform/http/idempotency.controller.js';
+import { linkExamples } from './body-examples.js';
 import { causeOf } from './cause.js';
 import { PaymentLinkTerms } from './link-terms.js';
 import { CreatePaymentLinkRequest } from './payment-link-request.js';
@@ -103,6 +105,7 @@ export class PaymentLinksController {
     description:
       'Each visit to its `url` opens a payment of yours, or resumes the one that the visitor has. Payments carry `metadata.paymentLinkId`.',
   })
+  @ApiBody({ type: CreatePaymentLinkRequest, examples: linkExamples })
   @ApiCreatedResponse({ type: PaymentLinkAnswer })
   @ChangesAndRefuses('conflict')
   async create(

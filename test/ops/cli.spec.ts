@@ -165,7 +165,9 @@ describe('The command line, beside a running service', () => {
   it('replays nothing that has an outside effect', async () => {
     const { code, err } = await finality('replay', '--projection', 'fulfillment');
     expect(code).toBe(1);
-    expect(err).toContain('There is no projection "fulfillment"; there are: orders, payment_traces, all.');
+    expect(err).toContain(
+      'There is no projection "fulfillment"; there are: orders, deposit_addresses, payment_traces, all.',
+    );
   });
 
   it('finds all well, and says what is not', async () => {
