@@ -122,19 +122,21 @@ const nameOf = (actor: string): string => {
   return name === 'unnamed' ? 'nobody named' : name;
 };
 
-const words: Readonly<Record<string, string>> = {
-  'session.login': 'Log in',
-  'session.logout': 'Log out',
-  'session.wrong_password': 'Wrong password',
-  'session.too_many_passwords': 'Too many wrong passwords',
-  'session.ended': 'A session that is over',
-  'form.not_from_console': 'A form that did not come from the console',
-  'form.looks_only': 'An action by somebody who may look only',
-  'callback.reprocess': 'Reprocess a callback',
-  'delivery.redeliver': 'Send a webhook again',
-  'application.create': 'Create an application',
-  'application.rotate_key': 'Give an application a new key',
-};
+const words: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'session.login': 'Log in',
+    'session.logout': 'Log out',
+    'session.wrong_password': 'Wrong password',
+    'session.too_many_passwords': 'Too many wrong passwords',
+    'session.ended': 'A session that is over',
+    'form.not_from_console': 'A form that did not come from the console',
+    'form.looks_only': 'An action by somebody who may look only',
+    'callback.reprocess': 'Reprocess a callback',
+    'delivery.redeliver': 'Send a webhook again',
+    'application.create': 'Create an application',
+    'application.rotate_key': 'Give an application a new key',
+  }),
+);
 
 /** In words where it is one of ours; else as it is called, which is nearly words. */
-const actionInWords = (action: string): string => words[action] ?? action.replace(/[._]/g, ' ');
+const actionInWords = (action: string): string => words.get(action) ?? action.replace(/[._]/g, ' ');

@@ -18,21 +18,24 @@ export const callbackPage = (viewer: Viewer, kept: KeptCallback, result: string 
 const isOpen = ({ message: { status } }: KeptCallback): boolean => status === 'unmatched' || status === 'quarantined';
 
 /** Why a callback that was to be applied stays as it is. Faults of reading are told as on the queue. */
-const refusals: Readonly<Record<string, string>> = {
-  not_a_callback: 'It is an answer to a question, which is asked again with “reconcile” on the payment.',
-  hash_differs: 'It is not as it was stored: somebody has changed it in the database. Run “finality verify”.',
-  hash_missing: 'Its hash is gone: somebody has changed it in the database. Run “finality verify”.',
-  no_signature_kept: 'Its signature was not kept. Where you trust it: “callbacks reprocess --signed-with-retired-key”.',
-  unknown_key:
-    'It was signed with a key that is not configured any more. Where you trust it: “callbacks reprocess --signed-with-retired-key”.',
-  wrong_key: 'It was signed with a key that may not speak of this.',
-};
+const refusals: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    not_a_callback: 'It is an answer to a question, which is asked again with “reconcile” on the payment.',
+    hash_differs: 'It is not as it was stored: somebody has changed it in the database. Run “finality verify”.',
+    hash_missing: 'Its hash is gone: somebody has changed it in the database. Run “finality verify”.',
+    no_signature_kept:
+      'Its signature was not kept. Where you trust it: “callbacks reprocess --signed-with-retired-key”.',
+    unknown_key:
+      'It was signed with a key that is not configured any more. Where you trust it: “callbacks reprocess --signed-with-retired-key”.',
+    wrong_key: 'It was signed with a key that may not speak of this.',
+  }),
+);
 
 /** What is told is what is stored by now, whatever the address says. */
 const resultNote = (result: string, kept: KeptCallback): Html =>
   isOpen(kept)
     ? html`<p class="fault" role="alert">
-        It was not applied. ${refusals[result] ?? `It stays as it is: ${callbackReason(result)}.`}
+        It was not applied. ${refusals.get(result) ?? `It stays as it is: ${callbackReason(result)}.`}
       </p>`
     : html`<p class="note" role="status">It is applied. What it caused stands below.</p>`;
 

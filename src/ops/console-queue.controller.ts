@@ -27,9 +27,12 @@ const exceptionsOnPage = 25;
 /** Applications that the filter lists; others are reached by their name in the address. */
 const applicationsListed = 100;
 
-const sentences: Readonly<Record<string, string>> = {
-  redelivered: 'The webhook is on its way again. It leaves this list at once; where it fails for good, it comes back.',
-};
+const sentences: ReadonlyMap<string, string> = new Map([
+  [
+    'redelivered',
+    'The webhook is on its way again. It leaves this list at once; where it fails for good, it comes back.',
+  ],
+]);
 
 /** What waits for a person, and sending dead letters again. */
 @ApiExcludeController()
@@ -71,7 +74,7 @@ export class ConsoleQueueController {
         isFirst: after === null,
         more: found.length > exceptionsOnPage,
         now: this.clock.now(),
-        said: sentences[queryText(query, 'said', 20)] ?? null,
+        said: sentences.get(queryText(query, 'said', 20)) ?? null,
       }),
     );
   }

@@ -52,25 +52,27 @@ export function readCursor(text: string): QueueCursor | null {
 }
 
 /** Why a callback was kept without an effect. */
-const callbackWords: Readonly<Record<string, string>> = {
-  unknown_track_id: 'no payment here has its track id; it is applied by itself when one appears',
-  payout: 'no refund of ours has its track id',
-  identity_mismatch: 'its order id and its track id are of different payments',
-  decision_failed: 'it could not be decided upon: a defect, or an event of a newer version',
-  unknown_status: 'it has a status that this version does not know',
-  legacy_format: 'it is in a format of the gateway that is not supported any more',
-  not_json: 'it is no JSON',
-  not_utf8: 'it is no UTF-8 text',
-  duplicate_key: 'it names a field twice',
-  missing_field: 'a field is missing',
-  wrong_type: 'a field is not of the type that it should be',
-  too_deep: 'it is nested deeper than any callback',
-  absurd_number: 'it holds a number that cannot be',
-  too_many_transfers: 'it names more transfers than a payment can have',
-};
+const callbackWords: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    unknown_track_id: 'no payment here has its track id; it is applied by itself when one appears',
+    payout: 'no refund of ours has its track id',
+    identity_mismatch: 'its order id and its track id are of different payments',
+    decision_failed: 'it could not be decided upon: a defect, or an event of a newer version',
+    unknown_status: 'it has a status that this version does not know',
+    legacy_format: 'it is in a format of the gateway that is not supported any more',
+    not_json: 'it is no JSON',
+    not_utf8: 'it is no UTF-8 text',
+    duplicate_key: 'it names a field twice',
+    missing_field: 'a field is missing',
+    wrong_type: 'a field is not of the type that it should be',
+    too_deep: 'it is nested deeper than any callback',
+    absurd_number: 'it holds a number that cannot be',
+    too_many_transfers: 'it names more transfers than a payment can have',
+  }),
+);
 
 /** Why a callback stays without an effect, in words. */
-export const callbackReason = (code: string): string => callbackWords[code] ?? `it cannot be read (${code})`;
+export const callbackReason = (code: string): string => callbackWords.get(code) ?? `it cannot be read (${code})`;
 
 const deliveryWords: Readonly<Record<string, string>> = {
   http_3xx: 'it answered with a redirect, which is not followed',

@@ -147,6 +147,12 @@ describe('The exception queue', () => {
     });
   });
 
+  it('A22 shows its pages whatever stands in their addresses, names of the language included', async () => {
+    for (const name of ['constructor', 'toString', '__proto__'])
+      for (const path of ['/ops?said=', '/ops?kind=', `/ops/callbacks/${planted.quarantined}?result=`])
+        expect([path, name, (await page(path + name)).status]).toEqual([path, name, 200]);
+  });
+
   it('A35 lets whoever may look only see all of it, and change nothing', async () => {
     const viewer = await logIn(shop, { password: viewPassword, name: 'auditor' });
     const seen = await page('/ops', viewer);
