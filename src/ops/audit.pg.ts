@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock, msOf, type Instant } from '../kernel/clock.js';
@@ -31,7 +32,9 @@ export interface AuditFilter {
 /** The key of a month, such as 2026-11, is held by that month's stream. */
 export const auditKeyScope = 'audit';
 
-const triesAtMost = 8;
+const triesAtMost = 40;
+/** So long at most before a try after another process was first, milliseconds: many at once must not meet again. */
+const pauseAtMostMs = 100;
 /** What one process records of refusals in a minute; each is in its log too. */
 const refusalsAMinute = 30;
 
@@ -147,6 +150,7 @@ export class Audit {
       } catch (error) {
         // Another process was first: its stream, or its entry, comes before this one.
         if (tries >= triesAtMost || !(error instanceof Conflict || error instanceof KeyTaken)) throw error;
+        await delay(Math.random() * Math.min(tries * 10, pauseAtMostMs));
       }
     }
   }

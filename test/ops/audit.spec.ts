@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Pool } from 'pg';
+import { Ids } from '../../src/kernel/ids.js';
+import { DatabasePool } from '../../src/platform/database/pool.pg.js';
+import { EventStore } from '../../src/platform/event-store/event-store.pg.js';
 import { Audit } from '../../src/ops/audit.pg.js';
 import type { AuditEntry } from '../../src/ops/audit-entry.js';
 import { startTestService, type TestService } from '../support/service.js';
@@ -90,6 +94,15 @@ describe('The audit stream', () => {
     expect(later.map(({ version }) => version)).toEqual([1, 2]);
     expect(later[0]?.stream_id).not.toBe(rows[0]?.stream_id);
     await replica.close();
+  });
+
+  it('has the entries of many processes that act in the same moment', async () => {
+    const { app } = shop.service;
+    const [store, pool, ids] = [app.get(EventStore), app.get<Pool>(DatabasePool), app.get(Ids)];
+    const before = (await actions(shop)).length;
+    const processes = Array.from({ length: 24 }, () => new Audit(store, pool, shop.clock, ids));
+    await Promise.all(processes.map((audit) => audit.record(refund)));
+    expect((await actions(shop)).length - before).toBe(24);
   });
 
   it("is in no application's feed of events", async () => {
