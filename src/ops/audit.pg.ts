@@ -35,7 +35,7 @@ export const auditKeyScope = 'audit';
 const triesAtMost = 40;
 /** So long at most before a try after another process was first, milliseconds: many at once must not meet again. */
 const pauseAtMostMs = 100;
-/** What one process records of refusals in a minute; each is in its log too. */
+/** What one process records of refusals in a minute, of strangers and of those who are logged in; each is in its log too. */
 const refusalsAMinute = 30;
 
 /** What is nobody's but the operators'. The index `event_of_operators` has these rows alone. */
@@ -54,7 +54,7 @@ const choicesFrom = 2000;
 export class Audit {
   private last: Promise<unknown> = Promise.resolve();
   private minute = 0;
-  private readonly refused = new Set<string>();
+  private readonly refused = { stranger: new Set<string>(), operator: new Set<string>() };
 
   constructor(
     @Inject(EventStore) private readonly store: EventStore,
@@ -95,17 +95,20 @@ export class Audit {
   }
 
   /**
-   * Records that somebody was refused, once a minute for each action and address, and thirty a minute in all: whoever
-   * floods the door must not fill the log, which is never emptied.
+   * Records that somebody was refused: a stranger once a minute for each action and address, whoever is logged in for each
+   * thing that was asked for, and thirty a minute of either. Whoever floods the door must not fill the log, which is never
+   * emptied, and must not hide in it what an operator tried.
    */
   async recordRefusal(entry: Omit<AuditEntry, 'outcome'>, address: string): Promise<void> {
     const minute = Math.floor(msOf(this.clock.now()) / 60_000);
-    if (minute !== this.minute) this.refused.clear();
+    if (minute !== this.minute) for (const known of Object.values(this.refused)) known.clear();
     this.minute = minute;
-    const key = `${entry.action} ${address}`;
-    if (this.refused.has(key) || this.refused.size >= refusalsAMinute) return;
-    this.refused.add(key);
-    await this.record({ ...entry, outcome: 'refused', detail: { ...entry.detail, address } });
+    const { action, actor, role, detail } = entry;
+    const refused = this.refused[role === null ? 'stranger' : 'operator'];
+    const key = JSON.stringify([action, address, ...(role === null ? [] : [actor, detail])]);
+    if (refused.has(key) || refused.size >= refusalsAMinute) return;
+    refused.add(key);
+    await this.record({ ...entry, outcome: 'refused', detail: { ...detail, address } });
   }
 
   /** Newest first, and one more than `limit` where there are more. `before` is the last position of the page before. */

@@ -192,7 +192,9 @@ export class ConsoleFilter implements ExceptionFilter {
     const action = refusedActionOf(error);
     if (action === null) return;
     const by = error instanceof CrossSiteRequest || error instanceof LooksOnly ? error.by : null;
-    const detail = { method: request.method, route: request.routeOptions.url ?? null };
+    // What an operator tried, to the payment; of a stranger's address no more than which page it is of.
+    const path = by === null ? (request.routeOptions.url ?? '') : (request.url.split('?')[0] ?? '');
+    const detail = { method: request.method, path: path.slice(0, 300) };
     const entry = { action, actor: by?.name ?? '', role: by?.role ?? null, target: null, reason: null, detail };
     try {
       await this.audit.recordRefusal(entry, request.ip);

@@ -163,7 +163,14 @@ describe('The exception queue', () => {
       const refused = await post(shop, path, { csrf: tokenIn(seen), reason: 'x' }, { cookie: viewer });
       expect([refused.status, words(refused).includes('You are logged in to look only.')]).toEqual([403, true]);
     }
-    expect(await audited('form.looks_only')).toMatchObject([{ actor: 'operator:auditor', data: { role: 'view' } }]);
+    const of = (path: string) => ({
+      actor: 'operator:auditor',
+      data: { role: 'view', detail: { method: 'POST', path } },
+    });
+    expect(await audited('form.looks_only')).toMatchObject([
+      of(`/ops/deliveries/${planted.dead}/redeliver`),
+      of(`/ops/callbacks/${planted.unmatched}/reprocess`),
+    ]);
   });
 
   it('sends a dead letter again, with a reason, and leads back to where that was asked', async () => {
