@@ -37,12 +37,17 @@ const transferIn = ({ sentAmount, currency, network, status, confirmations }: Tr
   `${sentAmount} ${currency} on ${network}, ${status}${confirmations === null ? '' : ` with ${String(confirmations)} confirmations`}`;
 
 const words: Words = {
-  PaymentRequested: ({ orderId }, terms) => `The application asked for ${money(terms.amount, terms)} for ${orderId}.`,
+  PaymentRequested: ({ orderId, deposit }, terms) =>
+    deposit
+      ? `A transfer of ${money(terms.amount, terms)} came to the customer's deposit address ${deposit.address}${deposit.afterRevocation ? ', after it was revoked' : ''}.`
+      : `The application asked for ${money(terms.amount, terms)} for ${orderId}.`,
   InvoiceDelayed: ({ outcome }) =>
     outcome === 'unavailable' ? 'The gateway could not be reached.' : "The gateway's answer was lost.",
   InvoiceRetried: ({ attempt }) => `Attempt ${String(attempt)} to open the invoice begins.`,
-  InvoiceOpened: ({ trackId, adopted, expiresAt }) =>
-    `The gateway ${adopted ? 'had opened' : 'opened'} invoice ${trackId}; the payer has until ${expiresAt}.`,
+  InvoiceOpened: ({ trackId, adopted, expiresAt }, { deposit }) =>
+    deposit
+      ? `It runs under the track id of its address, ${trackId}; the gateway is asked about it often until ${expiresAt}.`
+      : `The gateway ${adopted ? 'had opened' : 'opened'} invoice ${trackId}; the payer has until ${expiresAt}.`,
   InvoiceRefused: ({ detail }) => `The gateway refused to open it: ${detail}.`,
   GatewayReported: ({ status, witness }) => `The gateway calls it “${status}”, by ${witnesses[witness]}.`,
   TransferDetected: ({ transfer }) => `A transfer was seen: ${transferIn(transfer)}.`,

@@ -41,7 +41,10 @@ export function paymentPage(page: PaymentPage): Html {
         <h1>Order ${terms.orderId}</h1>
         <p class="amount">${terms.amount} ${terms.currency}</p>
       </div>
-      <p class="soft">Payment <code>${terms.id}</code> of ${application}, asked for at ${timeOf(terms.requestedAt)}</p>
+      <p class="soft">
+        Payment <code>${terms.id}</code> of ${application}, ${terms.deposit ? 'seen' : 'asked for'} at
+        ${timeOf(terms.requestedAt)}
+      </p>
       ${notice === null ? nothing : html`<p class="note done" role="status">${notice}</p>`}
       ${refused === null ? nothing : refusal(refused)} ${versions(life, version, standing.asOf)}
       <div id="standing">${standingPart(standing)}</div>
@@ -104,13 +107,19 @@ function versions({ loaded: { events, payment } }: Life, version: number, asOf: 
   </nav>`;
 }
 
+const addressed = ({ address, network, memo }: { address: string; network: string; memo: string | null }): string =>
+  `${address} on ${network}${memo === null ? '' : `, memo ${memo}`}`;
+
 function termsOf({ terms, ...payment }: Payment): Html {
-  const trackId = 'invoice' in payment ? payment.invoice?.trackId : undefined;
+  const invoice = 'invoice' in payment ? payment.invoice : null;
+  const { deposit } = terms;
   const rows: [string, string | null | undefined][] = [
     ['Customer', terms.customerId],
     ['E-mail', terms.email],
     ['Description', terms.description],
-    ['Track id', trackId],
+    ['Track id', invoice?.trackId],
+    ['Pay to', invoice?.payTo && addressed(invoice.payTo)],
+    ['Deposit address', deposit && addressed(deposit)],
     ['Return address', terms.returnUrl],
     ['Remainder of', terms.remainderOf],
     ['Refunds go to', terms.refundTo && `${terms.refundTo.address} on ${terms.refundTo.network}`],

@@ -37,7 +37,7 @@ export function tracesOf(recorded: RecordedEvent): Trace[] {
 function addressesIn(event: PaymentEvent): string[] {
   switch (event.type) {
     case 'PaymentRequested':
-      return given(event.data.refundTo?.address);
+      return [...given(event.data.refundTo?.address), ...given(event.data.deposit?.address)];
     case 'InvoiceOpened':
       return given(event.data.payTo?.address);
     case 'TransferDetected':

@@ -84,6 +84,30 @@ describe("The console's search", () => {
       expect([q, await leadsTo(q)]).toEqual([q, expect.stringMatching(/^\/ops\/payments\//)]);
   });
 
+  it('finds payments by an address of ours: where an embedded one is paid, and the deposit address whose transfer made one', async () => {
+    const terms = { orderId: 'shop-2002', amount: '20', currency: 'USD', presentation: 'embedded' };
+    const embedded = (await shop.api('POST', '/v1/payments', { ...terms, payCurrency: 'USDT', network: 'TRON' })).body;
+    await until(async () => (await leadsTo(embedded.payTo.address)) === `/ops/payments/${embedded.id}`);
+    expect(words(await get(shop, `/ops/payments/${embedded.id}`, cookie))).toContain(
+      `Pay to ${embedded.payTo.address} on Tron Network`,
+    );
+
+    const wish = { customerId: 'customer-9', network: 'TRON' };
+    const deposit = (await shop.api('POST', '/v1/deposit-addresses', wish)).body;
+    await shop.control(`/_sandbox/payments/${deposit.trackId}/transfers`, { amount: '12', confirmations: 30 });
+    const made = await until(async () => {
+      const { items } = (await shop.api('GET', '/v1/payments?customerId=customer-9&status=paid')).body;
+      return items[0];
+    });
+    const [{ txHash }] = made.transfers;
+    for (const q of [deposit.address, deposit.trackId, txHash, 'customer-9'])
+      await until(async () => (await leadsTo(q)) === `/ops/payments/${made.id}`);
+    const shown = words(await get(shop, `/ops/payments/${made.id}`, cookie));
+    expect(shown).toContain(`came to the customer's deposit address ${deposit.address}.`);
+    expect(shown).not.toContain('The application asked for');
+    expect(shown).toContain(`Deposit address ${deposit.address} on Tron Network`);
+  });
+
   it('lists many, newest first, a page at a time, and says by what each was found', async () => {
     const first = await search('customer-8');
     const text = words(first);
