@@ -64,7 +64,10 @@ export class PolicySaving {
     const newest = await this.policies.find(wanted.application.id, wanted.policy);
     // Whoever sends the form twice has saved once.
     if (newest && sameRules(newest.rules, asked.rules)) return { kind: 'same', version: newest.version };
-    if (!isProofOf(this.keyOf(operator), this.lookedOf(wanted), proof)) return { kind: 'unseen' };
+    if (!isProofOf(this.keyOf(operator), this.lookedOf(wanted), proof)) {
+      await this.record(wanted, 'refused', { why: 'unseen' });
+      return { kind: 'unseen' };
+    }
     const fault = faultOf(reason);
     if (fault !== null) return { kind: 'reason', fault, rules: asked.rules };
     const defined = await this.define(wanted, asked.rules);

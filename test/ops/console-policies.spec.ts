@@ -101,6 +101,10 @@ describe('A policy is changed in the console', () => {
     const csrf = savingFields(await look('default', { ...rules, shortTolerance: '40' }, somebodyElse))['csrf'] ?? '';
     expect((await save('default', { ...fields, csrf, reason }, somebodyElse)).status).toBe(422);
     expect([await versionOf('default'), await versionOf('other')]).toEqual([version, 0]);
+    const tries = (await recorded()).filter(({ detail }) => detail.why === 'unseen');
+    expect(tries.map(({ target, outcome }) => [target.id, outcome])).toEqual(
+      ['default', 'default', 'other', 'default'].map((policy) => [`default/${policy}`, 'refused']),
+    );
   });
 
   it('A35 asks for a reason, and keeps what was typed', async () => {
