@@ -37,7 +37,8 @@ const beginningSources: readonly string[] = [
     order by customer_id collate "C", payment_id limit $4`,
   `select 'email', payment_id from payment_view where email is not null and ${from('lower(email) collate "C"', '$2::text')}
     order by lower(email) collate "C", payment_id limit $4`,
-  `select kind, payment_id from payment_trace where ${from('value', '$3::text')} order by value, payment_id limit $4`,
+  `select t.kind, t.payment_id from unnest($3::text[]) beginning cross join lateral (select kind, payment_id from payment_trace
+    where ${from('value', 'beginning')} order by value, payment_id limit $4) t`,
 ];
 
 const described = (sources: readonly string[], limit: string): string => `
@@ -75,8 +76,8 @@ export class ConsoleSearch {
   }
 
   /** Some of those that begin so, and one more than `limit` where there are more. */
-  async beginningWith({ text, traces, email }: Sought, limit: number): Promise<Found[]> {
-    const values = [text, email, traces[0] ?? text, limit + 1];
+  async beginningWith({ text, traceBeginnings, email }: Sought, limit: number): Promise<Found[]> {
+    const values = [text, email, traceBeginnings, limit + 1];
     return (await this.pool.query<Row>(beginning, values)).rows.map(foundOf);
   }
 }

@@ -80,7 +80,15 @@ describe("The console's search", () => {
   });
 
   it('leads to the only payment that begins so', async () => {
-    for (const q of ['shop-20', hash.slice(0, 20), address.slice(0, 12), 'payer@', 'bulk-29'])
+    for (const q of [
+      'shop-20',
+      hash.slice(0, 20),
+      hash.slice(2, 20),
+      hash.slice(2, 20).toUpperCase(),
+      address.slice(0, 12),
+      'payer@',
+      'bulk-29',
+    ])
       expect([q, await leadsTo(q)]).toEqual([q, expect.stringMatching(/^\/ops\/payments\//)]);
   });
 
