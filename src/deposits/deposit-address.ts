@@ -2,7 +2,7 @@ import { addSeconds, msOf, type Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import type { DepositedTransfer } from '../payments/deposit.js';
 import type { GatewayReport, OpenedAddress, ReportedTransfer } from '../payments/payment-gateway.js';
-import { pair } from '../payments/transfers.js';
+import { pair, retold } from '../payments/transfers.js';
 
 /*
  * A static address: one per customer and network, open for any number of transfers of any coin of that network.
@@ -31,6 +31,8 @@ export type DepositAddressEvent =
   | { type: 'DepositAddressRefused'; data: { field: string | null; detail: string; at: Instant } }
   /** A transfer that was not known before: `paymentId` is the payment that it makes. */
   | { type: 'DepositSeen'; data: DepositSeen & { at: Instant } }
+  /** A report described the transfer of a deposit more exactly: by its hash, or by what was sent. */
+  | { type: 'DepositRetold'; data: { paymentId: string; transfer: DepositedTransfer; at: Instant } }
   /** The gateway credits nothing more: because the application ended it, or because the gateway did (after six idle months). */
   | { type: 'DepositAddressRevoked'; data: { by: Revoker; at: Instant } };
 
@@ -59,6 +61,7 @@ const types: ReadonlySet<string> = new Set<DepositAddressEvent['type']>([
   'DepositAddressOpened',
   'DepositAddressRefused',
   'DepositSeen',
+  'DepositRetold',
   'DepositAddressRevoked',
 ]);
 
@@ -92,6 +95,13 @@ export function evolveAddress(address: DepositAddress | null, event: DepositAddr
       return { ...address, status: 'refused', refusal: event.data.detail };
     case 'DepositSeen':
       return { ...address, seen: [...address.seen, event.data] };
+    case 'DepositRetold': {
+      const { paymentId, transfer } = event.data;
+      return {
+        ...address,
+        seen: address.seen.map((known) => (known.paymentId === paymentId ? { ...known, transfer } : known)),
+      };
+    }
     case 'DepositAddressRevoked':
       return { ...address, status: 'revoked', revoked: address.revoked ?? event.data };
   }
@@ -155,7 +165,10 @@ export const addressRevoked = (address: DepositAddress, by: Revoker, now: Instan
     ? [{ type: 'DepositAddressRevoked', data: { by, at: now } }]
     : [];
 
-/** One event for each transfer in a report that is not known yet; cumulative reports and those of the newest alone end in the same. */
+/**
+ * One event for each transfer in a report that is not known yet, or is described more exactly: what it is known by next
+ * time has to be what its payment knows it by. Cumulative reports and those of the newest alone end in the same.
+ */
 export function depositsSeen(
   address: DepositAddress,
   report: GatewayReport,
@@ -163,18 +176,30 @@ export function depositsSeen(
   now: Instant,
 ): DepositAddressEvent[] {
   if (address.opened === null) return [];
-  return unknownIn(address, report).map((transfer) => ({
+  const { pairs, others } = paired(address, report);
+  const retelling = pairs.flatMap(([{ paymentId, ...known }, told]): DepositAddressEvent[] => {
+    const transfer = retold(known, told);
+    return isSame(known, transfer) ? [] : [{ type: 'DepositRetold', data: { paymentId, transfer, at: now } }];
+  });
+  const seen = others.map((told): DepositAddressEvent => ({
     type: 'DepositSeen',
-    data: { paymentId: nextId(), transfer, afterRevocation: address.revoked !== null, at: now },
+    data: { paymentId: nextId(), transfer: toldOf(told), afterRevocation: address.revoked !== null, at: now },
   }));
+  return [...retelling, ...seen];
 }
 
-/** The transfers of a report that no deposit is known of. */
-export const unknownIn = ({ seen }: DepositAddress, report: GatewayReport): DepositedTransfer[] =>
+const isSame = (a: DepositedTransfer, b: DepositedTransfer): boolean =>
+  a.txHash === b.txHash && a.sentAmount === b.sentAmount && a.receivedAmount === b.receivedAmount;
+
+const paired = ({ seen }: DepositAddress, report: GatewayReport) =>
   pair(
-    seen.map(({ transfer }) => transfer),
+    seen.map(({ paymentId, transfer }) => ({ paymentId, ...transfer })),
     report.transfers.filter(({ status }) => status !== 'failed'),
-  ).others.map(toldOf);
+  );
+
+/** The transfers of a report that no deposit is known of. */
+export const unknownIn = (address: DepositAddress, report: GatewayReport): DepositedTransfer[] =>
+  paired(address, report).others.map(toldOf);
 
 const toldOf = ({ txHash, currency, sentAmount, receivedAmount }: ReportedTransfer): DepositedTransfer => ({
   txHash,

@@ -69,7 +69,9 @@ export function pair<T extends Told>(
       if (transfer) pairs.push([transfer, report]);
       return transfer === undefined;
     });
-  const unmatched = take(reported, (transfer, report) => sameHash(transfer, report) && sameAmount(transfer, report));
+  // What is told exactly as it is known goes first: what was received of one may be what was sent by another.
+  const inexact = take(reported, (transfer, report) => sameHash(transfer, report) && sameSent(transfer, report));
+  const unmatched = take(inexact, (transfer, report) => sameHash(transfer, report) && sameAmount(transfer, report));
   return { others: take(unmatched, describesSame), pairs };
 }
 
@@ -84,8 +86,11 @@ const describesSame = (transfer: Told, report: ReportedTransfer): boolean =>
 const sameHash = (transfer: Told, report: ReportedTransfer): boolean =>
   transfer.txHash === report.txHash && transfer.currency === report.currency;
 
+const sameSent = (transfer: Told, report: ReportedTransfer): boolean =>
+  isSameNumber(transfer.sentAmount, report.sentAmount);
+
 const sameAmount = (transfer: Told, report: ReportedTransfer): boolean =>
-  new Decimal(transfer.sentAmount).eq(report.sentAmount) ||
+  sameSent(transfer, report) ||
   (transfer.receivedAmount !== null && new Decimal(transfer.receivedAmount).eq(report.sentAmount)) ||
   (report.receivedAmount !== null && new Decimal(transfer.sentAmount).eq(report.receivedAmount));
 
@@ -148,21 +153,26 @@ function pushIfChanged(changed: Transfer[], transfer: Transfer, report: Reported
 
 const rank = { confirming: 0, failed: 1, confirmed: 2 } as const;
 
-/** Confirmations only grow and a confirmed transfer stays so: a late report never moves it backwards. */
-const progressed = (transfer: Transfer, report: ReportedTransfer): Transfer => ({
+/** What is known of a transfer's identity and amounts, once a report of the same one has added to it. */
+export const retold = <T extends Told>(transfer: T, report: ReportedTransfer): T => ({
   ...transfer,
   txHash: isPlaceholder(transfer.txHash) && !isPlaceholder(report.txHash) ? report.txHash : transfer.txHash,
-  address: transfer.address ?? report.address,
   // Only callbacks tell what was sent and what was received apart; what an answer calls `amount` is not defined.
   sentAmount:
     report.receivedAmount === null || isSameNumber(report.sentAmount, transfer.sentAmount)
       ? transfer.sentAmount
       : report.sentAmount,
+  receivedAmount: transfer.receivedAmount ?? report.receivedAmount,
+});
+
+/** Confirmations only grow and a confirmed transfer stays so: a late report never moves it backwards. */
+const progressed = (transfer: Transfer, report: ReportedTransfer): Transfer => ({
+  ...retold(transfer, report),
+  address: transfer.address ?? report.address,
   status: rank[report.status] > rank[transfer.status] ? report.status : transfer.status,
   confirmations:
     report.confirmations === null
       ? transfer.confirmations
       : Math.max(report.confirmations, transfer.confirmations ?? 0),
   valueUsd: transfer.valueUsd ?? report.valueUsd,
-  receivedAmount: transfer.receivedAmount ?? report.receivedAmount,
 });

@@ -83,6 +83,7 @@ async function write(tx: PoolClient, id: string, event: DepositAddressEvent): Pr
       return;
     case 'DepositAddressDelayed':
     case 'DepositAddressRetried':
+    case 'DepositRetold':
   }
 }
 

@@ -63,6 +63,23 @@ describe('A deposit address', () => {
     expect(hear(hear(opened, [twin, twin]), [twin, twin]).seen).toHaveLength(2);
   });
 
+  it('tells a second output of one transaction from the first, whose amount a callback corrects', () => {
+    const hash = 'f'.repeat(64);
+    const told = (sentAmount: string) => ({ ...transfer(hash, sentAmount), receivedAmount: sentAmount });
+    const corrected = hear(hear(opened, [told('10')]), [told('20')]);
+    expect(corrected.seen).toMatchObject([{ transfer: { sentAmount: '20' } }]);
+    const both = hear(corrected, [told('10'), told('20')]);
+    expect(both.seen.map((seen) => seen.transfer.sentAmount)).toEqual(['20', '10']);
+  });
+
+  it('knows a transfer by its hash once that is told, so that the next one of the same amount is another', () => {
+    const [first, second] = [transfer('1'.repeat(64), '10'), transfer('2'.repeat(64), '10')];
+    const named = hear(hear(opened, [transfer('', '10')]), [first]);
+    expect(named.seen).toMatchObject([{ transfer: { txHash: first.txHash } }]);
+    expect(hear(named, [second]).seen).toHaveLength(2);
+    expect(hear(hear(named, [second]), [first, second]).seen).toHaveLength(2);
+  });
+
   it('makes nothing of a transfer that failed, or before it is open', () => {
     expect(hear(opened, [transfer('d'.repeat(64), '5', 'failed')]).seen).toEqual([]);
     expect(hear(requested, [transfer('d'.repeat(64), '5')]).seen).toEqual([]);
