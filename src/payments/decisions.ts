@@ -164,7 +164,8 @@ function recordTransfers(payment: Reportable, report: GatewayReport, claim: Clai
   const known = new Set(payment.money.transfers.map((transfer) => transfer.key));
   return uniteTransfers(payment.money.transfers, report.transfers, {
     since: beganAt(payment),
-    now: claim.heardAt ?? claim.now,
+    // A deposit was there before the payment that it has made, whenever that is told of it.
+    now: payment.terms.deposit ? payment.terms.requestedAt : (claim.heardAt ?? claim.now),
     answered: claim.witness === 'poll',
   }).map((transfer) => ({
     type: known.has(transfer.key) ? 'TransferUpdated' : 'TransferDetected',

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { addMinutes } from '../../src/kernel/clock.js';
+import { depositOpened, type Deposit } from '../../src/payments/deposit.js';
+import type { PaymentEvent } from '../../src/payments/payment.js';
+import type { PolicyRules } from '../../src/payments/policy.js';
+import { foldAll, given, opened, report, terms, transfer } from './given.js';
+
+const hash = 'a'.repeat(64);
+const deposit = (sentAmount: string): Deposit => ({
+  addressId: '01890000-0000-7000-8000-0000000000ad',
+  trackId: '100000001',
+  address: 'TAddress',
+  memo: null,
+  network: 'Tron Network',
+  transfer: { txHash: hash, currency: 'USDT', sentAmount, receivedAmount: null },
+  afterRevocation: false,
+});
+
+/** A payment that a transfer has made, before it is told of it. */
+const begun = (amount: string, rules: Partial<PolicyRules> = {}): PaymentEvent[] => {
+  const agreed = terms(rules, { amount, currency: 'USDT', customerId: 'customer-42', deposit: deposit(amount) });
+  const requested: PaymentEvent = { type: 'PaymentRequested', data: agreed };
+  return [requested, ...depositOpened(foldAll([requested]), opened)];
+};
+const told = (sentAmount: string, changes: Parameters<typeof transfer>[1] = {}) =>
+  report('paying', [transfer(sentAmount, { txHash: hash, seenAt: null, valueUsd: null, ...changes })], {
+    orderId: null,
+    amount: '0',
+    currency: null,
+  });
+const confirmed = { status: 'confirmed', confirmations: 30 } as const;
+const creditsIn = (events: readonly PaymentEvent[]): string[] =>
+  events.flatMap((event) => (event.type === 'CreditGranted' ? [event.data.amount] : []));
+
+describe('A deposit', () => {
+  it('is not late where its payment is told of the transfer hours after it was begun', () => {
+    const later = addMinutes(opened, 300);
+    const { events } = given(...begun('10')).when(told('10', confirmed), 'poll', later);
+    expect(events().map(({ type }) => type)).not.toContain('ReviewOpened');
+    expect(creditsIn(events())).toEqual(['10']);
+  });
+});
