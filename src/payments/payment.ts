@@ -16,7 +16,7 @@ import type { GatewayStatus } from './payment-gateway.js';
 import type { Contradiction, Facts, PinnedPolicy } from './policy.js';
 import { isAboutPrice, type ReviewReason } from './review-reasons.js';
 import type { RefundEvent, RefundTarget } from './refund.js';
-import type { Transfer } from './worth.js';
+import { counted, type Transfer } from './worth.js';
 
 /** What was agreed when the payment was asked for. It never changes. */
 export interface Terms {
@@ -352,6 +352,9 @@ export const isReportable = (payment: Payment): payment is Reportable =>
 
 /** What the transfers have to come to: the price, less what credit and another payment's money cover. */
 export function dueOf({ terms, credit, money }: Pick<Opened, 'terms' | 'credit' | 'money'>): string {
+  // Nobody asked for an amount: whatever a deposit turns out to be is its price.
+  const came = terms.deposit ? money.transfers.filter(counted) : [];
+  if (came.length > 0) return plain(sum(came.map(({ sentAmount }) => sentAmount)));
   // Most payments have neither: they are decided upon for every callback.
   if (credit === '0' && money.remainders.length === 0) return terms.amount;
   const covered = sum(money.remainders.filter(({ outcome }) => outcome === 'paid').map(({ amount }) => amount));

@@ -39,4 +39,17 @@ describe('A deposit', () => {
     expect(events().map(({ type }) => type)).not.toContain('ReviewOpened');
     expect(creditsIn(events())).toEqual(['10']);
   });
+
+  it.each([
+    ['more', '98', '100'],
+    ['less', '100', '98'],
+  ])('is credited as a callback corrects it to %s, and asks nobody', (_, first, then) => {
+    const rules = { overpayment: { tolerancePercent: '0', then: 'review' } } as const;
+    const { events } = given(...begun(first, rules))
+      .when(told(first), 'poll')
+      .when(told(then, { receivedAmount: '98', ...confirmed }))
+      .when(told('98', confirmed), 'poll');
+    expect(events().map(({ type }) => type)).not.toContain('ReviewOpened');
+    expect(creditsIn(events())).toEqual([then]);
+  });
 });
