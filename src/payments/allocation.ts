@@ -48,7 +48,8 @@ export function allocationOf(payment: Payment): Allocation | null {
   const applied = paid ? most(least(left, due), zero) : zero;
   const over = most(left.minus(applied), zero);
   // What was given back of it since makes it no less of an excess than it was.
-  const tolerated = paid && over.plus(returnedFromPrice(money)).plus(due).lte(tooMuchOf(payment));
+  const tolerated =
+    paid && !payment.terms.deposit && over.plus(returnedFromPrice(money)).plus(due).lte(tooMuchOf(payment));
   const kept = tolerated ? over : least(keptOf(payment), over);
   return {
     applied: plain(applied),

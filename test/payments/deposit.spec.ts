@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addMinutes } from '../../src/kernel/clock.js';
+import { allocationOf } from '../../src/payments/allocation.js';
 import { depositOpened, type Deposit } from '../../src/payments/deposit.js';
 import type { PaymentEvent } from '../../src/payments/payment.js';
 import type { PolicyRules } from '../../src/payments/policy.js';
@@ -51,5 +52,11 @@ describe('A deposit', () => {
       .when(told('98', confirmed), 'poll');
     expect(events().map(({ type }) => type)).not.toContain('ReviewOpened');
     expect(creditsIn(events())).toEqual([then]);
+  });
+
+  it('is never called kept: until it is credited nobody has decided about it', () => {
+    const { payment } = given(...begun('10')).when(told('10', confirmed));
+    expect(payment().status).toBe('paid');
+    expect(allocationOf(payment())).toMatchObject({ applied: '0', kept: '0', unallocated: '10' });
   });
 });
