@@ -338,7 +338,8 @@ export function cancel(payment: Payment, now: Instant): PaymentEvent[] {
     throw new Refusal('not_cancellable', `The payment was ${payment.reason} already, so there is nothing to cancel.`);
   }
   if (payment.status === 'expired') throw new Refusal('not_cancellable', 'The payment has expired already.');
-  const seen = payment.status === 'paid' || (payment.status === 'pending' && hasMoney(payment));
+  const seen =
+    Boolean(payment.terms.deposit) || payment.status === 'paid' || (payment.status === 'pending' && hasMoney(payment));
   if (seen) {
     throw new Refusal(
       'money_was_seen',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { addMinutes } from '../../src/kernel/clock.js';
 import { allocationOf } from '../../src/payments/allocation.js';
+import { cancel } from '../../src/payments/decisions.js';
 import { depositOpened, type Deposit } from '../../src/payments/deposit.js';
 import type { PaymentEvent } from '../../src/payments/payment.js';
 import type { PolicyRules } from '../../src/payments/policy.js';
@@ -58,5 +59,9 @@ describe('A deposit', () => {
     const { payment } = given(...begun('10')).when(told('10', confirmed));
     expect(payment().status).toBe('paid');
     expect(allocationOf(payment())).toMatchObject({ applied: '0', kept: '0', unallocated: '10' });
+  });
+
+  it('cannot be cancelled, because its money has come', () => {
+    expect(() => cancel(foldAll(begun('10')), opened)).toThrow(expect.objectContaining({ code: 'money_was_seen' }));
   });
 });
