@@ -61,7 +61,7 @@ const isConclusion = (event: PaymentEvent): boolean =>
     ? event.data.reasons.some((reason) => !asked.has(reason))
     : event.type === 'PaymentPaid' || event.type === 'PaymentExpired' || event.type === 'AmountAssessed';
 
-const policyClauses: ReadonlySet<string> = new Set(['overpayment', 'latePayment', 'underpayment']);
+const policyClauses: ReadonlySet<string> = new Set(['overpayment', 'latePayment', 'underpayment', 'deposit']);
 
 /**
  * Decides a payment's whole history anew; `rules` null keeps its own. With its own rules and unchanged decisions the

@@ -3,9 +3,12 @@ import { addMinutes } from '../../src/kernel/clock.js';
 import { allocationOf } from '../../src/payments/allocation.js';
 import { cancel } from '../../src/payments/decisions.js';
 import { depositOpened, type Deposit } from '../../src/payments/deposit.js';
+import { outcomeOf } from '../../src/payments/outcome.js';
 import type { PaymentEvent } from '../../src/payments/payment.js';
 import type { PolicyRules } from '../../src/payments/policy.js';
-import { foldAll, given, opened, report, terms, transfer } from './given.js';
+import { redecide } from '../../src/payments/redecide.js';
+import { resolveReview } from '../../src/payments/review.js';
+import { foldAll, given, inTime, opened, report, terms, transfer } from './given.js';
 
 const hash = 'a'.repeat(64);
 const deposit = (sentAmount: string): Deposit => ({
@@ -63,5 +66,24 @@ describe('A deposit', () => {
 
   it('cannot be cancelled, because its money has come', () => {
     expect(() => cancel(foldAll(begun('10')), opened)).toThrow(expect.objectContaining({ code: 'money_was_seen' }));
+  });
+
+  it('comes to the same when it is decided anew, whichever answer has brought its credit', () => {
+    const moments = begun('10').map((event) => [event]);
+    const hear = (...said: Parameters<ReturnType<typeof given>['when']>): void => {
+      const before = moments.flat();
+      const after = given(...before)
+        .when(...said)
+        .events();
+      moments.push(after.slice(before.length));
+    };
+    hear({ ...told('10'), orderId: '01890000-0000-7000-8000-0000000000ff' });
+    hear(told('10', confirmed), 'poll');
+    const said = { decision: 'accept', actor: 'support@shop.example', note: 'a slip', refundTo: null } as const;
+    moments.push(resolveReview(foldAll(moments.flat()), said, false, inTime));
+    // Nothing but the credit follows from this one.
+    hear(told('10', confirmed), 'poll');
+    expect(moments.at(-1)?.map(({ type }) => type)).toEqual(['CreditGranted']);
+    expect(outcomeOf(redecide(moments, null))).toEqual(outcomeOf(foldAll(moments.flat())));
   });
 });
