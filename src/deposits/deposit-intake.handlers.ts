@@ -45,6 +45,10 @@ export class AddressIntake extends DepositIntake {
     return true;
   }
 
+  override async isAbout(report: GatewayReport): Promise<boolean> {
+    return (await this.find(report)) !== null;
+  }
+
   override async match(
     kept: StoredMessage,
     { report, content }: { report: GatewayReport; content: string },

@@ -90,7 +90,7 @@ function add(tally: Tally, result: Reprocessed): void {
 }
 
 function lineOf({ id, outcome, reason, paymentId, events }: Reprocessed): string {
-  if (outcome === 'would_match') return `${id}  would be applied to ${paymentId ?? ''}`;
+  if (outcome === 'would_match') return `${id}  would be applied to ${paymentId ?? 'a deposit address'}`;
   if (outcome === 'kept') {
     const why = reason ?? '';
     return `${id}  stays: ${keptInWords(why, 'believed with --signed-with-retired-key')}`;

@@ -9,6 +9,9 @@ import type { Cause } from './payment-streams.pg.js';
  * goes there. One adapter exists (`deposits/`).
  */
 export abstract class DepositIntake {
+  /** Whether a report is about an address; whatever it says would then be taken. */
+  abstract isAbout(report: GatewayReport): Promise<boolean>;
+
   /** Stores what a callback says of an address, with what follows; null where its track id is of none. Throws `StoreUnavailable`. */
   abstract receive(report: GatewayReport, message: InboxMessage): Promise<Intake | null>;
 

@@ -108,6 +108,8 @@ export class ReprocessMessageHandler implements ICommandHandler<ReprocessMessage
       const paymentId = await this.payouts.find(said.report);
       return paymentId === null ? { reason: 'unknown_payout' } : { outcome: 'would_match', paymentId };
     }
+    // A deposit has no payment yet that could be named.
+    if (await this.deposits.isAbout(said.report)) return { outcome: 'would_match' };
     const found = await this.payments.find(said.report);
     if (found === null || found === 'identity_mismatch') return { reason: found ?? 'unknown_track_id' };
     return { outcome: 'would_match', paymentId: found.payment.terms.id };

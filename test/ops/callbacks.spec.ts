@@ -281,6 +281,21 @@ describe("The gateway's callbacks, from the command line", () => {
       expect(contentOf(reading.report)).toContain(payment.trackId);
     });
 
+    it('foresees that one about a deposit address would be applied, and applies it', async () => {
+      const { body } = await shop.api('POST', '/v1/deposit-addresses', { customerId: 'foreseen', network: 'TRON' });
+      const { id: address, trackId } = body;
+      const txs = [tx({ tx_hash: 'd'.repeat(64) })];
+      const told = said({ id: address, trackId } as never, { type: 'static_address', amount: 0, txs });
+      const id = await kept(told, { status: 'unmatched' as never, reason: 'unknown_track_id', trackId });
+      const options = { actor: 'operator:support@shop.example', retiredKey: false };
+      const bus = shop.service.app.get(CommandBus);
+      const ask = (dryRun: boolean) =>
+        bus.execute<ReprocessMessage, Reprocessed>(new ReprocessMessage(id, { ...options, dryRun }));
+      expect(await ask(true)).toMatchObject({ outcome: 'would_match', reason: null });
+      expect(await ask(false)).toMatchObject({ outcome: 'matched' });
+      expect((await shop.api('GET', `/v1/deposit-addresses/${address}`)).body.deposits).toBe(1);
+    });
+
     it('goes through all that fits, and tells why something stays', async () => {
       const payment = await openPayment(shop);
       const reason = 'text_too_long';
