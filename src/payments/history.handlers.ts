@@ -8,7 +8,7 @@ import { trackKeyScope } from './gateway-event.handlers.js';
 import { InvoiceOpener } from './invoice-opener.handlers.js';
 import { PaymentGateway, type GatewayReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type LoadedPayment } from './payment-streams.pg.js';
-import { isReportable, isWithoutInvoice, type Payment } from './payment.js';
+import { isLeftBehind, isReportable, isWithoutInvoice } from './payment.js';
 import { Poll } from './poll.handlers.js';
 
 /** Reads one page of the gateway's history; each payment of ours on it is told what the gateway says of it. */
@@ -78,7 +78,7 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
     const loaded = await this.find(report);
     if (loaded === null) return this.unknown(report, cause);
     const { payment } = loaded;
-    if (payment.terms.embedded && isLeftBehind(payment, report)) return null;
+    if (isLeftBehind(payment, report)) return null;
     if (payment.status === 'created' || isWithoutInvoice(payment)) return this.opener.adopt(loaded, report, cause);
     if (isReportable(payment) && payment.invoice.trackId === report.trackId)
       return this.poll.hear(loaded, report, cause);
@@ -102,7 +102,3 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
     return null;
   }
 }
-
-/** An embedded invoice whose answer was lost: nobody has seen its address, and another stands for the payment, or will. */
-const isLeftBehind = (payment: Payment, { trackId, transfers }: GatewayReport): boolean =>
-  transfers.length === 0 && !(isReportable(payment) && payment.invoice.trackId === trackId);

@@ -350,6 +350,15 @@ function evolveOpened(payment: Reportable, event: PaymentEvent): Payment {
 export const isReportable = (payment: Payment): payment is Reportable =>
   payment.status !== 'created' && 'invoice' in payment && payment.invoice !== null;
 
+/** Whether an invoice is one of an embedded payment whose answer was lost: nobody has seen its address, and another stands for the payment, or will. */
+export const isLeftBehind = (
+  payment: Payment,
+  { trackId, transfers }: { trackId: string; transfers: readonly unknown[] },
+): boolean =>
+  Boolean(payment.terms.embedded) &&
+  transfers.length === 0 &&
+  !(isReportable(payment) && payment.invoice.trackId === trackId);
+
 /** What the transfers have to come to: the price, less what credit and another payment's money cover. */
 export function dueOf({ terms, credit, money }: Pick<Opened, 'terms' | 'credit' | 'money'>): string {
   // Nobody asked for an amount: whatever a deposit turns out to be is its price.

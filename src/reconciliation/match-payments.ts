@@ -2,7 +2,7 @@ import { unknownIn, type DepositAddress } from '../deposits/deposit-address.js';
 import { isUuid } from '../kernel/ids.js';
 import { ownPart } from '../payments/deposit.js';
 import type { GatewayReport, GatewayStatus, ReportedTransfer } from '../payments/payment-gateway.js';
-import { isReportable, type Payment, type Reportable } from '../payments/payment.js';
+import { isLeftBehind, isReportable, type Payment, type Reportable } from '../payments/payment.js';
 import { counted, type Transfer } from '../payments/worth.js';
 import { difference, isSame, money, type Difference, type Explained, type Outcome, type Total } from './match.js';
 
@@ -16,6 +16,7 @@ const none: Outcome = { differences: [], explained: [], totals: [] };
 export function matchPayment(ours: Payment | null, told: GatewayReport | null): Outcome {
   const report = ours && told && isReportable(ours) ? ownPart(ours, told) : told;
   if (ours === null) return report === null ? none : unknownHere(report);
+  if (report !== null && isLeftBehind(ours, report)) return leftBehind(ours, report);
   if (!isReportable(ours)) return report === null ? withoutInvoice(ours) : secondInvoice(ours, null, report);
   if (report === null) return unknownThere(ours);
   if (ours.invoice.trackId !== report.trackId) return secondInvoice(ours, ours.invoice.trackId, report);
@@ -131,6 +132,11 @@ function unknownThere(ours: Reportable): Outcome {
       })),
     ],
   };
+}
+
+function leftBehind({ terms: { id } }: Payment, { trackId }: GatewayReport): Outcome {
+  const sentence = 'The answer with its address was lost, and another invoice was opened: nobody was shown this one.';
+  return { ...none, explained: [{ code: 'left_behind', paymentId: id, trackId, sentence }] };
 }
 
 function secondInvoice({ terms, status }: Payment, trackId: string | null, report: GatewayReport): Outcome {

@@ -51,6 +51,8 @@ export type Explanation =
   | 'closed_here_first'
   /** There is no invoice: not opened yet, refused, cancelled before, or paid by credit. */
   | 'no_invoice'
+  /** An invoice whose answer was lost, of a payment whose address we show: nobody has seen this one's, and nothing came. */
+  | 'left_behind'
   /** Its order id is none of ours: another system uses the same account. */
   | 'other_system'
   /** A payout that no refund asked for. */

@@ -83,6 +83,17 @@ describe('A payment here and at the gateway', () => {
     expect(kinds(matchPayment(created, report('waiting')))).toEqual(['identity_differs']);
   });
 
+  it('left an invoice behind whose answer was lost, and whose address nobody saw', () => {
+    const embedded = { currency: 'USDT', network: 'TRON' };
+    const left = matchPayment(foldAll(open({}, { embedded })), report('expired', [], { trackId: '100000009' }));
+    expect([kinds(left), codes(left)]).toEqual([[], ['left_behind']]);
+    const paidTo = report('paid', [confirmed], { trackId: '100000009' });
+    expect(kinds(matchPayment(foldAll(open({}, { embedded })), paidTo))).toEqual(['identity_differs']);
+    expect(kinds(matchPayment(foldAll(open()), report('expired', [], { trackId: '100000009' })))).toEqual([
+      'identity_differs',
+    ]);
+  });
+
   const expired: PaymentEvent[] = [...open(), { type: 'PaymentExpired', data: { clause: 'deadline', at: inTime } }];
   const heard = (status: GatewayStatus): PaymentEvent => ({
     type: 'GatewayReported',
