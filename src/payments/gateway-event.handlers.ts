@@ -16,7 +16,14 @@ import { callbackSource, causeOf, copyOf, messageOf, type Intake } from './evide
 import { PaymentGateway, type CallbackSays, type GatewayReport } from './payment-gateway.js';
 import { PaymentStreams, type Cause, type Decided, type LoadedPayment } from './payment-streams.pg.js';
 import { PayoutEvents } from './payout-event.handlers.js';
-import { isReportable, isWithoutInvoice, type Payment, type PaymentEvent, type Reportable } from './payment.js';
+import {
+  isLeftBehind,
+  isReportable,
+  isWithoutInvoice,
+  type Payment,
+  type PaymentEvent,
+  type Reportable,
+} from './payment.js';
 
 export const trackKeyScope = 'track:default';
 
@@ -58,9 +65,9 @@ export class PaymentEvents {
     return held && isAbout(held.payment, report) ? { ...held, payment: held.payment } : null;
   }
 
-  /** Whether it names a payment of ours, whosever it is. */
-  async names({ orderId }: GatewayReport): Promise<boolean> {
-    return orderId !== null && isUuid(orderId) && (await this.streams.find(orderId)) !== null;
+  /** The payment of ours that it names, whosever it is; null where it names none. */
+  async named({ orderId }: GatewayReport): Promise<Payment | null> {
+    return orderId !== null && isUuid(orderId) ? ((await this.streams.find(orderId))?.payment ?? null) : null;
   }
 
   /** Appends the message and what follows from it. Throws `StoreUnavailable`, and `Conflict` where races are lost on end. */
@@ -146,7 +153,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
 
   private async apply(report: GatewayReport, message: InboxMessage): Promise<Intake> {
     const found = await this.payments.find(report);
-    if (found === 'identity_mismatch') return this.quarantine(message, found, report.trackId);
+    if (found === 'identity_mismatch') return this.mismatch(report, message);
     if (found === null) {
       const deposited = await this.payments.deposits.receive(report, message);
       if (deposited) return deposited;
@@ -160,7 +167,7 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       }
       if (appeared === null || appeared === 'identity_mismatch') {
         // Where it names a payment of ours, that one's invoice is at the gateway and was never recorded.
-        if (await this.payments.names(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
+        if (await this.payments.named(report)) await this.looks.dueNow(report.orderId ?? '', this.clock.now());
         return { result: 'unmatched', reason: 'unknown_track_id' };
       }
       const intake = await this.decide(appeared, report, message);
@@ -168,6 +175,17 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
       return intake;
     }
     return this.decide(found, report, message);
+  }
+
+  /** It names a payment, under a track id that is not that one's. */
+  private async mismatch(report: GatewayReport, message: InboxMessage): Promise<Intake> {
+    const named = await this.payments.named(report);
+    if (named === null || !isLeftBehind(named, report))
+      return this.quarantine(message, 'identity_mismatch', report.trackId);
+    // Kept like all evidence; there is nothing in it that anybody could decide about.
+    const { result } = await this.keep({ ...message, status: 'unmatched', reason: 'left_behind' });
+    await this.store.markMatched(null, message.digest);
+    return { result: result === 'duplicate' ? result : 'applied', reason: null };
   }
 
   private async decide(loaded: Found, report: GatewayReport, message: InboxMessage): Promise<Intake> {

@@ -113,9 +113,22 @@ describe('A payment on a page of our own', () => {
     const cause = { actor: 'reconciler', correlationId: randomUUID(), causationId: randomUUID() };
     const heard = await shop.service.app.get(CommandBus).execute(new ReconcilePage(span, 1, cause));
     expect(heard).toMatchObject({ failed: [] });
+    const [{ id, trackId }] = created.map(({ body }) => body);
+    const left = {
+      track_id: '900000001',
+      order_id: id,
+      status: 'Expired',
+      type: 'white_label',
+      amount: 25,
+      currency: 'USD',
+      txs: [],
+    };
+    expect(left.track_id).not.toBe(trackId);
+    for (let n = 0; n < 2; n++) expect((await shop.callback(JSON.stringify(left))).status).toBe(200);
     const { rows } = await shop.database.pool.query(
       "select reason from inbox where status in ('unmatched', 'quarantined')",
     );
     expect(rows).toEqual([]);
+    expect((await shop.api('GET', `/v1/payments/${id}`)).body.status).toBe('paid');
   });
 });
