@@ -196,25 +196,31 @@ function resume() {
 async function copy(button) {
   const text = button.dataset['copy'] ?? '';
   // Browsers keep the clipboard from pages without TLS; the old way is open to them.
-  await (navigator.clipboard?.writeText(text) ?? Promise.reject(new Error())).catch(() => copyBySelection(text));
+  const writing = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error());
+  const done = await writing.then(
+    () => true,
+    () => copyBySelection(text),
+  );
   const [label] = button.childNodes;
-  if (!label) return;
+  // Whoever is told that it is copied pastes what was there before.
+  if (!label || !done) return;
   const words = labels.get(label) ?? label.nodeValue;
   labels.set(label, words);
   label.nodeValue = button.dataset['copied'] ?? '✓';
   setTimeout(() => (label.nodeValue = words), 2000);
 }
 
-/** @param {string} text */
+/** Tells whether it was copied. @param {string} text */
 function copyBySelection(text) {
   const focused = document.activeElement;
   const field = document.body.appendChild(document.createElement('textarea'));
   field.value = text;
   field.className = 'hidden';
   field.select();
-  document.execCommand('copy');
+  const done = document.execCommand('copy');
   field.remove();
   if (focused instanceof HTMLElement) focused.focus();
+  return done;
 }
 
 document.addEventListener('click', ({ target }) => {

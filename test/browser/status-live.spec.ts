@@ -197,6 +197,16 @@ describe("The payer's page in a browser, by itself", () => {
     await button.click();
     await page.waitForFunction(() => 'copied' in window);
     expect(await page.evaluate(() => document.activeElement?.className)).toContain('copy');
+    await button.filter({ hasText: 'Copy' }).waitFor();
+    // Nothing is called copied that is not: whoever pastes would paste what was there before.
+    await page.evaluate(() => {
+      let tries = 0;
+      document.execCommand = () => (Object.assign(window, { tries: ++tries }), false);
+    });
+    await button.click();
+    await page.waitForFunction(() => 'tries' in window);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+    expect(await button.textContent()).toBe('Copy');
     await close();
   });
 
