@@ -3,7 +3,6 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Clock } from '../kernel/clock.js';
 import { Refusal } from '../kernel/refusal.js';
-import { statusScope } from '../payments/create-invoice.handlers.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
 import { RateLimit } from '../platform/http/rate-limit.controller.js';
 import { eventMessage, type EventStream } from './event-stream.js';
@@ -11,8 +10,7 @@ import { languageOf, type Language } from './language.js';
 import { LivePayments, type Sight } from './live-payments.pg.js';
 import { statusCard } from './status-card.page.js';
 import { StatusStreams } from './status-stream.job.js';
-
-const tokenPattern = /^[A-Za-z0-9_-]{32}$/;
+import { paymentOfToken } from './status.controller.js';
 
 /** What a proxy keeps, gathers or packs comes too late. The connection serves nothing after the stream. */
 const headers = {
@@ -55,7 +53,8 @@ export class StatusStreamController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const id = await this.paymentOf(token, request);
+    const id = await paymentOfToken(this.store, this.limit, token, request.ip);
+    if (id === null) throw new Refusal('not_found', 'There is no such payment.');
     const view = { token, language: languageOf(lang, accepted) };
     const { raw } = reply;
     const afterwards = (action: () => void): unknown => (raw.destroyed ? action() : raw.once('close', action));
@@ -70,13 +69,6 @@ export class StatusStreamController {
     stream = raw.destroyed || request.method !== 'GET' ? null : this.streams.begin(raw);
     if (stream === null) raw.end();
     else stream.send(this.print(watch.latest(), view));
-  }
-
-  private async paymentOf(token: string, { ip }: FastifyRequest): Promise<string> {
-    const id = tokenPattern.test(token) ? await this.store.streamOf(statusScope, token) : null;
-    if (id !== null) return id;
-    this.limit.spend('refused', ip);
-    throw new Refusal('not_found', 'There is no such payment.');
   }
 
   private print({ payment, version }: Sight, { token, language }: View): Buffer {

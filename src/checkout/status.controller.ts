@@ -16,6 +16,18 @@ const tokenPattern = /^[A-Za-z0-9_-]{32}$/;
 /** Stands for every token that cannot be one, so that they are looked for as long as the others. */
 const noToken = '-'.repeat(32);
 
+/** The payment that a token opens. Null where it opens none, which counts against the address that asks. */
+export async function paymentOfToken(
+  store: EventStore,
+  limit: RateLimit,
+  token: string,
+  address: string,
+): Promise<string | null> {
+  const id = await store.streamOf(statusScope, tokenPattern.test(token) ? token : noToken);
+  if (id === null) limit.spend('refused', address);
+  return id;
+}
+
 /** The payer's page. Its token is 192 random bits and opens nothing else. */
 @ApiExcludeController()
 @Controller('pay')
@@ -37,22 +49,20 @@ export class StatusController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const language = languageOf(lang, request.headers['accept-language']);
-    const token = tokenPattern.test(given) ? given : noToken;
-    const id = await this.store.streamOf(statusScope, token);
+    const id = await paymentOfToken(this.store, this.limit, given, request.ip);
     if (id === null) {
-      this.limit.spend('refused', request.ip);
       if (wantsJson(request.headers.accept)) throw new Refusal('not_found', 'There is no such payment.');
       return sendPage(reply, unknownPage(language), 404);
     }
     const loaded = await this.streams.load(id);
     if (asked === undefined) {
-      const shown = { token, version: loaded.stream.head.version, past: null, asOf: null };
+      const shown = { token: given, version: loaded.stream.head.version, past: null, asOf: null };
       return sendPage(reply, statusPage(loaded.payment, this.clock.now(), language, shown));
     }
     const moment = momentOf(String(asked));
     if (moment === null) throw new Refusal('malformed_request', 'asOf takes an event version or an RFC 3339 time.');
     const { payment, asOf: past } = asItWas(loaded.events, moment);
-    const shown = { token, version: past.version, past, asOf: String(asked) };
+    const shown = { token: given, version: past.version, past, asOf: String(asked) };
     return sendPage(reply, statusPage(payment, past.time, language, shown));
   }
 }
