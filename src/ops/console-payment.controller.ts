@@ -27,7 +27,7 @@ import { paymentPath } from './console-text.page.js';
 import { ConsoleFilter, CurrentOperator, fieldOf, OperatorGuard, type Operator } from './operator.controller.js';
 import { PaymentActs } from './payment-acts.handlers.js';
 import { PaymentDesk } from './payment-desk.pg.js';
-import { actionAt, readAction, type Asked, type Sent } from './payment-forms.js';
+import { actionAt, readAction, type Asked } from './payment-forms.js';
 import { standingPart, type Standing } from './payment-standing.page.js';
 import { paymentPage, type PaymentPage } from './payment.page.js';
 
@@ -86,7 +86,10 @@ export class ConsolePaymentController {
     const token = fieldOf(body, 'request');
     if (!isUuid(token)) throw new Refusal('malformed_request', 'The form is not whole; load its page anew.');
     const { asked } = sent;
-    if (asked === null) return this.refuse(reply, loaded, operator, sent, 'Please look at:', 422);
+    if (asked === null) {
+      const refused = { sent, why: 'Please look at:', isUnsure: false };
+      return sendPage(reply, await this.page(loaded, operator, { refused }), 422);
+    }
     const { applicationId } = loaded.payment.terms;
     const perform = (): Promise<Done> => this.perform(id, asked, operator, { token, correlationId: request.id });
     try {
@@ -95,7 +98,10 @@ export class ConsolePaymentController {
       const refusal = refusalOf(error);
       if (refusal === null) throw error;
       const { status } = refusals[refusal.code];
-      return this.refuse(reply, await this.desk.payment(id), operator, sent, refusal.detail, status);
+      // It may have been done all the same: the same request again finds that out, and a new one could do it twice.
+      const isUnsure = refusal.code === 'service_unavailable';
+      const page = { refused: { sent, why: refusal.detail, isUnsure }, ...(isUnsure && { request: token }) };
+      return sendPage(reply, await this.page(await this.desk.payment(id), operator, page), status);
     }
   }
 
@@ -130,24 +136,18 @@ export class ConsolePaymentController {
     return { notice, location: `${paymentPath(id)}?done=${token}` };
   }
 
-  private async refuse(
-    reply: FastifyReply,
-    loaded: LoadedPayment,
-    viewer: Operator,
-    sent: Sent,
-    why: string,
-    status: number,
-  ): Promise<string> {
-    return sendPage(reply, await this.page(loaded, viewer, { refused: { sent, why } }), status);
-  }
-
   private async page(
     loaded: LoadedPayment,
     viewer: Operator,
-    { standing = standingAt(loaded, ''), notice = null, refused = null }: Partial<PaymentPage>,
+    {
+      standing = standingAt(loaded, ''),
+      notice = null,
+      refused = null,
+      request = this.ids.next(),
+    }: Partial<PaymentPage>,
   ) {
     const [life, application] = await Promise.all([this.desk.lifeOf(loaded), this.desk.applicationOf(loaded)]);
-    return paymentPage({ viewer, application, life, standing, request: this.ids.next(), notice, refused });
+    return paymentPage({ viewer, application, life, standing, request, notice, refused });
   }
 }
 

@@ -22,8 +22,8 @@ export interface PaymentPage {
   request: string;
   /** What an action did; null where none has just been done. */
   notice: string | null;
-  /** An action that was not done, and why. */
-  refused: { sent: Sent; why: string } | null;
+  /** An action that was not done, and why; `isUnsure` where it may have been. */
+  refused: { sent: Sent; why: string; isUnsure: boolean } | null;
 }
 
 /** Everything about one payment. */
@@ -52,9 +52,12 @@ export function paymentPage(page: PaymentPage): Html {
   });
 }
 
-const refusal = ({ sent: { action, faults }, why }: NonNullable<PaymentPage['refused']>): Html =>
+const refusal = ({ sent: { action, faults }, why, isUnsure }: NonNullable<PaymentPage['refused']>): Html =>
   html`<div class="fault" role="alert">
-    <p><strong>${actionNames[action]}: nothing was done.</strong> ${why}</p>
+    <p>
+      <strong>${actionNames[action]}: ${isUnsure ? 'it may have been done, or not.' : 'nothing was done.'}</strong>
+      ${why} ${isUnsure ? 'Send this form again as it is: it acts once.' : ''}
+    </p>
     ${
       faults.size === 0
         ? nothing

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Audit } from '../../src/ops/audit.pg.js';
+import { StoreUnavailable } from '../../src/platform/event-store/event-store.pg.js';
 import { startTestService, until, type TestService } from '../support/service.js';
 import type { RawAnswer } from '../api/support.js';
 import { Receiver } from '../fulfillment/support.js';
@@ -268,6 +270,23 @@ describe("The console's page of one payment", () => {
       const shown = await followed(await act(id, 'refunds', { ...form, request }));
       expect(words(shown)).toContain('This was done when the form was first sent.');
       expect((await eventsOf(id)).filter(({ type }) => type === 'RefundRequested')).toHaveLength(1);
+    });
+
+    it('acts once where the record of it could not be written: the form that is shown then is the same one', async () => {
+      const { id } = await shop.paid('act-13');
+      const form = { amount: '5.00', address, network: 'TRON', reason: 'returned goods' };
+      const lost = jest.spyOn(service.service.app.get(Audit), 'record');
+      lost.mockRejectedValueOnce(new StoreUnavailable('gone for a moment'));
+      const unsure = await act(id, 'refunds', form);
+      lost.mockRestore();
+      expect(unsure.status).toBe(503);
+      expect(words(unsure)).toContain('it may have been done, or not.');
+      expect(words(unsure)).not.toContain('nothing was done');
+      expect(requestIn(unsure)).toBe(unsure.request);
+      const shown = await followed(await act(id, 'refunds', { ...form, request: requestIn(unsure) }));
+      expect(words(shown)).toContain('This was done when the form was first sent.');
+      expect((await eventsOf(id)).filter(({ type }) => type === 'RefundRequested')).toHaveLength(1);
+      expect(await audited(id)).toEqual([entry('payment.refund', 'returned goods')]);
     });
 
     it('says what it was that the domain refused, and keeps what was typed', async () => {
