@@ -201,7 +201,8 @@ describe("The payer's page in a browser, by itself", () => {
     // Nothing is called copied that is not: whoever pastes would paste what was there before.
     await page.evaluate(() => {
       let tries = 0;
-      document.execCommand = () => (Object.assign(window, { tries: ++tries }), false);
+      const value = () => (Object.assign(window, { tries: ++tries }), false);
+      Object.defineProperty(document, 'execCommand', { value });
     });
     await button.click();
     await page.waitForFunction(() => 'tries' in window);
