@@ -150,7 +150,8 @@ describe('The dashboards in a browser', () => {
       expect(dark).not.toEqual(light);
       await only(page, ['delivery', 'failures']);
       expect(await axe(page)).toEqual([]);
-      expect(troubles).toEqual([]);
+      // What Chromium thinks of this test's own reading of the canvas.
+      expect(troubles.filter((text) => !text.includes('willReadFrequently'))).toEqual([]);
       await screen(page, 'console-dashboards-dark', false);
       await close();
     },

@@ -59,7 +59,11 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
     if (message.type() === 'error' || message.type() === 'warning') troubles.push(message.text());
   });
   page.on('pageerror', (error) => troubles.push(String(error)));
-  page.on('requestfailed', (request) => troubles.push(`${request.url()}: ${request.failure()?.errorText ?? ''}`));
+  page.on('requestfailed', (request) => {
+    const why = request.failure()?.errorText ?? '';
+    // A stream that ends because its page was left.
+    if (why !== 'net::ERR_ABORTED') troubles.push(`${request.url()}: ${why}`);
+  });
   await page.goto(url);
   return { page, context, troubles, close: () => context.close() };
 }
