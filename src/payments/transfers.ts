@@ -133,10 +133,18 @@ const datedBy = ({ seenAt }: ReportedTransfer, { since, now }: Life): { firstSee
 const vouchedFor = ({ status }: ReportedTransfer, answered = false): { vouched?: true } =>
   answered && status === 'confirmed' ? { vouched: true } : {};
 
+/** Whether it is said to be clearly more than the gateway has vouched for: that is to be asked anew. */
+const isRaised = (transfer: Told, told: Told): boolean => {
+  const before = new Decimal(transfer.sentAmount);
+  return new Decimal(told.sentAmount).gt(before.plus(before.times(feeAtMost)));
+};
+
 function pushIfChanged(changed: Transfer[], transfer: Transfer, report: ReportedTransfer, life: Life): void {
   const date = transfer.dated ? {} : datedBy(report, life);
+  const { vouched, ...told } = progressed(transfer, report);
   const next: Transfer = {
-    ...progressed(transfer, report),
+    ...told,
+    ...(vouched && !isRaised(transfer, told) ? { vouched } : {}),
     ...date,
     ...vouchedFor(report, life.answered && !isLess(transfer, report)),
   };
