@@ -11,10 +11,6 @@ import { startTestService, until, type TestService } from '../support/service.js
 import { axe, desktop, overflowOf, phone, screen, startBrowser, visit, type Visited } from './support.js';
 
 const names = Object.keys(states) as StateName[];
-/** Pictures of a desktop: few, because each looks like the phone's with more room. */
-const onDesktop = new Set<StateName>(['address', 'partial', 'confirming', 'settled', 'review']);
-/** They look like others. */
-const withoutPicture = new Set<StateName>(['cancelled', 'refunded', 'sandbox']);
 /** Pictures are kept small. */
 const small = { ...phone, deviceScaleFactor: 1 };
 const narrow = { ...small, viewport: { width: 320, height: 640 } };
@@ -66,7 +62,7 @@ describe("The payer's page in a browser", () => {
         expect(await page.locator('.steps li').count()).toBe(3);
         expect(await axe(page)).toEqual([]);
         expect(await overflowOf(page)).toBe(0);
-        if (!withoutPicture.has(name)) await screen(page, `status-${name}-phone`);
+        await screen(page, `status-${name}-phone`);
         await page.emulateMedia({ colorScheme: 'dark' });
         expect(await axe(page)).toEqual([]);
         if (name === 'address' || name === 'confirming') await screen(page, `status-${name}-dark-phone`);
@@ -78,7 +74,7 @@ describe("The payer's page in a browser", () => {
         expect(await page.locator('main').isVisible()).toBe(true);
         expect(await overflowOf(page)).toBe(0);
         expect(troubles).toEqual([]);
-        if (onDesktop.has(name)) await screen(page, `status-${name}-desktop`);
+        await screen(page, `status-${name}-desktop`);
       });
     },
     60_000,
