@@ -34,7 +34,7 @@ describe('A payment whose address this service shows, in a browser', () => {
     await shop.control(`/_sandbox/payments/${String(body.trackId)}/transfers`, { percent: 100, confirmations: 3 });
     await page.waitForSelector('h1:text("Your transaction is confirming")');
     // Nobody pays twice who cannot see where to.
-    expect(await page.locator('main svg, button.copy').count()).toBe(0);
+    expect(await page.locator(`.qr, button.copy[data-copy="${String(body.payTo.address)}"]`).count()).toBe(0);
     await shop.control(`/_sandbox/payments/${String(body.trackId)}/confirmations`, { count: 30 });
     await page.waitForSelector('h1:text("Paid")');
     expect(troubles).toEqual([]);
