@@ -110,11 +110,12 @@ export class OxaPayGateway extends PaymentGateway {
   }
 
   override async hasAddress(trackId: string): Promise<boolean> {
-    // The default size is 1; what else a version of the gateway may list is passed over.
+    // The default size is 1.
     const query = new URLSearchParams({ track_id: trackId, size: '200', page: '1' }).toString();
     const path = `/payment/static-address?${query}`;
     const listed = await this.list('list_addresses', path, 'merchant_api_key', readAddressIds);
-    return listed.includes(trackId);
+    // An empty list says that it is gone; one of others only says that the gateway passed over the filter.
+    return listed.includes(trackId) || listed.length > 0;
   }
 
   override async sendPayout(request: PayoutRequest): Promise<{ trackId: string }> {

@@ -39,7 +39,7 @@ export abstract class PaymentGateway {
   /** Ends an address: what comes to it later is not credited. One that is not there counts as ended. Throws as `openInvoice`. */
   abstract revokeAddress(address: { address: string; network: string }): Promise<void>;
 
-  /** Whether the gateway still lists the address with this track id as open. Throws `GatewayUnavailable`. */
+  /** Whether the gateway may still have the address with this track id: false only where it says that it has none. Throws `GatewayUnavailable`. */
   abstract hasAddress(trackId: string): Promise<boolean>;
 
   /** Symbols that the merchant's account accepts. Throws `GatewayUnavailable`. */
