@@ -1,20 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  IsBoolean,
-  IsInt,
-  IsNotEmpty,
-  IsOptional,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-  ValidateIf,
-  ValidateNested,
-} from 'class-validator';
-import { isPolicyName } from '../payments/policies.js';
-import { PolicyRequest } from './requests.js';
-import { IsAmount, IsCurrency, IsMetadata, IsPolicy, IsReturnUrl, NoControls } from './rules.js';
+import { IsBoolean, IsInt, IsNotEmpty, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsPolicyChoice, type PolicyRequest } from './requests.js';
+import { IsAmount, IsCurrency, IsMetadata, IsReturnUrl, NoControls } from './rules.js';
 
 export class CreatePaymentLinkRequest {
   @ApiPropertyOptional({
@@ -84,12 +71,8 @@ export class CreatePaymentLinkRequest {
     description:
       'The name of a policy, or one inline, as for a payment. Each payment pins the newest version that the name has at its visit.',
   })
-  // The name of a policy has nothing inside to validate.
   @IsOptional()
-  @ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy))
-  @IsPolicy()
-  @ValidateNested()
-  @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
+  @IsPolicyChoice()
   policy?: string | PolicyRequest;
 
   @ApiPropertyOptional({

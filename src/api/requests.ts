@@ -1,3 +1,4 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
@@ -114,6 +115,16 @@ export class PolicyRequest {
   latePayment?: LatePayment;
 }
 
+/** The field `policy`: the name of one, or rules that are checked like those of a policy. */
+export const IsPolicyChoice = (): PropertyDecorator =>
+  applyDecorators(
+    // A name has nothing inside to validate.
+    ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy)),
+    IsPolicy(),
+    ValidateNested(),
+    Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String)),
+  );
+
 /** Under which policy the past is decided anew, and which part of it. */
 export class SimulationRequest {
   @ApiProperty({
@@ -121,11 +132,7 @@ export class SimulationRequest {
     description:
       'The name of one of your policies, or rules: clauses that are left out are those of the policy as it is now.',
   })
-  // The name of a policy has nothing inside to validate.
-  @ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy))
-  @IsPolicy()
-  @ValidateNested()
-  @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
+  @IsPolicyChoice()
   policy!: string | PolicyRequest;
 
   @ApiPropertyOptional({ example: '2026-01-01T00:00:00Z', description: 'Payments created then or later.' })
@@ -292,12 +299,8 @@ export class CreatePaymentRequest {
       'The name of a policy, or one inline: clauses that it leaves out are those of your `default`. Where no policy is ' +
       'given it is your `default`. The newest version is pinned; later ones do not change this payment.',
   })
-  // The name of a policy has nothing inside to validate.
   @IsOptional()
-  @ValidateIf((_, policy) => typeof policy !== 'string' || !isPolicyName(policy))
-  @IsPolicy()
-  @ValidateNested()
-  @Type((options) => (typeof options?.object['policy'] === 'object' ? PolicyRequest : String))
+  @IsPolicyChoice()
   policy?: string | PolicyRequest;
 
   @ApiPropertyOptional({
