@@ -64,13 +64,16 @@ export class CallbacksController implements OnModuleInit {
     if (account !== 'default') throw new Refusal('not_found', 'There is no gateway account of this name.');
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const reading = this.authentic(body, request);
-    const { result, reason } = await this.take(body, reading, keptHeaders(request), reply);
+    const { result, reason } = await this.take(
+      new ApplyGatewayEvent(body, saidIn(reading), keptHeaders(request), request.id),
+      reply,
+    );
     this.counts.count(result, reason, reply.elapsedTime / 1000);
     describeSpan({
       'finality.callback.result': result,
       ...(reason !== null && { 'finality.callback.reason': reason }),
     });
-    if (result === 'quarantined') this.log.warn({ msg: 'a callback was set aside', reason });
+    if (result === 'quarantined') this.log.warn({ msg: 'a callback was set aside', correlationId: request.id, reason });
     void reply.header('content-type', 'text/plain').send('ok');
   }
 
@@ -85,16 +88,9 @@ export class CallbacksController implements OnModuleInit {
     throw new Refusal('unauthorized', 'The signature is not valid.');
   }
 
-  private async take(
-    body: Buffer,
-    reading: CallbackReading,
-    headers: Record<string, string>,
-    reply: FastifyReply,
-  ): Promise<Intake> {
+  private async take(event: ApplyGatewayEvent, reply: FastifyReply): Promise<Intake> {
     try {
-      return await withinTime(
-        this.commands.execute<ApplyGatewayEvent, Intake>(new ApplyGatewayEvent(body, saidIn(reading), headers)),
-      );
+      return await withinTime(this.commands.execute<ApplyGatewayEvent, Intake>(event));
     } catch (error) {
       this.counts.count('unavailable', null, reply.elapsedTime / 1000);
       // So many claims about one payment at once that this one never had its turn: the gateway is to repeat it.

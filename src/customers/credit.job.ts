@@ -23,8 +23,12 @@ export class CustomerCreditReactor implements Reactor {
     private readonly clock: Clock,
   ) {}
 
+  concerns({ type }: RecordedEvent): boolean {
+    return type === 'CreditGranted' || type === 'CreditReleased';
+  }
+
   async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    const due = events.filter(({ type }) => type === 'CreditGranted' || type === 'CreditReleased');
+    const due = events.filter((event) => this.concerns(event));
     for (let at = 0; at < due.length; at += eventsAtOnce) await this.book(due.slice(at, at + eventsAtOnce));
   }
 

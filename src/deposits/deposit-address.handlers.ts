@@ -71,7 +71,8 @@ export class AddressKeeper {
       }
       const sure = error instanceof GatewayUnavailable || error instanceof GatewayRefused;
       const detail = error instanceof Error ? error.message : 'no answer';
-      this.log.warn({ msg: 'no deposit address was given', addressId: id, detail });
+      const { correlationId } = cause;
+      this.log.warn({ msg: 'no deposit address was given', correlationId, addressId: id, detail });
       const outcome = sure ? 'unavailable' : 'unknown';
       return this.addresses.decide(id, cause, (address) => addressDelayed(address, outcome, detail, now()));
     }
@@ -106,7 +107,8 @@ export class AddressKeeper {
   private async noticeEnd(address: DepositAddress, trackId: string, cause: Cause): Promise<void> {
     if (!isQuiet(address, this.clock.now()) || (await this.gateway.hasAddress(trackId))) return;
     const { id } = address.terms;
-    this.log.warn({ msg: 'the gateway has ended a deposit address', addressId: id });
+    const { correlationId } = cause;
+    this.log.warn({ msg: 'the gateway has ended a deposit address', correlationId, addressId: id });
     await this.addresses.decide(id, cause, (current) => addressRevoked(current, 'gateway', this.clock.now()));
   }
 

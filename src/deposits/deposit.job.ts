@@ -19,8 +19,12 @@ export class DepositReactor implements Reactor {
     private readonly payments: DepositPayments,
   ) {}
 
+  concerns({ type }: RecordedEvent): boolean {
+    return type === seenType;
+  }
+
   async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    for (const recorded of events.filter(({ type }) => type === seenType)) {
+    for (const recorded of events.filter((event) => this.concerns(event))) {
       const event = readAddressEvent(recorded);
       const found = await this.addresses.find(recorded.streamId);
       if (event.type !== seenType || found === null) continue;

@@ -46,9 +46,13 @@ export class FulfillmentOutcomeReactor implements Reactor {
     private readonly jobs: Pick<Jobs, 'add'>,
   ) {}
 
+  concerns(event: RecordedEvent): boolean {
+    return isFulfillmentEvent(event);
+  }
+
   /** Its own commits, ahead of the checkpoint's: seen again, the desk knows the cause and nothing is added. */
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    for (const event of events) if (isFulfillmentEvent(event)) await this.reactTo(tx, event);
+    for (const event of events) if (this.concerns(event)) await this.reactTo(tx, event);
   }
 
   private async reactTo(tx: PoolClient, event: RecordedEvent): Promise<void> {

@@ -52,6 +52,10 @@ export class FulfillmentReactor implements Reactor {
     private readonly clock: Clock,
   ) {}
 
+  concerns(event: RecordedEvent): boolean {
+    return isTurning(event);
+  }
+
   async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const last = new Map(events.filter(isTurning).map((event) => [event.streamId, event]));
     const causes = [...last.values()];

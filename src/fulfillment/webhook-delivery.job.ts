@@ -120,9 +120,10 @@ export class WebhookDelivery {
     this.toFailing += failing;
     const work = inSpan('webhook attempt', attemptSpan(delivery), (tell) => this.deliver(delivery, tell))
       .catch((error: unknown) => {
-        const { webhookId: messageId, endpointId } = delivery;
+        const { webhookId: messageId, endpointId, correlationId } = delivery;
         this.log.warn({
           msg: 'an attempt to deliver a webhook was cut short',
+          correlationId,
           messageId,
           endpointId,
           error: String(error),
@@ -167,7 +168,8 @@ export class WebhookDelivery {
     const record: AttemptRecord = { at, durationMs, status, outcome, answer: keptAnswer(response.body) };
     const held = await this.finish(delivery, record, next, health, () => this.tellOwner(delivery, health, now));
     if (held) this.report({ delivery, outcome, durationMs, next, disabled: health.disabled, at: now });
-    if (!held) this.log.warn({ msg: 'an attempt outlived its lease', messageId, endpointId: delivery.endpointId });
+    const { endpointId, correlationId } = delivery;
+    if (!held) this.log.warn({ msg: 'an attempt outlived its lease', correlationId, messageId, endpointId });
     else if (outcome !== 'success') this.tell(delivery, response, next);
   }
 
@@ -205,7 +207,8 @@ export class WebhookDelivery {
       // Another endpoint of the application, or the API, was first with another outcome: the first report stands.
       if (!(error instanceof Refusal)) throw error;
       const { code } = error;
-      this.log.warn({ msg: 'an answer to a webhook was not taken as a report', paymentId, messageId, code });
+      const msg = 'an answer to a webhook was not taken as a report';
+      this.log.warn({ msg, correlationId, paymentId, messageId, code });
     }
   }
 
@@ -214,15 +217,16 @@ export class WebhookDelivery {
     const cause = { actor: 'service', correlationId, causationId };
     for (const event of endpointEvents(endpointId, delivery.health, health, now)) {
       await this.endpoints.record(applicationId, event, cause, `${causationId} ${String(attempt)}`);
-      this.log.error({ msg: 'a webhook endpoint fails', endpointId, event: event.type });
+      this.log.error({ msg: 'a webhook endpoint fails', correlationId, endpointId, event: event.type });
     }
   }
 
   private tell(delivery: ClaimedDelivery, { outcome, status }: WebhookResponse, next: DeliveryNext): void {
-    const { webhookId: messageId, endpointId, paymentId, attempt } = delivery;
+    const { webhookId: messageId, endpointId, paymentId, correlationId, attempt } = delivery;
     const last = next.status === 'dead';
     const line = {
       msg: 'a webhook was not delivered',
+      correlationId,
       messageId,
       endpointId,
       paymentId,

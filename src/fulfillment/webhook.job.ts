@@ -44,6 +44,10 @@ export class WebhookReactor implements Reactor {
     private readonly publicUrl: string,
   ) {}
 
+  concerns(event: RecordedEvent): boolean {
+    return isFulfillmentEvent(event) || mayAnnounce(event);
+  }
+
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const telling = events.filter((event) => event.type === 'FulfillmentRequested' || mayAnnounce(event));
     if (telling.length > 0) await this.tell(tx, telling);

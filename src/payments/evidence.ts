@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { v5 } from 'uuid';
 import type { Instant } from '../kernel/clock.js';
 import type { InboxMessage } from '../platform/event-store/append.js';
-import { currentCorrelation } from '../platform/spans.js';
 
 /** The gateway's callbacks, by the account they came for. */
 export const callbackSource = 'callback:default';
@@ -48,9 +47,9 @@ export interface Intake {
   reason: string | null;
 }
 
-/** What the gateway says is a cause of its own; it belongs to the request that brought it, where one did. */
+/** What the gateway says is a cause of its own; where a request brought it, that one's id is its id. */
 export const causeOf = ({ id }: InboxMessage): { actor: string; correlationId: string; causationId: string } => ({
   actor: 'gateway',
-  correlationId: currentCorrelation() ?? id,
+  correlationId: id,
   causationId: id,
 });

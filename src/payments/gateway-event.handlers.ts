@@ -34,11 +34,13 @@ export class ApplyGatewayEvent {
     readonly reading: CallbackSays,
     /** What came with it, as it is to be kept. */
     readonly headers: Readonly<Record<string, string>> | null = null,
+    /** The id of the request that brought it, a UUID; null: it is given one. */
+    readonly id: string | null = null,
   ) {}
 }
 
 /** What arrived, before anything is made of it. */
-type Came = Pick<InboxMessage, 'body' | 'headers'>;
+type Came = Pick<InboxMessage, 'id' | 'body' | 'headers'>;
 
 type Found = LoadedPayment & { payment: Reportable };
 
@@ -135,8 +137,8 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
     @Inject(Ids) private readonly ids: Ids,
   ) {}
 
-  async execute({ body, reading, headers }: ApplyGatewayEvent): Promise<Intake> {
-    const came = { body, headers };
+  async execute({ id, body, reading, headers }: ApplyGatewayEvent): Promise<Intake> {
+    const came = { id: id ?? this.ids.next(), body, headers };
     if (reading.kind === 'unreadable') return this.quarantine(came, reading.reason, reading.trackId);
     const { report, content } = reading;
     const message = this.message(came, content, report.trackId, 'applied', null);
@@ -146,7 +148,12 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
         : await this.apply(reading.report, message);
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof Conflict) throw error;
-      this.log.error({ msg: 'a callback could not be decided upon', trackId: report.trackId, error: String(error) });
+      this.log.error({
+        msg: 'a callback could not be decided upon',
+        correlationId: came.id,
+        trackId: report.trackId,
+        error: String(error),
+      });
       return this.quarantine(came, 'decision_failed', report.trackId);
     }
   }
@@ -216,18 +223,14 @@ export class ApplyGatewayEventHandler implements ICommandHandler<ApplyGatewayEve
   }
 
   private message(
-    { body, headers = null }: Came,
+    { id, body, headers = null }: Came,
     content: string | Buffer,
     subject: string | null,
     status: InboxMessage['status'],
     reason: string | null,
   ): InboxMessage {
     const receivedAt = this.clock.now();
-    return messageOf(
-      { id: this.ids.next(), source: callbackSource, subject, content, body, headers, receivedAt },
-      status,
-      reason,
-    );
+    return messageOf({ id, source: callbackSource, subject, content, body, headers, receivedAt }, status, reason);
   }
 }
 

@@ -69,7 +69,9 @@ export class ReconcilePageHandler implements ICommandHandler<ReconcilePage, Page
       return await this.tell(report, cause);
     } catch (error) {
       failed.push(report.trackId);
-      this.log.error({ msg: 'an answer could not be decided upon', trackId: report.trackId, error: String(error) });
+      const { correlationId } = cause;
+      const { trackId } = report;
+      this.log.error({ msg: 'an answer could not be decided upon', correlationId, trackId, error: String(error) });
       return null;
     }
   }

@@ -65,7 +65,8 @@ export class InvoiceOpener {
       const outcome =
         error instanceof GatewayUnavailable || error instanceof GatewayRefused ? 'unavailable' : 'unknown';
       const detail = error instanceof Error ? error.message : 'no answer';
-      this.log.warn({ msg: 'invoice not opened', paymentId: terms.id, outcome, detail });
+      const { correlationId } = cause;
+      this.log.warn({ msg: 'invoice not opened', correlationId, paymentId: terms.id, outcome, detail });
       return this.streams.decide(terms.id, cause, (payment) =>
         invoiceDelayed(payment, outcome, detail, this.clock.now()),
       );

@@ -124,7 +124,8 @@ export class PayoutEvents {
   private async askFor(paymentId: string, number: number, { correlationId, causationId }: Cause): Promise<void> {
     const look = { paymentId, number, correlationId, causationId };
     await this.looks.schedule(look).catch((error: unknown) => {
-      this.log.warn({ msg: 'no look at a refund could be added', paymentId, number, error: String(error) });
+      const msg = 'no look at a refund could be added';
+      this.log.warn({ msg, correlationId, paymentId, number, error: String(error) });
     });
   }
 }

@@ -112,7 +112,9 @@ export class RefundSender {
     });
     const status = refundsOf(decided.payment).find((known) => known.number === number)?.status;
     // Not what the gateway said: it may repeat the address.
-    this.log.warn({ msg: 'a refund was not sent', paymentId: work.id, number, outcome, ourFault, status });
+    const { id: paymentId, cause } = work;
+    const { correlationId } = cause;
+    this.log.warn({ msg: 'a refund was not sent', correlationId, paymentId, number, outcome, ourFault, status });
     return this.nextLook(decided.payment, number);
   }
 
@@ -149,7 +151,10 @@ export class RefundSender {
     const { payment, added } = await this.decide(work, (current, now) =>
       lost ? refundLost(current, refund.number, now) : [],
     );
-    if (added.length > 0) this.log.error({ msg: 'a refund is lost', paymentId: work.id, number: refund.number });
+    if (added.length > 0) {
+      const { correlationId } = work.cause;
+      this.log.error({ msg: 'a refund is lost', correlationId, paymentId: work.id, number: refund.number });
+    }
     return lost ? null : this.nextLook(payment, refund.number);
   }
 
@@ -186,7 +191,8 @@ export class RefundSender {
     const last =
       next === null && refundsOf(payment).some((known) => known.number === number && known.status === 'submitted');
     if (last) {
-      this.log.error({ msg: 'the gateway has no final word on a refund', paymentId: id, number });
+      const { correlationId } = cause;
+      this.log.error({ msg: 'the gateway has no final word on a refund', correlationId, paymentId: id, number });
       await this.decide({ id, refund, cause }, (current, now) => refundUnended(current, number, now));
     }
     return next;

@@ -14,6 +14,10 @@ export class RefundReactor implements Reactor {
 
   constructor(private readonly looks: RefundLooks) {}
 
+  concerns(event: RecordedEvent): boolean {
+    return refundToLookAt(event) !== null;
+  }
+
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const due = new Map<string, RefundLook>();
     for (const event of events) {

@@ -26,10 +26,14 @@ export class RemainderReactor implements Reactor {
     private readonly clock: Clock,
   ) {}
 
+  concerns({ type }: RecordedEvent): boolean {
+    return type === ('RemainderConcluded' satisfies PaymentEvent['type']);
+  }
+
   /** Its own commits, ahead of the checkpoint's: seen again, the outcome is known and nothing is added. */
   async react(_tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events) {
-      if (event.type !== ('RemainderConcluded' satisfies PaymentEvent['type'])) continue;
+      if (!this.concerns(event)) continue;
       const read = readPaymentEvent(event);
       if (read.type === 'RemainderConcluded') await this.settle(event, read.data);
     }

@@ -30,6 +30,10 @@ export class DepositAddressProjection implements Projection {
   readonly name = 'deposit_addresses';
   readonly tables = ['deposit_address_view'] as const;
 
+  concerns(event: RecordedEvent): boolean {
+    return isAddressEvent(event);
+  }
+
   async apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events.filter(isAddressEvent)) await write(tx, event.streamId, readAddressEvent(event));
   }

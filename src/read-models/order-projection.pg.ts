@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { Instant } from '../kernel/clock.js';
 import type { RecordedEvent } from '../kernel/event.js';
 import {
   evolveFulfillment,
@@ -104,17 +105,18 @@ async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string,
 
 const upsertPayments = `
 insert into payment_view (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency,
-  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit)
+  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit, paid_at, first_seen_at)
 select payment_id, application_id, order_id, status, string_to_array(labels, ','), track_id, customer_id, email, amount, currency,
-  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit
+  received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit, paid_at, first_seen_at
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
   $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[], $16::json[],
-  $17::text[], $18::uuid[], $19::numeric[])
+  $17::text[], $18::uuid[], $19::numeric[], $20::timestamptz[], $21::timestamptz[])
   as t (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency, received, fulfillable,
-    fulfillment, created_at, version, state, review, remainder_of, credit)
+    fulfillment, created_at, version, state, review, remainder_of, credit, paid_at, first_seen_at)
 on conflict (payment_id) do update set status = excluded.status, labels = excluded.labels, track_id = excluded.track_id,
   received = excluded.received, fulfillable = excluded.fulfillable, fulfillment = excluded.fulfillment, version = excluded.version,
-  state = excluded.state, review = excluded.review, credit = excluded.credit
+  state = excluded.state, review = excluded.review, credit = excluded.credit, paid_at = excluded.paid_at,
+  first_seen_at = excluded.first_seen_at
 where excluded.version >= payment_view.version`;
 
 async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment: Payment })[]): Promise<void> {
@@ -139,8 +141,14 @@ async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment
     column(({ payment }) => reviewOf(payment)),
     column(({ payment }) => payment.terms.remainderOf ?? null),
     column(({ payment }) => ('credit' in payment ? (payment.credit ?? '0') : '0')),
+    column(({ payment }) => (payment.status === 'paid' ? payment.paidAt : null)),
+    column(({ payment }) => firstSeenOf(payment)),
   ]);
 }
+
+/** When its first money was seen; null where there was none. */
+const firstSeenOf = (payment: Payment): Instant | null =>
+  'money' in payment ? (payment.money.transfers.map(({ firstSeenAt }) => firstSeenAt).sort()[0] ?? null) : null;
 
 const reviewOf = (payment: Payment): 'none' | 'open' | 'resolved' => {
   const review = 'money' in payment ? payment.money.review : null;

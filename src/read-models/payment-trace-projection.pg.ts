@@ -13,16 +13,26 @@ export class PaymentTraceProjection implements Projection {
   readonly name = 'payment_traces';
   readonly tables = ['payment_trace'] as const;
 
+  concerns(event: RecordedEvent): boolean {
+    return isPaymentEvent(event) && tracesOf(event).length > 0;
+  }
+
   async apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    const traces = events
-      .filter(isPaymentEvent)
-      .flatMap((event) => tracesOf(event).map((trace) => ({ ...trace, paymentId: event.streamId })));
-    if (traces.length === 0) return;
-    await tx.query(
-      `insert into payment_trace (value, payment_id, kind)
-       select distinct * from unnest($1::text[], $2::uuid[], $3::text[]) on conflict do nothing`,
-      [traces.map(({ value }) => value), traces.map(({ paymentId }) => paymentId), traces.map(({ kind }) => kind)],
+    // A transfer is told of again and again; each of its traces is one row.
+    const traces = new Map(
+      events
+        .filter(isPaymentEvent)
+        .flatMap((event) => tracesOf(event).map((trace) => ({ ...trace, paymentId: event.streamId })))
+        .map((trace) => [`${trace.paymentId} ${trace.kind} ${trace.value}`, trace]),
     );
+    if (traces.size === 0) return;
+    const rows = [...traces.values()];
+    await tx.query({
+      name: 'save-traces',
+      text: `insert into payment_trace (value, payment_id, kind)
+        select * from unnest($1::text[], $2::uuid[], $3::text[]) on conflict do nothing`,
+      values: [rows.map(({ value }) => value), rows.map(({ paymentId }) => paymentId), rows.map(({ kind }) => kind)],
+    });
   }
 
   async reset(tx: PoolClient): Promise<void> {

@@ -26,6 +26,10 @@ export class LookReactor implements Reactor {
 
   constructor(private readonly looks: Looks) {}
 
+  concerns(event: RecordedEvent): boolean {
+    return lookAfter(event) !== undefined;
+  }
+
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const due = new Map<string, Look | null>();
     for (const event of events) {
@@ -120,7 +124,8 @@ export class ReconcileJob {
     const attributes = { 'finality.payment_id': id };
     const look = inSpan('look at a payment', { of: originOf(cause), attributes }, () => this.look(id, lease, cause))
       .catch((error: unknown) => {
-        this.log.warn({ msg: 'a look at a payment was cut short', paymentId: id, error: String(error) });
+        const { correlationId } = cause;
+        this.log.warn({ msg: 'a look at a payment was cut short', correlationId, paymentId: id, error: String(error) });
       })
       .finally(() => {
         this.inHand.delete(look);
@@ -145,6 +150,7 @@ export class ReconcileJob {
       if (unavailable) this.countFailure(now);
       this.log[unavailable ? 'warn' : 'error']({
         msg: 'a payment could not be looked up',
+        correlationId: cause.correlationId,
         paymentId: id,
         error: String(error),
       });
@@ -164,7 +170,13 @@ export class ReconcileJob {
     } catch (error) {
       this.metrics?.looked(causeOf(error));
       if (error instanceof GatewayUnavailable) this.countFailure(now);
-      this.log.warn({ msg: 'a deposit address could not be looked up', addressId: id, error: String(error) });
+      const { correlationId } = cause;
+      this.log.warn({
+        msg: 'a deposit address could not be looked up',
+        correlationId,
+        addressId: id,
+        error: String(error),
+      });
       await this.looks.extend([id], lease, addSeconds(now, againSeconds));
     }
     return true;

@@ -1,8 +1,9 @@
+import { INVALID_SPAN_CONTEXT, trace } from '@opentelemetry/api';
 import { describe, expect, it } from '@jest/globals';
 import { AxiosError, AxiosHeaders } from 'axios';
 import { createLog, NestLog } from '../../src/platform/logger.module.js';
 import { Secrets } from '../../src/platform/secrets.js';
-import { within } from '../../src/platform/spans.js';
+import { makeSpansBy, within } from '../../src/platform/spans.js';
 import { injections } from '../support/injections.js';
 
 const key = 'CANARY-KEY-"quoted\\"-0001';
@@ -137,9 +138,12 @@ describe('A line of the log', () => {
     expect(JSON.parse(line)).toEqual({ durationMs: 9999997.5, msg: 'the password 999999' });
   });
 
-  it('carries the correlation id of what goes on, and its own where it names one', () => {
+  it('carries the correlation id of the span that goes on, and its own where it names one', () => {
     const { log, last } = logger();
-    within('01890000-0000-7000-8000-000000000001', null, () => log.info({ msg: 'inside' }));
+    const span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    const stop = makeSpansBy(() => span);
+    within('01890000-0000-7000-8000-000000000001', span, () => log.info({ msg: 'inside' }));
+    stop();
     expect(last()['correlationId']).toBe('01890000-0000-7000-8000-000000000001');
     log.info({ msg: 'outside' });
     expect(last()).not.toHaveProperty('correlationId');

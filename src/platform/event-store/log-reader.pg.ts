@@ -20,8 +20,8 @@ const page = {
   types: storedTypes,
 };
 
-/** What one process keeps of the log's end for its followers; a few megabytes. */
-const recentEvents = 2000;
+/** What one process keeps of the log's end for its followers, the slowest of them included; some ten megabytes. */
+const recentEvents = 10_000;
 
 /**
  * Reads the log in the order of its positions, and never past one that an open transaction may still commit: none lost,

@@ -14,7 +14,8 @@ export class RecentEvents {
   /** Up to `limit` events after a position and up to another; null where that is not all here. */
   take(after: number, limit: number, upTo: number): RecordedEvent[] | null {
     if (after < this.after || after >= this.upTo) return null;
-    const found = this.events.filter(({ position }) => position > after && position <= upTo).slice(0, limit);
+    const from = this.firstAfter(after);
+    const found = this.events.slice(from, Math.min(this.firstAfter(upTo), from + limit));
     return upTo <= this.upTo || found.length === limit ? found : null;
   }
 
@@ -36,5 +37,16 @@ export class RecentEvents {
     if (this.events.length <= this.capacity) return;
     const dropped = this.events.splice(0, this.events.length - this.capacity);
     this.after = dropped.at(-1)?.position ?? this.after;
+  }
+
+  /** Where the first event behind a position stands. */
+  private firstAfter(position: number): number {
+    let [low, high] = [0, this.events.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.events[middle]?.position ?? Infinity) > position) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }

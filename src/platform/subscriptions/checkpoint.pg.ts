@@ -56,6 +56,16 @@ export async function moveCheckpoint(tx: ClientBase, name: string, position: num
   await tx.query({ name: 'checkpoint-move', text, values: [name, position] });
 }
 
+/**
+ * Moves the checkpoint past events that concern nobody, where it still stands at `from`. False where it does not, or
+ * where an error holds it.
+ */
+export async function passCheckpoint(pool: Pool, name: string, from: number, to: number): Promise<boolean> {
+  const text = `update subscription set position = $3, updated_at = clock_timestamp()
+    where name = $1 and position = $2 and error is null and failures = 0`;
+  return (await pool.query({ name: 'checkpoint-pass', text, values: [name, from, to] })).rowCount === 1;
+}
+
 /** Counts a failed try at `position`; from `maxFailures` on the row carries the error. Returns the count. */
 export async function countFailure(
   pool: Pool,

@@ -6,6 +6,7 @@ import {
   countFailure,
   ensureCheckpoint,
   moveCheckpoint,
+  passCheckpoint,
   readCheckpoint,
   type Checkpoint,
 } from './checkpoint.pg.js';
@@ -21,6 +22,8 @@ export interface FollowerOptions {
   tickMs: number;
   /** The least time between batches that are not full: under load they grow instead of becoming more. */
   paceMs: number;
+  /** How often the checkpoint is moved past events that do not concern the follower. */
+  passMs: number;
   /** Failed tries of one event after which the follower stops and says so in its row. */
   maxFailures: number;
   /** The pause after the first failure; it doubles. */
@@ -44,6 +47,7 @@ const defaults: FollowerOptions = {
   idleMs: 250,
   tickMs: 10,
   paceMs: 25,
+  passMs: 500,
   maxFailures: 5,
   retryMs: 100,
   restMs: 30_000,
@@ -84,7 +88,11 @@ export class Follower {
   private readonly progress = new Set<() => void>();
   private readonly name: string;
   private batchSize: number;
+  /** Everything up to here is applied or does not concern us. */
   private known = 0;
+  /** The checkpoint's position as it was last seen: what lies between it and `known` does not concern us. */
+  private saved = 0;
+  private savedAt = 0;
   private scanned = 0;
   private wanted = 0;
   private outages = 0;
@@ -184,15 +192,40 @@ export class Follower {
 
   private async attempt(registered: boolean): Promise<Step> {
     try {
-      if (!registered) await ensureCheckpoint(this.deps.pool, this.name);
+      if (!registered) await this.register();
       this.wakeup.clear();
       const upTo = await this.deps.log.watermark();
-      const step = upTo > this.scanned ? await this.batch(upTo) : 'idle';
+      const step = upTo > this.scanned ? ((await this.pass(upTo)) ?? (await this.batch(upTo))) : 'idle';
+      if (this.saved < this.known && performance.now() - this.savedAt >= this.options.passMs) await this.savePassed();
       this.outages = 0;
       return this.stopping ? 'idle' : step;
     } catch (error) {
       return this.failed(error);
     }
+  }
+
+  private async register(): Promise<void> {
+    await ensureCheckpoint(this.deps.pool, this.name);
+    this.known = this.saved = (await this.status()).position;
+  }
+
+  /** Goes past the next page without a transaction, where nothing on it concerns us; null where something may. */
+  private async pass(upTo: number): Promise<Step | null> {
+    const { follower } = this;
+    if (!follower.concerns) return null;
+    const events = await this.deps.log.readWith(this.deps.pool, this.known, this.batchSize, upTo);
+    if (events.some((event) => follower.concerns?.(event))) return null;
+    const full = events.length >= this.batchSize;
+    this.advance(full ? (events.at(-1)?.position ?? upTo) : upTo);
+    return full ? 'more' : 'paced';
+  }
+
+  private async savePassed(): Promise<void> {
+    const passed = await passCheckpoint(this.deps.pool, this.name, this.saved, this.known);
+    this.savedAt = performance.now();
+    if (passed) this.saved = this.known;
+    // Somebody else has moved it, or it stands still: what we know goes on from there.
+    else this.saved = this.known = this.scanned = (await this.status()).position;
   }
 
   private async batch(upTo: number): Promise<Step> {
@@ -206,6 +239,7 @@ export class Follower {
       await client.query('commit');
       if (typeof step !== 'number') return step === 'resting' ? Math.min(this.options.restMs, restingPollMs) : 'idle';
       const full = page.events.length >= this.batchSize;
+      this.saved = step;
       this.advance(step);
       return full ? 'more' : 'paced';
     } catch (error) {
@@ -224,7 +258,7 @@ export class Follower {
     const checkpoint = await claimCheckpoint(tx, this.name, this.options.restMs);
     if (checkpoint === null) return 'idle';
     if (checkpoint.resting) return 'resting';
-    page.after = checkpoint.position;
+    page.after = this.saved = checkpoint.position;
     page.events = await this.deps.log.readWith(tx, page.after, this.batchSize, upTo);
     const last = page.events.at(-1)?.position;
     if (last === undefined) {

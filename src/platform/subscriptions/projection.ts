@@ -8,6 +8,8 @@ export interface Projection {
   readonly name: string;
   /** Every table it writes. A rebuild builds these anew and swaps them. */
   readonly tables: readonly string[];
+  /** Whether an event may change its rows; without it any may. Pages without such events cost no transaction. */
+  concerns?(event: RecordedEvent): boolean;
   /**
    * Applies events in the log's order, in the transaction that moves the checkpoint. Tables must be named without a
    * schema (a rebuild redirects them by the search path), and rows must follow from the events alone, not from clocks.
@@ -31,6 +33,8 @@ export interface ProjectionParts {
 export interface Reactor {
   readonly kind: 'reactor';
   readonly name: string;
+  /** Whether an event may have it do something; without it any may. Pages without such events cost no transaction. */
+  concerns?(event: RecordedEvent): boolean;
   /** Writes what is to be done, in the transaction that moves the checkpoint. It calls nobody outside the database. */
   react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void>;
 }
