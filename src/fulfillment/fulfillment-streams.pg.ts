@@ -100,11 +100,12 @@ export class FulfillmentStreams {
     const { streamId, head } = loaded.stream;
     const metadata = { tenant: owner, ...cause, recordedAt: this.clock.now() };
     const appended = await this.store.append({ streamId, head, events: this.newEvents(events), metadata });
-    const added = appended.outcome === 'appended' ? appended.events : [];
+    if (appended.outcome !== 'appended') return { ...loaded, added: [] };
+    const added = appended.events;
     const all = [...loaded.events, ...added];
     const fulfillment = foldFulfillment(all);
     for (const listener of this.listeners) listener({ fulfillment, added });
-    return { ...loaded, fulfillment, events: all, added };
+    return { fulfillment, events: all, stream: { streamId, events: all, head: appended.head }, added };
   }
 
   private newEvents(events: readonly FulfillmentEvent[]): NewEvent[] {

@@ -64,12 +64,15 @@ export class FulfillmentReactor implements Reactor {
 
   private async turn(causes: readonly RecordedEvent[]): Promise<void> {
     const ids = causes.map((cause) => cause.streamId);
-    const streams = await this.store.readMany([...ids, ...ids.map(fulfillmentStreamOf)]);
+    const [payments, fulfillments] = await Promise.all([
+      this.store.readUpTo(new Map(causes.map(({ streamId, position }) => [streamId, position]))),
+      this.store.readMany(ids.map(fulfillmentStreamOf)),
+    ]);
     // Together, so that the store writes them in a few statements.
     await Promise.all(
       causes.map(async (cause) => {
-        const payment = fold(streams.get(cause.streamId)?.events ?? []);
-        const known = streams.get(fulfillmentStreamOf(cause.streamId));
+        const payment = fold(payments.get(cause.streamId)?.events ?? []);
+        const known = fulfillments.get(fulfillmentStreamOf(cause.streamId));
         const asked = known !== undefined && known.events.length > 0;
         if (payment !== null && (asked || isFulfillable(payment)))
           await inSpan('fulfillment', { of: afterEvent(cause) }, () => this.decide(cause, payment, known));

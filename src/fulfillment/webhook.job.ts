@@ -71,10 +71,12 @@ export class WebhookReactor implements Reactor {
   private async tell(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const subscribers = await this.outbox.subscribers(tx, [...new Set(events.map(({ tenant }) => tenant))]);
     const wanted = events.filter(({ tenant }) => subscribers.has(tenant));
-    const paymentIds = [...new Set(wanted.map(subjectOf))];
+    const upTo = positionsOf(wanted);
+    const paymentIds = [...upTo.keys()];
     const told: Told[] = [];
     for (let at = 0; at < paymentIds.length; at += streamsAtOnce) {
-      const streams = await this.store.readMany(paymentIds.slice(at, at + streamsAtOnce));
+      const ids = paymentIds.slice(at, at + streamsAtOnce);
+      const streams = await this.store.readUpTo(new Map(ids.map((id) => [id, upTo.get(id) ?? Infinity])));
       told.push(...toldBy(streams, wanted));
     }
     told.sort((a, b) => a.event.position - b.event.position);
@@ -104,6 +106,16 @@ export class WebhookReactor implements Reactor {
 /** The payment that an event tells of. */
 const subjectOf = ({ type, streamId }: RecordedEvent): string =>
   type === 'FulfillmentRequested' ? paymentOfFulfillment(streamId) : streamId;
+
+/** How far each payment has to be read that these events tell of: to its end where its fulfilment tells of it. */
+const positionsOf = (events: readonly RecordedEvent[]): Map<string, number> => {
+  const positions = new Map<string, number>();
+  for (const event of events) {
+    const position = event.type === 'FulfillmentRequested' ? Infinity : event.position;
+    positions.set(subjectOf(event), Math.max(position, positions.get(subjectOf(event)) ?? 0));
+  }
+  return positions;
+};
 
 /** What these of the events tell of these payments. Several told by one event keep their order. */
 function toldBy(streams: ReadonlyMap<string, Stream>, events: readonly RecordedEvent[]): Told[] {

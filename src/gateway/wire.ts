@@ -268,9 +268,14 @@ export function contentOf(report: GatewayReport | PayoutReport): string {
   return canonical({ ...report, transfers: report.transfers.map(canonical).sort() });
 }
 
-const canonical = (value: object): string =>
-  JSON.stringify(value, (_key, member: unknown) =>
-    member !== null && typeof member === 'object' && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
+const canonical = (value: object): string => JSON.stringify(ordered(value));
+
+/** The same with the members of every object in the order of their names. */
+function ordered(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(ordered);
+  const members = value as Record<string, unknown>;
+  const result: Record<string, unknown> = {};
+  for (const name of Object.keys(members).sort()) result[name] = ordered(members[name]);
+  return result;
+}

@@ -9,6 +9,10 @@ import { evolve, type Payment, type PaymentEvent } from './payment.js';
 export const fold = (events: readonly RecordedEvent[]): Payment | null =>
   events.reduce<Payment | null>((payment, event) => evolve(payment, readPaymentEvent(event)), null);
 
+/** Folds what was appended to a payment's stream into it. */
+export const foldFurther = (payment: Payment, events: readonly RecordedEvent[]): Payment =>
+  events.reduce((current, event) => evolve(current, readPaymentEvent(event)) ?? current, payment);
+
 /** Folds a stream that must hold a payment. */
 export function foldPayment(events: readonly RecordedEvent[]): Payment {
   const payment = fold(events);

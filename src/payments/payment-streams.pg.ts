@@ -13,7 +13,13 @@ import {
   type Stream,
 } from '../platform/event-store/event-store.pg.js';
 import { concludeRemainder } from './remainder.js';
-import { firstPaymentEvent, foldPayment, paymentSchemaVersion, readPaymentEvent } from './payment-stream.js';
+import {
+  firstPaymentEvent,
+  foldFurther,
+  foldPayment,
+  paymentSchemaVersion,
+  readPaymentEvent,
+} from './payment-stream.js';
 import type { Payment, PaymentEvent } from './payment.js';
 
 /** Why something happens: who acts, and which message, request or event made them. Ids are UUIDs. */
@@ -125,9 +131,10 @@ export class PaymentStreams {
       metadata,
       keys,
     });
-    const loaded = await this.load(terms.id);
-    const added = outcome.outcome === 'appended' ? outcome.events : [];
-    this.tell({ before: null, payment: loaded.payment, added, receivedAt: null });
+    if (outcome.outcome !== 'appended') return this.load(terms.id);
+    const { events } = outcome;
+    const loaded = { payment: foldPayment(events), events, stream: { streamId: terms.id, events, head: outcome.head } };
+    this.tell({ before: null, payment: loaded.payment, added: events, receivedAt: null });
     return loaded;
   }
 
@@ -209,10 +216,11 @@ export class PaymentStreams {
     });
     if (outcome.outcome === 'duplicate') return { ...current, added: [], fresh: false };
     const all = [...current.events, ...outcome.events];
-    const payment = foldPayment(all);
+    const payment = foldFurther(current.payment, outcome.events);
+    const stream = { streamId: current.stream.streamId, events: all, head: outcome.head };
     const receivedAt = message?.receivedAt ?? null;
     this.tell({ before: current.payment, payment, added: outcome.events, receivedAt });
-    return { ...current, payment, events: all, added: outcome.events, fresh: true };
+    return { payment, events: all, stream, added: outcome.events, fresh: true };
   }
 
   /** What is committed stays so, whatever a listener makes of it. */
@@ -240,7 +248,7 @@ export class PaymentStreams {
   }
 }
 
-/** Whether the head that a payment was loaded with is still that of its events: after an append it is the one before. */
+/** Whether the head that a payment was loaded with is that of its events. */
 const isWhole = (loaded: LoadedPayment | undefined): loaded is LoadedPayment =>
   loaded !== undefined && loaded.stream.head.version === loaded.events.length;
 

@@ -178,8 +178,8 @@ function appended({ streamId, head, events, metadata }: Member, positions: reado
     const position = positions[at] ?? 0;
     return metadata ? [{ id, type, schemaVersion, data, ...metadata, streamId, version, position }] : [];
   });
-  const version = head.version + events.length;
-  return { outcome: 'appended', position: positions.at(-1) ?? 0, version, events: recorded };
+  const after = { version: head.version + events.length, hash: events.at(-1)?.hash ?? head.hash };
+  return { outcome: 'appended', position: positions.at(-1) ?? 0, head: after, events: recorded };
 }
 
 function claimsOf({ streamId, message, keys }: Member): string[] {
@@ -207,6 +207,10 @@ export class StoreClient implements Public {
 
   async readMany(streamIds: readonly string[]): Promise<Map<string, Stream>> {
     return this.ask(() => new Map(streamIds.map((streamId) => [streamId, this.streamOfRows(streamId)])));
+  }
+
+  readUpTo(positions: ReadonlyMap<string, number>): Promise<Map<string, Stream>> {
+    return this.readMany([...positions.keys()]);
   }
 
   async newest(type: string): Promise<RecordedEvent | null> {

@@ -13,7 +13,7 @@ function appended({ streamId, head, events, metadata }: Member, positions: reado
   return {
     outcome: 'appended',
     position: positions.at(-1) ?? 0,
-    version: head.version + events.length,
+    head: { version: head.version + events.length, hash: events.at(-1)?.hash ?? head.hash },
     events: recorded,
   };
 }
@@ -24,15 +24,15 @@ function appended({ streamId, head, events, metadata }: Member, positions: reado
  */
 export function outcomes(members: readonly Member[], rows: readonly Written[]): (Appended | null)[] {
   const positions = new Map<string, number[]>();
-  const messages = new Map<string, Written>();
+  const messages = new Map<string, Written[]>();
   for (const row of rows) {
-    if (row.digest !== null) messages.set(row.stream_id + row.digest.toString('hex'), row);
-    else if (row.position !== null)
-      positions.set(row.stream_id, [...(positions.get(row.stream_id) ?? []), row.position]);
+    if (row.digest !== null) listed(messages, row.stream_id).push(row);
+    else if (row.position !== null) listed(positions, row.stream_id).push(row.position);
   }
   return members.map((member) => {
     const { streamId, message, events } = member;
-    const received = message && messages.get(streamId + message.digest.toString('hex'));
+    // One stream has one message here; only the stream that stands for none may have several.
+    const received = message && messages.get(streamId)?.find(({ digest }) => digest?.equals(message.digest));
     if (message && received && received.message_id !== message.id) {
       return { outcome: 'duplicate', receipts: received.receipts ?? 1, status: received.status ?? message.status };
     }
@@ -40,6 +40,12 @@ export function outcomes(members: readonly Member[], rows: readonly Written[]): 
     if (own.length !== events.length || (message && !received)) return null;
     return appended(member, own);
   });
+}
+
+function listed<T>(lists: Map<string, T[]>, key: string): T[] {
+  const list = lists.get(key) ?? [];
+  if (list.length === 0) lists.set(key, list);
+  return list;
 }
 
 const eventsAt = {

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { EventMetadata, NewEvent } from '../../kernel/event.js';
 import type { Append, InboxMessage, KeyClaim, MessageStatus, StreamHead } from './append.js';
 import { storedTypes } from './event-row.pg.js';
+import { bytesArray, jsonLines, plainArray, textArray } from './array-literal.js';
 import { eventHash } from './hash-chain.js';
 import { headersText, messageHash } from './message-hash.js';
 
@@ -123,7 +124,7 @@ with member as materialized (
   select m.*, m.events = 0 or (${headIsCurrent('m.stream_id', 'm.version', 'm.hash')}) as current,
     m.digest is not null and (select 1 from inbox i where i.stream_id = m.stream_id and i.digest = m.digest) is not null as known
   from unnest($1::integer[], $2::uuid[], $3::integer[], $4::bytea[], $5::integer[], $6::timestamptz[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[],
-    $11::bytea[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::timestamptz[], $19::json[], $20::bytea[])
+    $11::bytea[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::timestamptz[], string_to_array($19, chr(10), '')::json[], $20::bytea[])
     as m (n, stream_id, version, hash, events, recorded_at, tenant, actor, correlation_id, causation_id,
       digest, message_id, source, subject, status, reason, body, received_at, headers, message_hash)
 )${keys === 'no keys' ? '' : claim},
@@ -143,7 +144,7 @@ fresh as materialized (
 written as (
   insert into event (${eventColumns})
   select f.stream_id, e.version, e.event_id, e.type, e.schema_version, f.recorded_at, f.tenant, f.actor, f.correlation_id, f.causation_id, e.data, e.hash
-  from unnest($21::integer[], $22::integer[], $23::uuid[], $24::text[], $25::smallint[], $26::json[], $27::bytea[], $28::uuid[])
+  from unnest($21::integer[], $22::integer[], $23::uuid[], $24::text[], $25::smallint[], string_to_array($26, chr(10), '')::json[], $27::bytea[], $28::uuid[])
     as e (n, version, event_id, type, schema_version, data, hash, stream_id)
   join fresh f on f.n = e.n order by e.stream_id, e.version
   returning stream_id, position
@@ -190,15 +191,15 @@ function plainStatement({ streamId, head, events, metadata: m, message, keys }: 
 }
 
 function arrayStatement(members: readonly Member[]): Statement {
-  const values = [...memberArrays(members), ...eventArrays(members)];
+  const values: unknown[] = [...memberArrays(members), ...eventArrays(members)];
   const keys = members.flatMap((member, n) => member.keys.map((claim) => ({ ...claim, n, streamId: member.streamId })));
   if (keys.length === 0) return { ...statements.many, values };
   values.push(
-    keys.map((k) => k.n),
-    keys.map((k) => k.streamId),
-    keys.map((k) => k.scope),
-    keys.map((k) => k.key),
-    keys.map((k) => k.replaces ?? null),
+    plainArray(keys.map((k) => k.n)),
+    plainArray(keys.map((k) => k.streamId)),
+    textArray(keys.map((k) => k.scope)),
+    textArray(keys.map((k) => k.key)),
+    plainArray(keys.map((k) => k.replaces ?? null)),
   );
   return { ...(keys.some((k) => k.replaces !== undefined) ? statements.takeover : statements.keys), values };
 }
@@ -206,44 +207,44 @@ function arrayStatement(members: readonly Member[]): Statement {
 const hashOf = (streamId: string, message: InboxMessage): Buffer =>
   messageHash({ ...message, streamId, headers: headersText(message.headers) });
 
-function memberArrays(members: readonly Member[]): unknown[][] {
-  const column = (read: (member: Member, n: number) => unknown): unknown[] => members.map(read);
+function memberArrays(members: readonly Member[]): string[] {
+  const column = <T>(read: (member: Member, n: number) => T): T[] => members.map(read);
   return [
-    column((_, n) => n),
-    column((m) => m.streamId),
-    column((m) => m.head.version),
-    column((m) => m.head.hash),
-    column((m) => m.events.length),
-    column((m) => m.metadata?.recordedAt ?? null),
-    column((m) => m.metadata?.tenant ?? null),
-    column((m) => m.metadata?.actor ?? null),
-    column((m) => m.metadata?.correlationId ?? null),
-    column((m) => m.metadata?.causationId ?? null),
-    column((m) => m.message?.digest ?? null),
-    column((m) => m.message?.id ?? null),
-    column((m) => m.message?.source ?? null),
-    column((m) => m.message?.subject ?? null),
-    column((m) => m.message?.status ?? null),
-    column((m) => m.message?.reason ?? null),
-    column((m) => m.message?.body ?? null),
-    column((m) => m.message?.receivedAt ?? null),
-    column((m) => headersText(m.message?.headers)),
-    column((m) => (m.message ? hashOf(m.streamId, m.message) : null)),
+    plainArray(column((_, n) => n)),
+    plainArray(column((m) => m.streamId)),
+    plainArray(column((m) => m.head.version)),
+    bytesArray(column((m) => m.head.hash)),
+    plainArray(column((m) => m.events.length)),
+    plainArray(column((m) => m.metadata?.recordedAt ?? null)),
+    plainArray(column((m) => m.metadata?.tenant ?? null)),
+    textArray(column((m) => m.metadata?.actor ?? null)),
+    plainArray(column((m) => m.metadata?.correlationId ?? null)),
+    plainArray(column((m) => m.metadata?.causationId ?? null)),
+    bytesArray(column((m) => m.message?.digest ?? null)),
+    plainArray(column((m) => m.message?.id ?? null)),
+    textArray(column((m) => m.message?.source ?? null)),
+    textArray(column((m) => m.message?.subject ?? null)),
+    textArray(column((m) => m.message?.status ?? null)),
+    textArray(column((m) => m.message?.reason ?? null)),
+    bytesArray(column((m) => m.message?.body ?? null)),
+    plainArray(column((m) => m.message?.receivedAt ?? null)),
+    jsonLines(column((m) => headersText(m.message?.headers))),
+    bytesArray(column((m) => (m.message ? hashOf(m.streamId, m.message) : null))),
   ];
 }
 
-function eventArrays(members: readonly Member[]): unknown[][] {
-  const events = members.flatMap((member, n) =>
-    member.events.map((event) => ({ event, n, streamId: member.streamId })),
-  );
+function eventArrays(members: readonly Member[]): string[] {
+  const events = members.flatMap(({ events }) => events);
+  const perEvent = <T>(read: (member: Member, n: number) => T): T[] =>
+    members.flatMap((member, n) => member.events.map(() => read(member, n)));
   return [
-    events.map(({ n }) => n),
-    events.map(({ event }) => event.version),
-    events.map(({ event }) => event.id),
-    events.map(({ event }) => event.type),
-    events.map(({ event }) => event.schemaVersion),
-    events.map(({ event }) => event.json),
-    events.map(({ event }) => event.hash),
-    events.map(({ streamId }) => streamId),
+    plainArray(perEvent((_, n) => n)),
+    plainArray(events.map(({ version }) => version)),
+    plainArray(events.map(({ id }) => id)),
+    textArray(events.map(({ type }) => type)),
+    plainArray(events.map(({ schemaVersion }) => schemaVersion)),
+    jsonLines(events.map(({ json }) => json)),
+    bytesArray(events.map(({ hash }) => hash)),
+    plainArray(perEvent(({ streamId }) => streamId)),
   ];
 }

@@ -54,11 +54,11 @@ export interface Append {
 }
 
 /**
- * `appended`: committed; `position` is that of the last event, 0 without events. `duplicate`: this message was already
+ * `appended`: committed; `position` is that of the last event, 0 without events, and `head` the stream's. `duplicate`: this message was already
  * there for this stream; only its receipts were counted. `status` is what had become of the first delivery.
  */
 export type Appended =
-  | { outcome: 'appended'; position: number; version: number; events: RecordedEvent[] }
+  | { outcome: 'appended'; position: number; head: StreamHead; events: RecordedEvent[] }
   | { outcome: 'duplicate'; receipts: number; status: MessageStatus | 'matched' };
 
 /** The stream is not where the decision was made: reload and decide again. Nothing was written. */

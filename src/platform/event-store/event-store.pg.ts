@@ -24,6 +24,7 @@ import {
   type KeptMessage,
   type StoredMessage,
 } from './inbox.pg.js';
+import { RecentStreams } from './recent-streams.js';
 import { StreamReader } from './stream-reader.pg.js';
 
 export { Conflict, KeyTaken, StoreUnavailable, noStream } from './append.js';
@@ -48,6 +49,8 @@ const sessionSettings = {
 };
 
 const maxMessages = 200;
+/** What one process keeps of the streams that it has to do with; some ten megabytes. */
+const recentStreams = 2000;
 
 /** What came of an append; `refused` where its values were. */
 export const appendOutcomes = ['appended', 'duplicate', 'conflict', 'key_taken', 'unavailable', 'refused'] as const;
@@ -58,6 +61,7 @@ export class EventStore {
   private readonly pool: Pool;
   private readonly appender: GroupAppender;
   private readonly reader: StreamReader;
+  private readonly recent = new RecentStreams(recentStreams);
   private readonly listeners = new Set<(position: number, events: readonly RecordedEvent[]) => void>();
   private readonly tally: Record<AppendOutcome, number> = {
     appended: 0,
@@ -81,7 +85,7 @@ export class EventStore {
       batchSize: 256,
       capacity: options.maxWaiting ?? 10_000,
     });
-    this.reader = new StreamReader(this.pool);
+    this.reader = new StreamReader(this.pool, this.recent);
   }
 
   /** All events that were committed when this was called. Throws `StoreUnavailable`. */
@@ -92,6 +96,17 @@ export class EventStore {
   /** Several streams in one query; a stream without events is in the map too. Throws `StoreUnavailable`. */
   readMany(streamIds: readonly string[]): Promise<Map<string, Stream>> {
     return this.ask(() => this.reader.readMany(streamIds));
+  }
+
+  /**
+   * Several streams, each with everything up to a position at least; what this process has just read or written is not
+   * asked for again, and may lack what others have appended since. Throws `StoreUnavailable`.
+   */
+  async readUpTo(positions: ReadonlyMap<string, number>): Promise<Map<string, Stream>> {
+    const known = [...positions].flatMap(([id, position]) => this.recent.upTo(id, position) ?? []);
+    const streams = new Map(known.map((stream) => [stream.streamId, stream]));
+    const asked = await this.readMany([...positions.keys()].filter((id) => !streams.has(id)));
+    return new Map([...streams, ...asked]);
   }
 
   /** The newest event of a type among the last 10,000 positions of the log; null where there is none. Throws `StoreUnavailable`. */
@@ -194,10 +209,13 @@ export class EventStore {
   private async write(member: Member): Promise<Appended> {
     if (this.closing) throw new StoreUnavailable('the event store is shutting down');
     if (member.events.length === 0 && member.message === null) {
-      return { outcome: 'appended', position: 0, version: member.head.version, events: [] };
+      return { outcome: 'appended', position: 0, head: member.head, events: [] };
     }
     const outcome = await this.counted(this.appender.append(member));
-    if (outcome.outcome === 'appended' && outcome.events.length > 0) this.wake(outcome.position, outcome.events);
+    if (outcome.outcome === 'appended' && outcome.events.length > 0) {
+      this.recent.appended(member.streamId, member.head, outcome.events, outcome.head);
+      this.wake(outcome.position, outcome.events);
+    }
     return outcome;
   }
 

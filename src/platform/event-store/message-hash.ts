@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import type { InboxMessage } from './append.js';
 
 /** What of a message is hashed: all that is kept of it and never changes. What became of it does. */
@@ -12,16 +12,19 @@ export type HashedMessage = Pick<InboxMessage, 'id' | 'digest' | 'source' | 'sub
 export const headersText = (headers: InboxMessage['headers']): string | null =>
   headers ? JSON.stringify(headers) : null;
 
+const lacking = Buffer.from('-');
+
 /**
  * SHA-256 over a message's fields in a fixed order, each as bytes behind its length in decimal and a colon, so that no
  * two different messages give the same bytes; a missing subject or missing headers are a lone hyphen.
  */
 export function messageHash(message: HashedMessage): Buffer {
   const { streamId, id, digest, source, subject, headers, body, receivedAt } = message;
-  const hash = createHash('sha256');
+  const parts: Buffer[] = [];
   for (const field of [streamId, id, digest, source, subject, receivedAt, headers, body]) {
-    if (field === null) hash.update('-');
-    else hash.update(`${String(Buffer.byteLength(field))}:`).update(field);
+    if (field === null) parts.push(lacking);
+    else if (typeof field === 'string') parts.push(Buffer.from(`${String(Buffer.byteLength(field))}:${field}`));
+    else parts.push(Buffer.from(`${String(field.length)}:`), field);
   }
-  return hash.digest();
+  return hashOf('sha256', Buffer.concat(parts), 'buffer');
 }

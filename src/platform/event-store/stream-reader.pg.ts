@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { RecordedEvent } from '../../kernel/event.js';
 import { isUuid } from '../../kernel/ids.js';
 import type { Stream } from './append.js';
+import type { RecentStreams } from './recent-streams.js';
 import { eventColumns, eventOf, storedTypes, type EventRow } from './event-row.pg.js';
 
 const one = {
@@ -40,7 +41,10 @@ export class StreamReader {
   private waiting: Waiting[] = [];
   private inFlight = 0;
 
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly recent: RecentStreams,
+  ) {}
 
   get queued(): number {
     return this.waiting.length;
@@ -74,6 +78,7 @@ export class StreamReader {
         if (stream) stream.head = { version: row.version, hash: row.hash };
       }
     }
+    for (const stream of streams.values()) this.recent.read(stream);
     return streams;
   }
 

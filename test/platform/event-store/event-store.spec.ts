@@ -59,8 +59,8 @@ describe('A stream', () => {
     expect(events[0]).toMatchObject({ ...metadata, streamId, type: 'PaymentSeen', schemaVersion: 1 });
     expect(head.version).toBe(3);
     expect([first, second]).toMatchObject([
-      { outcome: 'appended', version: 2, position: events[1]?.position, events: events.slice(0, 2) },
-      { outcome: 'appended', version: 3, position: events[2]?.position, events: events.slice(2) },
+      { outcome: 'appended', head: { version: 2 }, position: events[1]?.position, events: events.slice(0, 2) },
+      { outcome: 'appended', head: { version: 3 }, position: events[2]?.position, events: events.slice(2) },
     ]);
     const positions = events.map((event) => event.position);
     expect(positions).toEqual([...positions].sort((x, y) => x - y));
@@ -319,7 +319,10 @@ describe('A key', () => {
     const streamId = newId();
     const keys = [{ scope: 'order', key: streamId }];
     await append(streamId, noEvents, { keys });
-    expect(await append(streamId, await headOf(streamId), { keys })).toMatchObject({ outcome: 'appended', version: 2 });
+    expect(await append(streamId, await headOf(streamId), { keys })).toMatchObject({
+      outcome: 'appended',
+      head: { version: 2 },
+    });
   });
 
   it('is taken over from the stream that is named, and from no other', async () => {

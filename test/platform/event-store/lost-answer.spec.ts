@@ -55,7 +55,12 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     expect(proxy.cuts()).toBe(cuts + 1);
     const { events } = await direct.read(append.streamId);
     expect(events.map((event) => event.id)).toEqual(append.events.map((event) => event.id));
-    expect(outcome).toEqual({ outcome: 'appended', version: events.length, position: events.at(-1)?.position, events });
+    expect(outcome).toEqual({
+      outcome: 'appended',
+      head: (await direct.read(append.streamId)).head,
+      position: events.at(-1)?.position,
+      events,
+    });
     if (append.message)
       expect(await direct.messagesOf(append.streamId)).toMatchObject([{ id: append.message.id, receipts: 1 }]);
     for (const { scope, key } of append.keys ?? []) expect(await direct.streamOf(scope, key)).toBe(append.streamId);
@@ -67,7 +72,7 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     const keys = (owner.keys ?? []).map((claim) => ({ ...claim, replaces: owner.streamId }));
     const heir = anAppend({ keys });
     proxy.cut('append-', when);
-    expect(await store.append(heir)).toMatchObject({ outcome: 'appended', version: 1 });
+    expect(await store.append(heir)).toMatchObject({ outcome: 'appended', head: { version: 1 } });
     expect(await direct.streamOf('order', keys[0]?.key ?? '')).toBe(heir.streamId);
   });
 
@@ -83,7 +88,9 @@ describe.each(['answered', 'sent'] as const)('When the connection is cut as soon
     const appends = Array.from({ length: 60 }, (_, n) => anAppend(n % 2 ? { message: aMessage(newId()) } : {}));
     proxy.cut('append-many', when);
     const outcomes = await Promise.all(appends.map((append) => store.append(append)));
-    expect(outcomes.every((one) => one.outcome === 'appended' && one.version === 1 && one.position > 0)).toBe(true);
+    expect(outcomes.every((one) => one.outcome === 'appended' && one.head.version === 1 && one.position > 0)).toBe(
+      true,
+    );
     for (const append of appends) expect(await idsIn(append.streamId)).toEqual([append.events[0]?.id]);
   });
 });
@@ -107,7 +114,7 @@ describe('When the outcome of an append was not known', () => {
     await expect(store.append(append)).rejects.toThrow(StoreUnavailable);
     proxy.cut('', 'sent', 0);
     expect(await idsIn(append.streamId)).toEqual([append.events[0]?.id]);
-    expect(await store.append(append)).toMatchObject({ outcome: 'appended', version: 1 });
+    expect(await store.append(append)).toMatchObject({ outcome: 'appended', head: { version: 1 } });
     expect(await idsIn(append.streamId)).toEqual([append.events[0]?.id]);
     expect(await direct.messagesOf(append.streamId)).toMatchObject([{ receipts: 1 }]);
   });
