@@ -1,4 +1,4 @@
-import { hash as hashOf } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { v5 } from 'uuid';
 import type { Instant } from '../kernel/clock.js';
 import type { InboxMessage } from '../platform/event-store/append.js';
@@ -21,17 +21,13 @@ export interface Evidence {
   receivedAt: Instant;
 }
 
-const end = Buffer.from('\n');
-
 /** Evidence as the inbox keeps it. */
 export function messageOf(
   { content, ...evidence }: Evidence,
   status: InboxMessage['status'] = 'applied',
   reason: string | null = null,
 ): InboxMessage {
-  const begins = Buffer.from(`${evidence.source}\n`);
-  const told = typeof content === 'string' ? Buffer.from(content) : content;
-  const digest = hashOf('sha256', Buffer.concat([begins, told, end]), 'buffer');
+  const digest = createHash('sha256').update(evidence.source).update('\n').update(content).update('\n').digest();
   return { ...evidence, digest, status, reason };
 }
 

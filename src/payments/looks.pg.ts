@@ -30,22 +30,23 @@ export class Looks {
     const due = [...looks].flatMap(([id, look]) => (look ? [{ id, ...look }] : []));
     const done = [...looks].filter(([, look]) => look === null).map(([id]) => id);
     if (due.length > 0) {
-      await tx.query(
-        `insert into look (stream_id, due_at, urgent, created_at, deadline)
+      await tx.query({
+        name: 'looks-schedule',
+        text: `insert into look (stream_id, due_at, urgent, created_at, deadline)
          select * from unnest($1::uuid[], $2::timestamptz[], $3::boolean[], $4::timestamptz[], $5::timestamptz[])
          on conflict (stream_id) do update set
            due_at = case when look.urgent then least(look.due_at, excluded.due_at) else excluded.due_at end,
            urgent = look.urgent or excluded.urgent,
            created_at = coalesce(look.created_at, excluded.created_at),
            deadline = coalesce(excluded.deadline, look.deadline)`,
-        [
+        values: [
           due.map(({ id }) => id),
           due.map(({ at }) => at),
           due.map(({ urgent }) => urgent),
           due.map(({ createdAt }) => createdAt ?? null),
           due.map(({ deadline }) => deadline ?? null),
         ],
-      );
+      });
     }
     if (done.length > 0) await tx.query('delete from look where stream_id = any($1::uuid[])', [done]);
   }

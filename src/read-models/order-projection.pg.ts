@@ -96,10 +96,11 @@ interface Stored {
 }
 
 async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string, Entry>> {
-  const { rows } = await tx.query<Stored>(
-    'select payment_id, version, state from payment_view where payment_id = any($1::uuid[])',
-    [ids],
-  );
+  const { rows } = await tx.query<Stored>({
+    name: 'orders-load',
+    text: 'select payment_id, version, state from payment_view where payment_id = any($1::uuid[])',
+    values: [ids],
+  });
   return new Map(rows.map(({ payment_id, version, state }) => [payment_id, { ...state, version }]));
 }
 
@@ -121,7 +122,7 @@ where excluded.version >= payment_view.version`;
 
 async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment: Payment })[]): Promise<void> {
   const column = <T>(pick: (entry: Entry & { payment: Payment }) => T): T[] => entries.map(pick);
-  await tx.query(upsertPayments, [
+  const values = [
     column(({ payment }) => payment.terms.id),
     column(({ payment }) => payment.terms.applicationId),
     column(({ payment }) => payment.terms.orderId),
@@ -143,7 +144,8 @@ async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment
     column(({ payment }) => ('credit' in payment ? (payment.credit ?? '0') : '0')),
     column(({ payment }) => (payment.status === 'paid' ? payment.paidAt : null)),
     column(({ payment }) => firstSeenOf(payment)),
-  ]);
+  ];
+  await tx.query({ name: 'orders-save-payments', text: upsertPayments, values });
 }
 
 /** When its first money was seen; null where there was none. */
@@ -171,22 +173,25 @@ async function saveOrders(
   tx: PoolClient,
   terms: readonly Pick<Payment['terms'], 'applicationId' | 'orderId'>[],
 ): Promise<void> {
-  const { rows } = await tx.query<OrderRow & { application_id: string; order_id: string }>(
-    `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at, p.credit, p.remainder_of
+  const { rows } = await tx.query<OrderRow & { application_id: string; order_id: string }>({
+    name: 'orders-of-payments',
+    text: `select p.application_id, p.order_id, p.payment_id, p.status, p.fulfillable, p.fulfillment, p.amount, p.currency, p.received, p.created_at, p.credit, p.remainder_of
      from (select distinct * from unnest($1::uuid[], $2::text[])) o (application_id, order_id)
      join payment_view p using (application_id, order_id) order by p.payment_id`,
-    [terms.map((term) => term.applicationId), terms.map((term) => term.orderId)],
-  );
+    values: [terms.map((term) => term.applicationId), terms.map((term) => term.orderId)],
+  });
   const groups = new Map<string, typeof rows>();
   for (const row of rows) {
     const key = JSON.stringify([row.application_id, row.order_id]);
-    groups.set(key, [...(groups.get(key) ?? []), row]);
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
   }
   const orders = [...groups.values()].flatMap((group) => {
     const [first] = group;
     return first ? [{ ...orderOf(group), applicationId: first.application_id, orderId: first.order_id, first }] : [];
   });
-  await tx.query(upsertOrders, [
+  const values = [
     orders.map((order) => order.applicationId),
     orders.map((order) => order.orderId),
     orders.map((order) => order.status),
@@ -199,5 +204,6 @@ async function saveOrders(
     orders.map((order) => order.first.payment_id),
     orders.map((order) => order.first.created_at),
     orders.map((order) => order.credit),
-  ]);
+  ];
+  await tx.query({ name: 'orders-save', text: upsertOrders, values });
 }

@@ -82,6 +82,7 @@ export class EventStore {
     });
     this.appender = new GroupAppender(this.pool, {
       statements: 2,
+      worthAnother: 32,
       batchSize: 256,
       capacity: options.maxWaiting ?? 10_000,
     });

@@ -15,6 +15,8 @@ interface Waiting extends Exclusive {
 export interface GroupAppenderOptions {
   /** Statements in flight at once. Two: one waits for the disk while the other is computed. */
   statements: number;
+  /** So many have to wait before a further statement is begun beside one: small ones cost more than they hasten. */
+  worthAnother: number;
   /** Members of one statement at most. */
   batchSize: number;
   /** Members that may wait; more are refused with `StoreUnavailable`. */
@@ -24,6 +26,8 @@ export interface GroupAppenderOptions {
 /** Waits before the second, third … try of a statement whose outcome is unknown. */
 const retryDelaysMs = [25, 250];
 const maxLostRaces = 4;
+/** A statement takes a few milliseconds; one that takes longer waits for somebody's lock, or for the network. */
+const heldUpMs = 20;
 
 /**
  * Group commit: appends that arrive while statements are in flight share the next one. There is no timer; a lone
@@ -33,6 +37,8 @@ export class GroupAppender {
   private readonly queue: AppendQueue<Waiting>;
   private readonly busy = new Set<string>();
   private inFlight = 0;
+  /** When the last statement was begun. */
+  private begunAt = 0;
   private idle: (() => void)[] = [];
   /** Statements so far of which nobody knew whether they were carried out. */
   unknownOutcomes = 0;
@@ -65,10 +71,11 @@ export class GroupAppender {
   }
 
   private pump(): void {
-    while (this.inFlight < this.options.statements) {
+    while (this.mayBegin()) {
       const batch = this.queue.take(this.busy);
       if (batch.length === 0) break;
       this.inFlight++;
+      this.begunAt = performance.now();
       for (const waiting of batch) for (const claim of waiting.claims) this.busy.add(claim);
       void this.settle(batch).finally(() => {
         for (const waiting of batch) for (const claim of waiting.claims) this.busy.delete(claim);
@@ -78,6 +85,13 @@ export class GroupAppender {
     }
     if (this.inFlight > 0 || this.queue.length > 0) return;
     for (const wake of this.idle.splice(0)) wake();
+  }
+
+  /** A further statement beside one is for many who wait, or for where that one is held up. */
+  private mayBegin(): boolean {
+    if (this.inFlight === 0) return true;
+    if (this.inFlight >= this.options.statements) return false;
+    return this.queue.length >= this.options.worthAnother || performance.now() - this.begunAt > heldUpMs;
   }
 
   /** Settles every promise of the batch; never throws. */

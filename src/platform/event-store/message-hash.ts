@@ -12,7 +12,8 @@ export type HashedMessage = Pick<InboxMessage, 'id' | 'digest' | 'source' | 'sub
 export const headersText = (headers: InboxMessage['headers']): string | null =>
   headers ? JSON.stringify(headers) : null;
 
-const lacking = Buffer.from('-');
+const texts = (...fields: readonly (string | null)[]): string =>
+  fields.map((field) => (field === null ? '-' : `${String(Buffer.byteLength(field))}:${field}`)).join('');
 
 /**
  * SHA-256 over a message's fields in a fixed order, each as bytes behind its length in decimal and a colon, so that no
@@ -20,11 +21,7 @@ const lacking = Buffer.from('-');
  */
 export function messageHash(message: HashedMessage): Buffer {
   const { streamId, id, digest, source, subject, headers, body, receivedAt } = message;
-  const parts: Buffer[] = [];
-  for (const field of [streamId, id, digest, source, subject, receivedAt, headers, body]) {
-    if (field === null) parts.push(lacking);
-    else if (typeof field === 'string') parts.push(Buffer.from(`${String(Buffer.byteLength(field))}:${field}`));
-    else parts.push(Buffer.from(`${String(field.length)}:`), field);
-  }
-  return hashOf('sha256', Buffer.concat(parts), 'buffer');
+  const before = Buffer.from(`${texts(streamId, id)}${String(digest.length)}:`);
+  const between = Buffer.from(`${texts(source, subject, receivedAt, headers)}${String(body.length)}:`);
+  return hashOf('sha256', Buffer.concat([before, digest, between, body]), 'buffer');
 }

@@ -31,6 +31,8 @@ function assertStreamId(streamId: string): void {
 }
 
 const maxInFlight = 2;
+/** So many have to wait before a further query is begun beside one. */
+const worthAnother = 32;
 const maxStreams = 256;
 
 /**
@@ -83,7 +85,8 @@ export class StreamReader {
   }
 
   private pump(): void {
-    while (this.inFlight < maxInFlight && this.waiting.length > 0) {
+    const least = (): number => (this.inFlight === 0 ? 1 : worthAnother);
+    while (this.inFlight < maxInFlight && this.waiting.length >= least()) {
       const batch = this.waiting.slice(0, maxStreams);
       this.waiting = this.waiting.slice(maxStreams);
       this.inFlight++;
