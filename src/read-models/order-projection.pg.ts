@@ -10,7 +10,7 @@ import {
   type Fulfillment,
 } from '../fulfillment/fulfillment.js';
 import { evolve, type Payment } from '../payments/payment.js';
-import { isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
+import { firstPaymentEvent, isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
 import { isFulfillable, labelsOf } from '../payments/standing.js';
 import type { Projection, ProjectionParts } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';
@@ -27,12 +27,21 @@ export class OrderProjection implements Projection {
   readonly kind = 'projection';
   readonly name = 'orders';
   readonly tables = ['payment_view', 'order_view'] as const;
+  readonly lookups = ['payment_view_order'];
+
+  /** `kept`: payments as they were last written, for who alone writes them; null: they are read each time. */
+  constructor(private readonly kept: Map<string, Entry> | null = null) {}
+
+  alone(): Projection {
+    return new OrderProjection(new Map());
+  }
 
   async apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
     const ids = [...new Set(events.map(subjectOf))].filter((id) => id !== null);
     if (ids.length === 0) return;
-    const entries = await load(tx, ids);
+    const entries = await this.load(tx, ids, events);
     for (const event of events) applyEvent(entries, event);
+    this.keep(entries);
     const payments = [...entries.values()].filter(
       (entry): entry is Entry & { payment: Payment } => entry.payment !== null,
     );
@@ -41,6 +50,38 @@ export class OrderProjection implements Projection {
       tx,
       payments.map(({ payment }) => payment.terms),
     );
+  }
+
+  /** What is kept is not asked for, nor is what begins on this page. */
+  private async load(
+    tx: PoolClient,
+    ids: readonly string[],
+    events: readonly RecordedEvent[],
+  ): Promise<Map<string, Entry>> {
+    const { kept } = this;
+    if (kept === null) return load(tx, ids);
+    const begun = new Set(events.filter(({ type }) => type === firstPaymentEvent).map(({ streamId }) => streamId));
+    const entries = await load(
+      tx,
+      ids.filter((id) => !kept.has(id) && !begun.has(id)),
+    );
+    for (const id of ids) {
+      const entry = kept.get(id);
+      if (entry) entries.set(id, entry);
+    }
+    return entries;
+  }
+
+  private keep(entries: ReadonlyMap<string, Entry>): void {
+    if (this.kept === null) return;
+    for (const [id, entry] of entries) {
+      this.kept.delete(id);
+      this.kept.set(id, entry);
+    }
+    for (const id of this.kept.keys()) {
+      if (this.kept.size <= mostKept) return;
+      this.kept.delete(id);
+    }
   }
 
   async reset(tx: PoolClient): Promise<void> {
@@ -70,6 +111,9 @@ export class OrderProjection implements Projection {
   };
 }
 
+/** Payments that a rebuild keeps, some kilobytes each: those that the next pages are likely to go on with. */
+const mostKept = 10_000;
+
 /** The payment that an event is about; null for events of other kinds. */
 function subjectOf(event: RecordedEvent): string | null {
   if (isPaymentEvent(event)) return event.streamId;
@@ -96,6 +140,7 @@ interface Stored {
 }
 
 async function load(tx: PoolClient, ids: readonly string[]): Promise<Map<string, Entry>> {
+  if (ids.length === 0) return new Map();
   const { rows } = await tx.query<Stored>({
     name: 'orders-load',
     text: 'select payment_id, version, state from payment_view where payment_id = any($1::uuid[])',

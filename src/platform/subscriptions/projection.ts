@@ -17,6 +17,13 @@ export interface Projection {
   apply(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void>;
   /** Empties its tables and puts back what they hold before the first event. */
   reset(tx: PoolClient): Promise<void>;
+  /** Secondary indexes of its tables that `apply` looks rows up by. A rebuild makes all others once the tables are full. */
+  readonly lookups?: readonly string[];
+  /**
+   * The same for who alone writes the tables, page after page: it may keep what it has written instead of reading it
+   * again, and is of no use any more once a page of it was rolled back or somebody else has written.
+   */
+  alone?(): Projection;
   /** How some of its rows are built anew; a projection without it is rebuilt as a whole only. */
   readonly parts?: ProjectionParts;
 }

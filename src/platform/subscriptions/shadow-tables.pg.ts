@@ -59,13 +59,10 @@ export async function definitionOf(client: ClientBase, { live, tables }: Shadow)
   return JSON.stringify(found);
 }
 
-/**
- * Gives the copies the live tables' indexes, under the same names. Before they are filled from the log: what a
- * projection looks up in its own tables would be searched for in all of their rows, page after page.
- */
-export async function indexShadow(client: ClientBase, shadow: Shadow): Promise<void> {
+/** Gives the copies those of the live tables' indexes that they lack, under the same names; `only` those of these names. */
+export async function indexShadow(client: ClientBase, shadow: Shadow, only?: readonly string[]): Promise<void> {
   for (const table of shadow.tables)
-    for (const statement of await definitions(client, shadow, table, 'indexes')) await client.query(statement);
+    for (const statement of await definitions(client, shadow, table, 'indexes', only)) await client.query(statement);
 }
 
 /** Counts the copies' rows for the planner. Whoever reads them after the swap needs that from the first moment on. */
@@ -105,6 +102,7 @@ async function definitions(
   { schema, live }: Shadow,
   table: string,
   what: 'constraints' | 'indexes',
+  only: readonly string[] | null = null,
 ): Promise<string[]> {
   const copy = named(schema, table);
   const text =
@@ -115,8 +113,11 @@ async function definitions(
          select format('alter table %s set (%s)', $2::text, array_to_string(reloptions, ', ')) from pg_class
          where oid = $1::regclass and reloptions is not null`
       : `select regexp_replace(pg_get_indexdef(indexrelid), ' ON [^ ]+ USING ', ' ON ' || $2::text || ' USING ') as statement
-         from pg_index where indrelid = $1::regclass and indisvalid
-           and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u', 'x'))`;
-  const { rows } = await client.query<{ statement: string }>(text, [named(live, table), copy]);
+         from pg_index join pg_class i on i.oid = indexrelid where indrelid = $1::regclass and indisvalid
+           and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u', 'x'))
+           and not exists (select from pg_class where relname = i.relname and relnamespace = $3::regnamespace)
+           and ($4::text[] is null or i.relname = any($4))`;
+  const values = [named(live, table), copy, ...(what === 'indexes' ? [escapeIdentifier(schema), only] : [])];
+  const { rows } = await client.query<{ statement: string }>(text, values);
   return rows.map((row) => row.statement);
 }
