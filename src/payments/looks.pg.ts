@@ -72,7 +72,8 @@ export class Looks {
   /** How many looks are due, counted up to `atMost`. */
   async countDue(now: Instant, atMost: number): Promise<number> {
     const { rows } = await this.pool.query<{ due: number }>(
-      'select count(*)::int as due from (select 1 from look where due_at <= $1 limit $2) found',
+      `select count(*)::int as due from (select from look where urgent and due_at <= $1
+        union all select from look where not urgent and due_at <= $1 limit $2) found`,
       [now, atMost],
     );
     return rows[0]?.due ?? 0;
@@ -80,15 +81,17 @@ export class Looks {
 
   /**
    * Takes the payments whose look is due for this process alone: urgent ones first (a callback says paid, and goods
-   * wait), then those nearest to their deadline; of more than 500 that are due, those that have waited longest. They are
-   * put off until `leaseUntil`, so that a crash delays them and loses none.
+   * wait), then those nearest to their deadline; of more than 500 of a kind that are due, those that have waited
+   * longest. They are put off until `leaseUntil`, so that a crash delays them and loses none.
    */
   async claim(now: Instant, leaseUntil: Instant, limit: number): Promise<ClaimedLook[]> {
     const { rows } = await this.pool.query<{ id: string; createdAt: Instant | null }>({
       name: 'claim-looks',
       // Sorting all that is due would make each claim cost more the more there are.
       text: `with waiting as materialized
-           (select stream_id from look where due_at <= $1 order by urgent desc, due_at limit greatest(500, $3))
+           ((select stream_id from look where urgent and due_at <= $1 order by due_at limit greatest(500, $3))
+            union all
+            (select stream_id from look where not urgent and due_at <= $1 order by due_at limit greatest(500, $3)))
          update look set due_at = $2 where stream_id in
            (select stream_id from look join waiting using (stream_id) where due_at <= $1
             order by urgent desc, abs(extract(epoch from coalesce(deadline, $1) - $1)), due_at limit $3 for update of look skip locked)

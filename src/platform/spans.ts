@@ -67,10 +67,13 @@ export function currentTraceparent(): string | null {
 }
 
 /** Says more about the span that is going on. */
-export const describeSpan = (facts: Attributes): void => void (maker && scopes.getStore()?.span.setAttributes(facts));
+export function describeSpan(facts: Attributes): void {
+  if (maker) scopes.getStore()?.span.setAttributes(facts);
+}
 
 /**
- * Runs `work` in a span of its own, and under the correlation id of its origin; as it is while no traces are exported. Of an error the span tells its name, never its message, which may hold what nobody should read.
+ * Runs `work` in a span of its own, and under the correlation id of its origin; as it is while no traces are exported. Of
+ * an error the span tells its name, never its message, which may hold what nobody should read.
  */
 export async function inSpan<T>(name: string, options: SpanOptions, work: (tell: Facts) => Promise<T>): Promise<T> {
   const span = maker && begin(maker, name, options);

@@ -16,5 +16,6 @@ export const textArray = (values: readonly (string | null)[]): string =>
 /**
  * JSON texts as lines, which `string_to_array(…, chr(10), '')` reads: full of quotes as they are, an array's syntax would
  * have each of them escaped here and unescaped there. `JSON.stringify` never writes a line's end; null is an empty line.
+ * A lone null gives no element at all, which `unnest` makes up for beside a longer array.
  */
 export const jsonLines = (texts: readonly (string | null)[]): string => texts.map((text) => text ?? '').join('\n');

@@ -68,6 +68,45 @@ describe('A projection', () => {
     expect(await follower.position()).toBeGreaterThanOrEqual(position);
   });
 
+  it('passes what does not concern it without a transaction, and its checkpoint follows', async () => {
+    await createTallies(database.pool, 'choosy');
+    const wanted = newId();
+    const applied: string[] = [];
+    const choosy: Projection = {
+      ...tallies('choosy', async (events) => void applied.push(...events.map((event) => event.streamId))),
+      concerns: ({ streamId }) => streamId === wanted,
+    };
+    const follower = follow(choosy, { passMs: 20, idleMs: 20 });
+    const passed = await appendTo(store, newId(), 3);
+    await until(async () => (await follower.status()).position >= passed, 'the checkpoint passes');
+    expect(applied).toEqual([]);
+    const position = await appendTo(store, wanted, 2);
+    expect(await follower.waitFor(position, 5000)).toBe(true);
+    expect(applied).toContain(wanted);
+    // One that begins anew goes on from there.
+    await follower.stop();
+    applied.length = 0;
+    const again = follow(choosy, { passMs: 20, idleMs: 20 });
+    const last = await appendTo(store, newId());
+    await until(async () => (await again.status()).position >= last, 'the checkpoint passes again');
+    expect(applied).toEqual([]);
+  });
+
+  it('does not move a checkpoint that another process has moved, or that an error holds', async () => {
+    await createTallies(database.pool, 'held');
+    const none: Projection = { ...tallies('held'), concerns: () => false };
+    const follower = follow(none, { passMs: 20, idleMs: 20 });
+    const first = await appendTo(store);
+    await until(async () => (await follower.status()).position >= first, 'the checkpoint passes the first event');
+    await database.pool.query(`update subscription set error = 'held', position = 1 where name = 'held'`);
+    await appendTo(store);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await follower.status()).position).toBe(1);
+    await database.pool.query(`update subscription set error = null where name = 'held'`);
+    const last = await appendTo(store);
+    await until(async () => (await follower.status()).position >= last, 'the checkpoint passes once it is free');
+  });
+
   it('is woken by an append of its own process, and finds those of others by looking', async () => {
     await createTallies(database.pool, 'woken');
     const follower = follow(tallies('woken'), { idleMs: 50 });
