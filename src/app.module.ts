@@ -81,7 +81,7 @@ import { DepositAddressList } from './read-models/deposit-addresses.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
-import { callbackPath, CoreModule, setting, type CoreOptions } from './core.module.js';
+import { callbackPath, CoreModule, directUrl, setting, type CoreOptions } from './core.module.js';
 
 /** Under these, bodies are forms. */
 const formPaths = ['/ops/', '/l/', '/sandbox/'];
@@ -157,7 +157,7 @@ export class AppModule {
           clock: options.clock,
           log: options.log,
           publicUrl: options.config.publicUrl,
-          databaseUrl: options.databaseUrl,
+          databaseUrl: directUrl(options),
           checkpointDir: options.config.checkpointDir,
         }),
       ],
@@ -194,7 +194,7 @@ function edges(options: ServiceOptions): Provider[] {
       inject: [Registry, FailureCounts, CallbackRejections],
     },
     ...metrics({
-      databaseUrl: options.databaseUrl,
+      databaseUrl: directUrl(options),
       dataDir: options.config.databaseUrl === null ? options.config.dataDir : null,
     }),
     setting<ConsoleAccess>(ConsoleAccess, ({ opsPassword, opsViewPassword, publicUrl }) => ({

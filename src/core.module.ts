@@ -90,6 +90,9 @@ export interface CoreOptions {
   log: Pino;
 }
 
+/** Past a pooler, where there is one: for what needs a connection to itself. */
+export const directUrl = ({ config, databaseUrl }: CoreOptions): string => config.databaseDirectUrl ?? databaseUrl;
+
 export const callbackPath = '/v1/callbacks/oxapay/';
 
 /** What the service and the command line share: the store, the gateway, payments, customers and fulfilment. */
@@ -125,11 +128,12 @@ export class CoreModule {
 }
 
 /** Connections for one purpose, told apart in the server's own lists. */
-const pool = (token: symbol, { databaseUrl, log }: CoreOptions, settings: PoolSettings): Provider => ({
+const pool = (token: symbol, { config, databaseUrl, log }: CoreOptions, settings: PoolSettings): Provider => ({
   provide: token,
   useFactory: () =>
     createPool(databaseUrl, {
       ...settings,
+      namedStatements: config.namedStatements,
       onError: (error) => {
         apart(() => log.warn({ msg: 'a database connection died', error: error.message }));
       },
@@ -143,9 +147,12 @@ function platform(options: CoreOptions): Provider[] {
     { provide: Ids, useClass: RandomIds },
     pool(DatabasePool, options, { max: 8 }),
     pool(BackgroundPool, options, { max: 12, applicationName: 'finality background' }),
-    { provide: EventStore, useFactory: () => new EventStore({ url: databaseUrl }) },
+    {
+      provide: EventStore,
+      useFactory: () => new EventStore({ url: databaseUrl, namedStatements: config.namedStatements }),
+    },
     { provide: LogReader, useFactory: (pool: Pool) => new LogReader(pool), inject: [DatabasePool] },
-    { provide: Jobs, useFactory: () => new Jobs({ url: databaseUrl, concurrency: 10 }) },
+    { provide: Jobs, useFactory: () => new Jobs({ url: directUrl(options), concurrency: 10 }) },
     {
       provide: Applications,
       useFactory: (pool: Pool, ids: Ids) => new Applications(pool, clock, ids),

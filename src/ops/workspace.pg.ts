@@ -53,7 +53,8 @@ export async function openWorkspace(
   env: Workspace['env'],
   { openCommands, openClock }: Parts,
 ): Promise<Workspace> {
-  const running = config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
+  // Operators are few, and hold locks: past the pooler, where there is one.
+  const running = config.databaseDirectUrl ?? config.databaseUrl ?? (await findRunningEmbeddedPostgres(config.dataDir));
   const database =
     running === null ? await openDatabase(config, () => undefined) : { url: running, close: () => Promise.resolve() };
   const pool = createPool(database.url, { max: 3, applicationName: operatorName() });

@@ -8,6 +8,14 @@ export interface Config {
   host: string;
   publicUrl: string;
   databaseUrl: string | null;
+  /** Past a pooler, for what needs a connection of its own: listening, locks, migrations. Null: `databaseUrl`. */
+  databaseDirectUrl: string | null;
+  /** A standby that answers lists and orders; null: the primary answers everything. */
+  databaseStandbyUrl: string | null;
+  /** False behind a pooler that cannot keep prepared statements apart. */
+  namedStatements: boolean;
+  /** Where each event of the log is published; null: nowhere. */
+  natsUrl: string | null;
   dataDir: string;
   gateway: 'sandbox' | 'oxapay';
   sandboxPort: number;
@@ -60,7 +68,8 @@ export function readConfig(env: Env): Config {
     port,
     host: host(env),
     publicUrl: publicUrl(env, gateway, port),
-    databaseUrl: databaseUrl(env),
+    ...database(env),
+    natsUrl: natsUrl(env),
     dataDir,
     gateway,
     sandboxPort: integer(env, 'SANDBOX_PORT', 3100, 0, 65_535),
@@ -140,11 +149,35 @@ function publicUrl(env: Env, gateway: Config['gateway'], port: number): string {
   return url(env, 'PUBLIC_URL', `http://localhost:${String(port)}`);
 }
 
-function databaseUrl(env: Env): string | null {
-  const value = text(env, 'DATABASE_URL');
+function database(
+  env: Env,
+): Pick<Config, 'databaseUrl' | 'databaseDirectUrl' | 'databaseStandbyUrl' | 'namedStatements'> {
+  const databaseUrl = postgresUrl(env, 'DATABASE_URL');
+  const databaseDirectUrl = postgresUrl(env, 'DATABASE_DIRECT_URL');
+  const databaseStandbyUrl = postgresUrl(env, 'DATABASE_STANDBY_URL');
+  const namedStatements = choice(env, 'DATABASE_NAMED_STATEMENTS', ['on', 'off'] as const, 'on') === 'on';
+  if (databaseUrl === null && (databaseDirectUrl ?? databaseStandbyUrl) !== null)
+    throw new ConfigError('DATABASE_URL must be set with DATABASE_DIRECT_URL or DATABASE_STANDBY_URL.');
+  if (!namedStatements && databaseDirectUrl === null)
+    throw new ConfigError(
+      'DATABASE_DIRECT_URL must be set with DATABASE_NAMED_STATEMENTS=off: the job queue and locks need connections past the pooler.',
+    );
+  return { databaseUrl, databaseDirectUrl, databaseStandbyUrl, namedStatements };
+}
+
+function postgresUrl(env: Env, name: string): string | null {
+  const value = text(env, name);
   if (value !== null && !(URL.canParse(value) && /^postgres(ql)?:$/.test(new URL(value).protocol))) {
-    throw new ConfigError('DATABASE_URL must be a postgres:// URL.');
+    throw new ConfigError(`${name} must be a postgres:// URL.`);
   }
+  return value;
+}
+
+/** One server of a cluster is enough: it names the others. */
+function natsUrl(env: Env): string | null {
+  const value = text(env, 'NATS_URL');
+  const fits = value === null || (URL.canParse(value) && /^(nats|tls):$/.test(new URL(value).protocol));
+  if (!fits) throw new ConfigError('NATS_URL must be a nats:// or tls:// URL.');
   return value;
 }
 

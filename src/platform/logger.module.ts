@@ -43,18 +43,16 @@ export const createLog = (
 /** The secrets of a configuration. */
 export function secretsOf(config: Config, databaseUrl: string | null = config.databaseUrl): (string | null)[] {
   const { merchantKeys, payoutKeys, apiKey, opsPassword, opsViewPassword, checkpointKeys } = config;
-  const password = databaseUrl === null ? '' : new URL(databaseUrl).password;
-  return [
-    ...merchantKeys,
-    ...payoutKeys,
-    ...checkpointKeys,
-    apiKey,
-    opsPassword,
-    opsViewPassword,
-    password,
-    decodeURIComponent(password),
-  ];
+  const { databaseDirectUrl, databaseStandbyUrl, natsUrl } = config;
+  const passwords = [databaseUrl, databaseDirectUrl, databaseStandbyUrl, natsUrl].flatMap(passwordsIn);
+  return [...merchantKeys, ...payoutKeys, ...checkpointKeys, apiKey, opsPassword, opsViewPassword, ...passwords];
 }
+
+/** As it stands in an address, and as it is. */
+const passwordsIn = (url: string | null): string[] => {
+  const password = url === null ? '' : new URL(url).password;
+  return [password, decodeURIComponent(password)];
+};
 
 /** Nest's own messages and those of our classes, on the same log. A message may be an object: it becomes the line's fields. */
 export class NestLog implements LoggerService {

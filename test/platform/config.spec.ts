@@ -36,6 +36,10 @@ const wrong: Record<string, string[]> = {
     'https://pay.example/#x',
   ],
   DATABASE_URL: ['mysql://user:secret@host/db', 'host/db', 'postgres-host', 'https://host/db'],
+  DATABASE_DIRECT_URL: ['mysql://user:secret@host/db', 'host/db', 'https://host/db'],
+  DATABASE_STANDBY_URL: ['mysql://user:secret@host/db', 'host/db', 'https://host/db'],
+  DATABASE_NAMED_STATEMENTS: ['yes', 'true', 'ON'],
+  NATS_URL: ['localhost:4222', 'http://user:secret@host:4222', 'nats'],
   GATEWAY: ['Sandbox', 'stripe', 'sandbox,oxapay', 'toString'],
   OXAPAY_BASE_URL: [
     'api.oxapay.com',
@@ -78,6 +82,10 @@ describe('The configuration', () => {
       host: '127.0.0.1',
       publicUrl: 'http://localhost:3000',
       databaseUrl: null,
+      databaseDirectUrl: null,
+      databaseStandbyUrl: null,
+      namedStatements: true,
+      natsUrl: null,
       gateway: 'sandbox',
       sandboxPort: 3100,
       oxapayBaseUrl: 'https://api.oxapay.com/v1',
@@ -109,12 +117,16 @@ describe('The configuration', () => {
       HOST: '::1',
       PUBLIC_URL: 'https://pay.example/base/',
       DATABASE_URL: 'postgresql://u:p@h:5432/d',
+      DATABASE_STANDBY_URL: 'postgres://u:p@standby:5432/d',
+      NATS_URL: 'nats://u:p@nats.internal:4222',
     });
     expect(config.merchantKeys).toEqual(['first-key-1', 'second-key-2']);
     expect(config).toMatchObject({
       host: '::1',
       publicUrl: 'https://pay.example/base',
       databaseUrl: 'postgresql://u:p@h:5432/d',
+      databaseStandbyUrl: 'postgres://u:p@standby:5432/d',
+      natsUrl: 'nats://u:p@nats.internal:4222',
     });
     for (const HOST of ['0.0.0.0', 'localhost', 'my-host.internal', 'fe80::1%eth0'])
       expect(readConfig({ HOST }).host).toBe(HOST);
@@ -131,6 +143,17 @@ describe('The configuration', () => {
       }
     },
   );
+
+  it('needs a way past a pooler that cannot keep prepared statements apart', () => {
+    const pooled = { DATABASE_URL: 'postgres://u:p@pooler/d', DATABASE_NAMED_STATEMENTS: 'off' };
+    expect(complaint(pooled)).toMatch(/^DATABASE_DIRECT_URL must be set with DATABASE_NAMED_STATEMENTS=off/);
+    expect(readConfig({ ...pooled, DATABASE_DIRECT_URL: 'postgres://u:p@h/d' })).toMatchObject({
+      databaseDirectUrl: 'postgres://u:p@h/d',
+      namedStatements: false,
+    });
+    for (const name of ['DATABASE_DIRECT_URL', 'DATABASE_STANDBY_URL'])
+      expect(complaint({ [name]: 'postgres://u:p@h/d' })).toMatch(/^DATABASE_URL must be set/);
+  });
 
   it('does not let the password that only looks be the one that acts', () => {
     expect(complaint({ ...live, OPS_VIEW_PASSWORD: live.OPS_PASSWORD })).toMatch(/^OPS_VIEW_PASSWORD must be/);

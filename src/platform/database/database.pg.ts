@@ -14,6 +14,8 @@ export interface PoolSettings {
   applicationName?: string;
   /** Further server settings, as in libpq: `-c plan_cache_mode=force_generic_plan`. */
   options?: string;
+  /** False: statements are sent without their names, for a pooler that gives each transaction another connection. Default true. */
+  namedStatements?: boolean;
   /** Told when a connection dies while nobody uses it. The pool has already replaced it by then. */
   onError?: (error: Error) => void;
 }
@@ -44,8 +46,26 @@ export const createPool = (url: string, settings: PoolSettings = {}): pg.Pool =>
   pool.on('error', onError);
   // A connection that dies between two queries of one transaction tells only itself; unheard, that would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  if (settings.namedStatements === false) pool.on('connect', forgetNames);
   return pool;
 };
+
+/**
+ * A named statement is prepared once per connection, and `pg` remembers where. Behind a pooler the server's connection
+ * is another one each time, which has not the statement, or has another one of that name.
+ */
+const forgetNames = (client: pg.PoolClient): void => {
+  const query = client.query.bind(client);
+  const unnamed = (first: unknown, ...rest: unknown[]): unknown =>
+    Reflect.apply(query, client, [withoutName(first), ...rest]);
+  Reflect.set(client, 'query', unnamed);
+};
+
+/** Cursors and copies come as objects with their own ways, and have no names. */
+const withoutName = (statement: unknown): unknown =>
+  typeof statement === 'object' && statement !== null && 'name' in statement && !('submit' in statement)
+    ? { ...statement, name: undefined }
+    : statement;
 
 /**
  * Runs `fn` in one transaction and commits; whatever it throws rolls back and is thrown on. The connection always

@@ -5,6 +5,7 @@ import { migrate } from './migrate.pg.js';
 
 /** A database that is up, and of this version. */
 export interface OpenDatabase {
+  /** The one given: a pooler, where there is one. */
   url: string;
   /** Stops the server where it was embedded. */
   close(): Promise<void>;
@@ -17,7 +18,7 @@ export interface OpenDatabase {
  * embedded server that dies is started again; `onLost` is told when that fails for good.
  */
 export async function openDatabase(
-  config: { databaseUrl: string | null; dataDir: string },
+  config: { databaseUrl: string | null; databaseDirectUrl?: string | null; dataDir: string },
   log: (line: string, level: 'info' | 'warn') => void,
   onLost?: (error: Error) => void,
 ): Promise<OpenDatabase> {
@@ -27,7 +28,7 @@ export async function openDatabase(
   const url = given ?? embedded?.url ?? '';
   const undo = (): Promise<void> => undone(embedded);
   try {
-    await prepare(url, log);
+    await prepare(config.databaseDirectUrl ?? url, log);
   } catch (error) {
     await undo();
     throw error;

@@ -34,6 +34,8 @@ export type { KeptMessage, StoredMessage } from './inbox.pg.js';
 export interface EventStoreOptions {
   url: string;
   maxConnections?: number;
+  /** See `PoolSettings`. */
+  namedStatements?: boolean;
   /** Appends that may wait before more are refused. */
   maxWaiting?: number;
 }
@@ -79,6 +81,7 @@ export class EventStore {
       max: options.maxConnections ?? 6,
       options: settings.join(' '),
       applicationName: 'finality event store',
+      namedStatements: options.namedStatements ?? true,
     });
     this.appender = new GroupAppender(this.pool, {
       statements: 2,

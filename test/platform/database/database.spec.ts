@@ -43,6 +43,20 @@ describe('A pool', () => {
     await pool.end();
   });
 
+  it('keeps no statement prepared where a pooler could not keep them apart', async () => {
+    const named = { name: 'sum', text: 'select $1::integer + 1 as sum', values: [1] };
+    const prepared = async (namedStatements: boolean): Promise<unknown[]> => {
+      const pool = createPool(database.url, { max: 1, namedStatements });
+      expect((await pool.query(named)).rows).toEqual([{ sum: 2 }]);
+      expect((await inTransaction(pool, (tx) => tx.query(named))).rows).toEqual([{ sum: 2 }]);
+      const { rows } = await pool.query('select name from pg_prepared_statements');
+      await pool.end();
+      return rows;
+    };
+    expect(await prepared(true)).toEqual([{ name: 'sum' }]);
+    expect(await prepared(false)).toEqual([]);
+  });
+
   it('D05: bounds statements, waits for locks, forgotten transactions and the wait for a connection', async () => {
     const pool = createPool(database.url, {
       max: 1,
