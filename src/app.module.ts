@@ -76,9 +76,11 @@ import { createAdapter } from './platform/http/server.module.js';
 import { Jobs } from './platform/jobs/jobs.pg.js';
 import { NestLog } from './platform/logger.module.js';
 import { startTracing } from './platform/tracing.module.js';
+import { Fanout } from './platform/subscriptions/fanout.module.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
 import { DepositAddressList } from './read-models/deposit-addresses.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
+import { JetStreamReactor } from './platform/subscriptions/jetstream.client.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
 import { version } from './version.js';
 import { callbackPath, CoreModule, directUrl, setting, type CoreOptions } from './core.module.js';
@@ -153,6 +155,7 @@ export class AppModule {
       ],
       providers: [
         ...edges(options),
+        ...fanout(options),
         ...background({
           clock: options.clock,
           log: options.log,
@@ -232,6 +235,14 @@ function edges(options: ServiceOptions): Provider[] {
     LinkPaymentTerms,
     LinkPayments,
   ];
+}
+
+/** Nothing at all where no NATS is named: no connection, and no row among the followers. */
+function fanout({ config: { natsUrl }, log }: ServiceOptions): Provider[] {
+  if (natsUrl === null) return [];
+  const useFactory = (pool: Pool, reader: LogReader, store: EventStore, failures: FailureCounts): Fanout =>
+    new Fanout({ pool, log: reader, appends: store, onError: warnOf(log, failures) }, new JetStreamReactor(natsUrl));
+  return [{ provide: Fanout, useFactory, inject: [BackgroundPool, LogReader, EventStore, FailureCounts] }];
 }
 
 /** Builds the service on a database that is up; nothing listens until `listen`. */
