@@ -82,6 +82,7 @@ import { DepositAddressList } from './read-models/deposit-addresses.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
 import { JetStreamReactor } from './platform/subscriptions/jetstream.client.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
+import { StandbyOrders } from './read-models/standby-orders.job.js';
 import { version } from './version.js';
 import { callbackPath, CoreModule, directUrl, setting, type CoreOptions } from './core.module.js';
 
@@ -155,6 +156,7 @@ export class AppModule {
       ],
       providers: [
         ...edges(options),
+        standby(options),
         ...fanout(options),
         ...background({
           clock: options.clock,
@@ -236,6 +238,13 @@ function edges(options: ServiceOptions): Provider[] {
     LinkPayments,
   ];
 }
+
+/** Null where none is named. */
+const standby = ({ config: { databaseStandbyUrl: url } }: ServiceOptions): Provider => ({
+  provide: StandbyOrders,
+  useFactory: (pool: Pool) => (url === null ? null : new StandbyOrders(url, pool)),
+  inject: [BackgroundPool],
+});
 
 /** Nothing at all where no NATS is named: no connection, and no row among the followers. */
 function fanout({ config: { natsUrl }, log }: ServiceOptions): Provider[] {
