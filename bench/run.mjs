@@ -12,6 +12,8 @@ import { measureVerify } from './cases/verify.mjs';
 import { shown, table } from './support/numbers.mjs';
 import { ask, cleanUp, dataDirectory, startDatabase } from './support/processes.mjs';
 
+if (process.argv[2] === 'scale') await import('./scale/run.mjs');
+
 const wanted = process.argv.slice(2);
 const runs = (name) => wanted.length === 0 || wanted.includes(name);
 const connections = 64;
