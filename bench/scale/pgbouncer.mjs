@@ -3,7 +3,6 @@
 import { execFile } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startEmbeddedPostgres } from '../../dist/platform/database/embedded-postgres.pg.js';
 import { serverAccount } from '../../dist/platform/database/postgres-programs.pg.js';
@@ -90,7 +89,6 @@ const withNames = async ({ world, count }) => {
     },
   );
   await world.replicas.kill(replica);
-  Object.assign(world.environment, { DATABASE_NAMED_STATEMENTS: 'off' });
   return failed;
 };
 
@@ -102,6 +100,28 @@ const connections = async (url) =>
     )
   )[0].n;
 
+/** Callbacks beside orders, through the services as they are: the rate, and the connections that the server had. */
+const measure = async (world, { url, count }) => {
+  await sendAll(world, await paidOrders(world, count / 5), { connections: 64 });
+  const orders = await paidOrders(world, count);
+  await caughtUp(url);
+  const customers = startCustomers(world, 4);
+  let most = 0;
+  const counting = setInterval(() => void connections(url).then((n) => (most = Math.max(most, n))), 200);
+  const { answers, ms } = await sendAll(world, orders, { connections: 64 });
+  clearInterval(counting);
+  await customers.stop();
+  const times = answers.map((answer) => answer.ms);
+  const text = `${shown((count * 1000) / ms)} callbacks/s beside orders (p50 ${shown(percentile(times, 0.5))} ms, p99 ${shown(percentile(times, 0.99))} ms), at most ${most} connections at the server`;
+  return text;
+};
+
+const restart = async ({ replicas, environment }, settings) => {
+  await replicas.stop();
+  Object.assign(environment, settings);
+  for (const replica of replicas.all) await replicas.start(replica);
+};
+
 export const run = async ({ quick, say, closers }) => {
   const directory = await temporaryDirectory(closers);
   const postgres = await startEmbeddedPostgres({ dataDir: join(directory, 'data'), database: 'finality' });
@@ -110,36 +130,23 @@ export const run = async ({ quick, say, closers }) => {
   const pooler = await startPgbouncer(directory, url);
   closers.push(() => pooler.stop());
   const front = { pick: () => world.replicas.pick() };
-  const environment = { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: url, DATABASE_NAMED_STATEMENTS: 'off' };
-  const world = await startWorld({ directory, closers, front, environment });
-  await world.replicas.add(4);
+  const straight = { DATABASE_URL: url };
+  const pooled = { DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: url, DATABASE_NAMED_STATEMENTS: 'off' };
+  const world = await startWorld({ directory, closers, front, environment: straight });
+  await world.replicas.add(2);
   await world.shop.open();
-  say('four services through PgBouncer');
-  const orders = await paidOrders(world, quick ? 500 : 4000);
+  const count = quick ? 300 : 3000;
+  const without = await measure(world, { url, count });
+  say(`without a pooler: ${without}`);
+  await restart(world, pooled);
+  const through = await measure(world, { url, count });
+  say(`through PgBouncer: ${through}`);
   await caughtUp(url);
-  const customers = startCustomers(world, 8);
-  const loading = sendAll(world, orders, { connections: 64 });
-  await delay(500);
-  let most = 0;
-  const counting = setInterval(() => void connections(url).then((n) => (most = Math.max(most, n))), 200);
-  const { answers, ms } = await loading;
-  clearInterval(counting);
-  await customers.stop();
-  const times = answers.map((answer) => answer.ms);
-  say('commands, past the pooler');
-  await caughtUp(url);
-  const commands = {
-    ...environment,
-    GATEWAY: 'sandbox',
-    DATA_DIR: directory,
-    LOG_LEVEL: 'error',
-    SANDBOX_PORT: String(world.gateway.apiPort),
-  };
+  const commands = { ...world.environment, LOG_LEVEL: 'error' };
   await command(commands, 'verify');
   await command(commands, 'replay', '--projection', 'orders');
-  const jobs = (
-    await query(url, 'select count(*)::int as n from graphile_worker.jobs where attempts >= max_attempts')
-  )[0].n;
+  const givenUp = 'select count(*)::int as n from graphile_worker.jobs where attempts >= max_attempts';
+  const [{ n: jobs }] = await query(url, givenUp);
   say('proving');
   const proof = await prove(world, url);
   const named = quick ? 60 : 400;
@@ -147,9 +154,10 @@ export const run = async ({ quick, say, closers }) => {
   if (jobs > 0) proof.broken.push(`${jobs} jobs were given up`);
   if (failed === 0) proof.broken.push('named statements made no trouble: is this pooler in transaction mode?');
   const facts = [
-    `PgBouncer ${await versionOf('pgbouncer', '--version')}, \`pool_mode=transaction\`, \`default_pool_size=${poolSize}\`, four services with DATABASE_NAMED_STATEMENTS=off: ${shown((orders.length * 1000) / ms)} callbacks/s beside orders (p50 ${shown(percentile(times, 0.5))} ms, p99 ${shown(percentile(times, 0.99))} ms); at most ${most} connections at the server, those past the pooler among them (without a pooler four processes take up to some 180).`,
-    `Acknowledged ${shown(proof.callbacks)} callbacks and ${shown(proof.creates)} creates: lost ${proof.lost}, applied twice ${proof.twice}, read models that differ from a rebuild ${proof.modelsThatDiffer}; webhooks ${shown(world.shop.webhooks)}; \`verify\` and \`replay --projection orders\` went through. What callers saw and repeated: ${proof.troubles}.`,
-    `The same with named statements: ${failed} of ${named} creates were answered 5xx or not at all. That is what the setting is for.`,
+    `Two services without a pooler: ${without}.`,
+    `The same two through PgBouncer ${await versionOf('pgbouncer', '--version')}, \`pool_mode=transaction\`, \`default_pool_size=${poolSize}\`, DATABASE_NAMED_STATEMENTS=off: ${through}, those past the pooler among them.`,
+    `Acknowledged in both ${shown(proof.callbacks)} callbacks and ${shown(proof.creates)} creates: lost ${proof.lost}, applied twice ${proof.twice}, read models that differ from a rebuild ${proof.modelsThatDiffer}; ${shown(world.shop.webhooks)} webhooks; \`verify\` and \`replay --projection orders\` went through. What callers saw and repeated: ${proof.troubles}.`,
+    `Through the pooler with named statements: ${failed} of ${named} creates were answered 5xx or not at all. That is what the setting is for.`,
   ];
   return { facts, broken: proof.broken };
 };
