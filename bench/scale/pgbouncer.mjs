@@ -135,7 +135,7 @@ export const run = async ({ quick, say, closers }) => {
   const world = await startWorld({ directory, closers, front, environment: straight });
   await world.replicas.add(2);
   await world.shop.open();
-  const count = quick ? 300 : 3000;
+  const count = quick ? 300 : 2000;
   const without = await measure(world, { url, count });
   say(`without a pooler: ${without}`);
   await restart(world, pooled);

@@ -78,7 +78,7 @@ backend finality
   retries 3
   option redispatch 1
   retry-on conn-failure empty-response response-timeout 503
-  http-request disable-l7-retry unless METH_GET or { path_beg /v1/callbacks/ } or { req.hdr(idempotency-key) -m found }
+  http-request disable-l7-retry unless METH_GET or { path_reg ^/v1/callbacks/ } or { req.hdr(idempotency-key) -m found }
 ${servers(ports, () => 'check')}
 `;
 

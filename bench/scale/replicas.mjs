@@ -99,15 +99,15 @@ export const run = async ({ quick, say, closers }) => {
     await untilServed(world);
     if (count === 1) await world.shop.open();
     // The first round warms up what has just started.
-    await measure(world, { url, postmaster, haproxy: haproxy.pid, count: quick ? 200 : 2000 });
-    const found = await measure(world, { url, postmaster, haproxy: haproxy.pid, count: quick ? 300 : 3000 });
+    await measure(world, { url, postmaster, haproxy: haproxy.pid, count: quick ? 200 : 1000 });
+    const found = await measure(world, { url, postmaster, haproxy: haproxy.pid, count: quick ? 300 : 2000 });
     facts.push(
       `${count} ${count === 1 ? 'replica' : 'replicas'}: ${shown(found.rate)} callbacks/s (p50 ${shown(found.p50)} ms, p99 ${shown(found.p99)} ms); processor time of a callback: services ${shown(found.service)} ms, PostgreSQL ${shown(found.postgres)} ms, HAProxy ${shown(found.haproxy)} ms.`,
     );
     say(facts.at(-1));
   }
   const before = world.troubles.total;
-  const orders = await paidOrders(world, quick ? 1500 : 6000);
+  const orders = await paidOrders(world, quick ? 1500 : 4000);
   await chaos(world, { orders, say });
   say('proving');
   const proof = await prove(world, url);
