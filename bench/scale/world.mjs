@@ -211,7 +211,7 @@ export const prove = async (world, url) => {
   for (const [name, ids] of Object.entries(findings))
     if (ids.length > 0) broken.push(`${name}: ${ids.slice(0, 5).join(', ')}`);
   const times = [...acknowledged.values()].reduce((sum, entry) => sum + entry.times, 0);
-  for (const _ of Array.from({ length: gateway.postman.unavailable + shop.unavailable })) troubles.add('answered 503');
+  for (let at = 0; at < gateway.postman.unavailable + shop.unavailable; at += 1) troubles.add('answered 503');
   const silent = gateway.postman.repeats + shop.repeats - gateway.postman.unavailable - shop.unavailable;
   const sum = (...names) => names.reduce((total, name) => total + findings[name].length, 0);
   return {

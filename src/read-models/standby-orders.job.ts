@@ -33,6 +33,7 @@ export class StandbyOrders implements OnApplicationBootstrap, OnApplicationShutd
   private reached = 0;
   private goodUntilMs = -Infinity;
   private trouble: string | null = null;
+  private closed = false;
 
   constructor(
     url: string,
@@ -57,11 +58,13 @@ export class StandbyOrders implements OnApplicationBootstrap, OnApplicationShutd
     this.orders = new Orders(this.database);
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.look();
+  /** A start does not wait for it. */
+  onApplicationBootstrap(): void {
+    void this.look();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.closed = true;
     await this.looking;
     if (this.database.isInitialized) await this.database.destroy();
   }
@@ -95,6 +98,7 @@ export class StandbyOrders implements OnApplicationBootstrap, OnApplicationShutd
 
   @Interval('standby', lookEveryMs)
   async look(): Promise<void> {
+    if (this.closed) return;
     this.looking ??= this.compare()
       .catch((error: unknown) => this.failed(error))
       .finally(() => (this.looking = null));

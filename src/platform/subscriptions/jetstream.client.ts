@@ -72,8 +72,15 @@ export class JetStreamReactor implements Reactor {
     await link?.then(({ connection }) => connection.close()).catch(() => undefined);
   }
 
-  private async publish(events: readonly RecordedEvent[]): Promise<void> {
+  /** The connection there is, or a new one where the server has ended it. */
+  private async open(): Promise<Link> {
     const link = await (this.link ??= openLink(this.url));
+    if (!link.connection.isClosed()) return link;
+    return (this.link = openLink(this.url));
+  }
+
+  private async publish(events: readonly RecordedEvent[]): Promise<void> {
+    const link = await this.open();
     const tail = await tailOf(link, this.tail);
     const fresh = await unpublished(link, tail, events);
     const sent = fresh.map((event, at) => {
