@@ -1,95 +1,41 @@
-// Signed callbacks, end to end over HTTP: each is the only one of a payment of its own, and pays it.
-import { sign } from '../../dist/gateway/signature.js';
-import { emptyFloorTables, grouped, insertOf, makeFloorTables, storedRows } from '../support/floor-tables.mjs';
-import { post } from '../support/http-load.mjs';
-import { median, percentile, perSecond } from '../support/numbers.mjs';
-import { ask, freePort, sandboxCredentials, startProgram, startService, startWorker } from '../support/processes.mjs';
+// Signed callbacks, end to end over HTTP: each is the only one of a payment of its own, and pays it. In a closed loop at
+// several numbers of connections, and at fixed rates.
+import { closedLoopSides, openLoopTargets, startHandlers } from '../support/callback-sides.mjs';
+import { cpuMeter } from '../support/cpu.mjs';
+import { makeFloor } from '../support/floor-tables.mjs';
+import { median, shown, summaryOf } from '../support/numbers.mjs';
+import { allAnswered, caughtUp, check, lastEvent, paidCallbacks } from '../support/paid-callbacks.mjs';
+import { latencyPlot } from '../support/plot.mjs';
+import { ask, sandboxCredentials, startService, startWorker } from '../support/processes.mjs';
+import { postgresOf } from '../support/results.mjs';
+import { alternate } from '../support/rounds.mjs';
+import { installYardsticks } from '../support/yardsticks.mjs';
 
-const path = '/v1/callbacks/oxapay/default';
+/** Connections of the closed loop, with the callbacks of one round. */
+const levels = (size) => [
+  [1, size(400, 60)],
+  [8, size(1500, 120)],
+  [64, size(3000, 300)],
+  [256, size(3000, 300)],
+];
+const openConnections = 256;
+const openShares = [0.25, 0.5, 0.75];
+const mainLevel = 64;
 
-const check = (what, found, expected) => {
-  if (found !== expected) throw new Error(`${what}: ${String(found)}, expected ${String(expected)}`);
+/**
+ * Opens payments and has them paid, right before their callbacks are sent: a payment that is paid at the gateway and not
+ * told of for long would be found by a look, and the callback be told what is known.
+ */
+const freshCallbacks = async (context, count) => {
+  const { service, credentials, load } = context;
+  const callbacks = await paidCallbacks(service, { credentials, from: context.opened, count, load });
+  context.opened += count;
+  await caughtUp(service.url);
+  return callbacks;
 };
-
-const allAnswered = (what, statuses, expected) =>
-  statuses.forEach((status) => check(`the status of ${what}`, status, expected));
-
-/** Opens payments through the API and has each of them paid at the sandbox, which keeps its callback to itself. */
-const openPayments = async (service, { apiKey, count, connections, load }) => {
-  const create = (n) =>
-    post('/v1/payments', JSON.stringify({ orderId: `bench-${n}`, amount: '49.90', currency: 'USD' }), {
-      authorization: `Bearer ${apiKey}`,
-    });
-  const send = (port, requests) => load.run('sendAll', { port, connections, requests, keepBodies: true });
-  const opened = await send(
-    service.port,
-    Array.from({ length: count }, (_, n) => create(n)),
-  );
-  allAnswered('a create', opened.statuses, 201);
-  const payments = opened.bodies.map((body) => JSON.parse(body));
-  const pay = ({ trackId }) =>
-    post(`/_sandbox/payments/${trackId}/transfers`, '{"percent":100,"confirmations":40,"callback":false}');
-  const paid = await send(service.sandboxPort, payments.map(pay));
-  allAnswered('a transfer', paid.statuses, 200);
-  return paid.bodies.map((body) => JSON.parse(body));
-};
-
-/** The callback that OxaPay sends for a paid invoice (docs.oxapay.com/webhook), in its members and their order. */
-const paidCallback = ({ gateway, transfers: [transfer] }) => {
-  const [tx] = gateway.txs;
-  const seen = tx.date;
-  return JSON.stringify({
-    track_id: gateway.track_id, status: 'Paid', type: 'invoice', module_name: 'OxaPay', amount: gateway.amount,
-    value: gateway.amount, sent_value: gateway.amount, currency: gateway.currency, order_id: gateway.order_id, email: '', note: '',
-    fee_paid_by_payer: 0, under_paid_coverage: 0, description: '', date: gateway.date,
-    txs: [{
-      status: 'confirmed', tx_hash: transfer.hash, sent_amount: tx.amount, received_amount: 49.7004, value: tx.amount,
-      sent_value: tx.amount, currency: tx.currency, network: tx.network, sender_address: 'TH4uxpapg6o3kcCEMtb2iQGNiRq29BtgNH',
-      address: tx.address, rate: 1, confirmations: 40, auto_convert_amount: 0, auto_convert_currency: 'USDT', date: seen,
-    }],
-  }); // prettier-ignore
-};
-
-const signed = (key) => (payment) => {
-  const body = paidCallback(payment);
-  return post(path, body, { hmac: sign(body, key) });
-};
-
-const lastEvent = async (url) => (await ask(url, 'select max(position)::text as at from event'))[0].at;
-
-/** Waits until the order read model has seen everything, so that the floor does not run beside that work. */
-const caughtUp = async (url) => {
-  const began = performance.now();
-  const upTo = await lastEvent(url);
-  const behind = `select 1 from subscription where name in ('orders', 'looks') and position < $1`;
-  while ((await ask(url, behind, [upTo])).length > 0) {
-    if (performance.now() - began > 30_000) throw new Error('the followers of the log did not catch up within 30 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return performance.now() - began;
-};
-
-/** What the callbacks of one round wrote, as the floor's tasks: one statement for each callback. */
-const floorTasks = async (url, after) => {
-  const events = grouped(
-    await storedRows(url, 'event', `position > $1 and actor = 'gateway' order by stream_id, version`, [after]),
-  );
-  const messages = await storedRows(url, 'inbox', `source = 'callback:default' and stream_id = any($1)`, [
-    [...events.keys()],
-  ]);
-  return messages.map((message) => [
-    insertOf([['inbox', message], ...events.get(message.stream_id).map((event) => ['event', event])]),
-  ]);
-};
-
-const summary = ({ ms, times }) => ({
-  perSecond: perSecond(times.length, ms),
-  p50: percentile(times, 0.5),
-  p99: percentile(times, 0.99),
-});
 
 /** Acknowledged means stored: the evidence of each callback, and a payment that is paid by it. */
-const verify = async (url, acknowledged) => {
+const verifyStored = async (url, acknowledged) => {
   const [stored] = await ask(
     url,
     `select (select count(*) from inbox where source = 'callback:default' and status = 'applied')::int as evidence,
@@ -102,72 +48,144 @@ const verify = async (url, acknowledged) => {
   return stored;
 };
 
-const measureRound = async (context, requests) => {
-  const { service, load, inserts, yardstick, connections } = context;
-  const before = await lastEvent(service.url);
-  const product = await load.run('sendAll', { port: service.port, connections, requests });
-  allAnswered('a callback', product.statuses, 200);
-  const catchUpMs = await caughtUp(service.url);
-  const tasks = await floorTasks(service.url, before);
-  check('tasks of the floor', tasks.length, requests.length);
-  await emptyFloorTables(service.url);
-  const floor = await inserts.run('runTasks', { url: service.url, connections, tasks });
-  const signature = await load.run('sendAll', { port: yardstick.port, connections, requests });
-  allAnswered('a check of the signature', signature.statuses, 200);
-  const events = tasks.reduce((sum, [{ name }]) => sum + name.length - 1, 0) / tasks.length;
-  return { product: summary(product), floor: summary(floor), signature: summary(signature), catchUpMs, events };
+/** One target at a fixed rate; the times count from when each request was due. */
+const atRate = async (context, { target, share, ratePerSecond, callbacks }) => {
+  await target.prepare?.(callbacks);
+  const requests = callbacks.map(({ request }) => request);
+  const { handler } = target;
+  const { sent, cpu } = await context.meter(handler.pid, async () => {
+    const input = { port: handler.port, connections: openConnections, requests, ratePerSecond };
+    const answered = await context.load.run('sendAtRate', input);
+    allAnswered(target.label, answered.statuses, 200);
+    if (target.name === 'product') await caughtUp(context.service.url);
+    return { sent: answered, operations: requests.length };
+  });
+  return { target: target.name, label: target.label, share, due: ratePerSecond, ...summaryOf(sent), cpu };
 };
 
-const startYardstick = async ({ merchantKey, payoutKey }) => {
-  const port = await freePort();
-  const program = await startProgram(
-    'bench/support/signature-only.mjs',
-    { PORT: port, MERCHANT_KEY: merchantKey, PAYOUT_KEY: payoutKey },
-    /ready/,
+/** The product at several shares of its maximum, then the others at half of theirs with callbacks that the product has had. */
+const openRound = async (context, { maxima, seconds, say }) => {
+  const [product, ...others] = openLoopTargets(context);
+  const [measured, had] = [[], []];
+  const measure = async (target, share, supply) => {
+    const ratePerSecond = maxima[target.name] * share;
+    const callbacks = await supply(Math.max(50, Math.round(ratePerSecond * seconds)));
+    const result = await atRate(context, { target, share, ratePerSecond, callbacks });
+    say(`callbacks: ${target.name} at ${shown(result.due)}/s: p50 ${shown(result.p50)}, p99 ${shown(result.p99)} ms`);
+    measured.push(result);
+  };
+  for (const share of openShares)
+    await measure(product, share, async (count) => {
+      const callbacks = await freshCallbacks(context, count);
+      had.push(...callbacks);
+      return callbacks;
+    });
+  for (const target of others)
+    // What stores nothing may be told the same again.
+    await measure(target, 0.5, async (count) =>
+      target.counted ? had.slice(0, count) : Array.from({ length: count }, (_, n) => had[n % had.length]),
+    );
+  return measured;
+};
+
+const openLoop = async (context, { rounds, ...plan }) => {
+  const measured = [];
+  for (let round = 1; round <= rounds; round++) measured.push(await openRound(context, plan));
+  return measured[0].map(({ target, label, share }, at) => {
+    const own = measured.map((round) => round[at]);
+    const of = (name) => median(own.map((each) => each[name]));
+    const quantiles = own[0].quantiles.map((_, n) => median(own.map((each) => each.quantiles[n])));
+    const medians = { due: of('due'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
+    const rest = own.map((each) => ({ ...each, target: undefined, label: undefined, quantiles: undefined }));
+    return { target, label, share, ...medians, quantiles, rounds: rest };
+  });
+};
+
+/** The events of one callback, as `[type, data]`. */
+const sampleOf = async (url, after) => {
+  const rows = await ask(
+    url,
+    `select type, data from event where actor = 'gateway' and position > $1
+       and stream_id = (select stream_id from event where actor = 'gateway' and position > $1 order by position limit 1)
+     order by version`,
+    [after],
   );
-  return { ...program, port };
+  return rows.map(({ type, data }) => [type, data]);
 };
 
-export const measureCallbacks = async ({ dataDir, rounds, perRound, connections, say }) => {
+const begin = async ({ dataDirectory }) => {
+  const dataDir = await dataDirectory();
   const service = await startService(dataDir, { GATEWAY: 'sandbox' });
   const credentials = await sandboxCredentials(dataDir);
-  const [load, inserts, yardstick] = [startWorker(), startWorker(), await startYardstick(credentials)];
-  // The first round warms everything up and is not counted.
-  const count = perRound * (rounds + 1);
-  say(`callbacks: opening ${count} payments`);
-  const payments = await openPayments(service, { apiKey: credentials.apiKey, count, connections, load });
-  const requests = payments.map(signed(credentials.merchantKey));
-  await caughtUp(service.url);
-  await makeFloorTables(service.url);
-  const context = { service, load, inserts, yardstick, connections };
-  const measured = [];
-  for (let round = 0; round <= rounds; round++) {
-    const result = await measureRound(context, requests.slice(round * perRound, (round + 1) * perRound));
-    say(
-      `callbacks: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`,
-    );
-    if (round > 0) measured.push(result);
-  }
-  const stored = await verify(service.url, requests.length);
-  const rssMb = await service.rssMb();
-  await Promise.all([load, inserts, yardstick, service].map((process) => process.stop()));
-  return { rounds: measured, acknowledged: requests.length, stored, rssMb, ...mediansOf(measured) };
+  const [load, inserts] = [startWorker(), startWorker()];
+  const [floor, meter] = [await makeFloor(service.url), await cpuMeter(service.url)];
+  const context = { service, credentials, load, inserts, floor, meter, opened: 0, callbacks: [] };
+  // One callback before all others, for the events that the handler by emmett is to write.
+  const [first] = await freshCallbacks(context, 1);
+  const before = await lastEvent(service.url);
+  const { statuses } = await load.run('sendAll', { port: service.port, connections: 1, requests: [first.request] });
+  allAnswered('a callback', statuses, 200);
+  return { ...context, handlers: await startHandlers(service, credentials, await sampleOf(service.url, before)) };
 };
 
-const mediansOf = (rounds) => {
-  const of = (pick) => median(rounds.map(pick));
-  const side = (name) => ({
-    perSecond: of((round) => round[name].perSecond),
-    p50: of((round) => round[name].p50),
-    p99: of((round) => round[name].p99),
-  });
-  return {
-    product: side('product'),
-    floor: side('floor'),
-    signature: side('signature'),
-    ratio: of((round) => round.product.perSecond / round.floor.perSecond),
-    signatureRatio: of((round) => round.product.perSecond / round.signature.perSecond),
-    catchUpMs: of((round) => round.catchUpMs),
-    eventsPerCallback: of((round) => round.events),
-  };
+const run = async (bench) => {
+  const { size, say } = bench;
+  await installYardsticks(say);
+  const context = await begin(bench);
+  const { service, load, inserts, handlers } = context;
+  const measurements = [];
+  for (const [connections, perRound] of levels(size)) {
+    const prepare = async () => {
+      context.callbacks = await freshCallbacks(context, perRound);
+    };
+    const title = `callbacks, ${connections === 1 ? 'one connection' : `${connections} connections`}`;
+    const sides = closedLoopSides(context, connections);
+    measurements.push({ connections, ...(await alternate({ title, sides, prepare, rounds: size(5, 1), say })) });
+  }
+  const main = measurements.find(({ connections }) => connections === mainLevel);
+  const maxima = Object.fromEntries(Object.entries(main.sides).map(([name, side]) => [name, side.perSecond]));
+  const open = await openLoop(context, { maxima, seconds: size(8, 1), rounds: size(3, 1), say });
+  const stored = await verifyStored(service.url, context.opened);
+  const rssMb = await service.rssMb();
+  const postgres = await postgresOf(service.url);
+  await Promise.all([load, inserts, ...Object.values(handlers)].map((process) => process.stop()));
+  await service.stop();
+  const product = main.rounds.map((round) => round.product);
+  const catchUpMs = median(product.map((round) => round.catchUpMs));
+  return { measurements, open, acknowledged: context.opened, stored, rssMb, postgres, catchUpMs, eventsPerCallback: product[0].events }; // prettier-ignore
+};
+
+const facts = ({ acknowledged, stored, eventsPerCallback, catchUpMs, rssMb, open }) => [
+  `${acknowledged} acknowledged, ${stored.evidence} stored as evidence, ${stored.paid} payments paid; ${shown(eventsPerCallback)} events each; all followers had caught up ${shown(catchUpMs)} ms after the last answer of a round; ${stored.corroborated} payments corroborated by polls meanwhile; memory under load ${shown(rssMb)} MB.`,
+  ...open.map(
+    ({ label, share, due, p50, p99, p999 }) =>
+      `${label} at a fixed rate of ${shown(due)} a second (${Math.round(share * 100)} % of its own maximum at ${mainLevel} connections), counted from when each was due: p50 ${shown(p50)}, p99 ${shown(p99)}, p99.9 ${shown(p999)} ms.`,
+  ),
+];
+
+const plots = ({ measurements, open }) => {
+  const main = measurements.find(({ connections }) => connections === mainLevel);
+  const lines = (names) => names.flatMap((name) => (main.sides[name] ? [main.sides[name]] : []));
+  const half = open.filter(({ share }) => share === 0.5);
+  return [
+    {
+      file: 'callbacks-closed.svg',
+      title: `Time of a callback with ${mainLevel} callers who all wait`,
+      svg: latencyPlot(`Time of a callback, ${mainLevel} callers who all wait`, lines(['product', 'typeorm', 'emmett', 'single', 'signature'])), // prettier-ignore
+    },
+    {
+      file: 'callbacks-open.svg',
+      title: 'Time of a callback at half of the maximum of each',
+      svg: latencyPlot('Time of a callback at half of the maximum of each, from when it was due', half.map((each) => ({ ...each, label: `${each.label}, ${shown(each.due)}/s` }))), // prettier-ignore
+    },
+  ];
+};
+
+export const callbacks = {
+  name: 'callbacks',
+  about: 'signed callbacks over HTTP, closed loop and fixed rates',
+  default: true,
+  run,
+  facts,
+  plots,
 };

@@ -1,18 +1,20 @@
-// Payments created over HTTP, against a gateway that answers at once.
-import { emptyFloorTables, grouped, insertOf, makeFloorTables, storedRows } from '../support/floor-tables.mjs';
+// Payments created over HTTP, against a gateway that answers at once and one that takes a tenth of a second.
+import { cpuMeter } from '../support/cpu.mjs';
+import { emptyFloor, eventsAfter, insertOf, keysByStream, makeFloor } from '../support/floor-tables.mjs';
 import { post } from '../support/http-load.mjs';
-import { median, percentile, perSecond } from '../support/numbers.mjs';
-import { ask, freePort, startProgram, startService, startWorker } from '../support/processes.mjs';
+import { shown, summaryOf } from '../support/numbers.mjs';
+import { allAnswered, caughtUp, check, lastEvent } from '../support/paid-callbacks.mjs';
+import { freePort, startProgram, startService, startWorker } from '../support/processes.mjs';
+import { postgresOf } from '../support/results.mjs';
+import { alternate } from '../support/rounds.mjs';
 
 const apiKey = 'bench-api-key-that-is-long-enough-0123456789';
+const delays = [0, 100];
 
-/** This path is long: it takes some thousand requests until it is compiled. */
-const warmUps = 3;
-
-const startGateway = async () => {
+const startGateway = async (delayMs) => {
   const port = await freePort();
-  const program = await startProgram('bench/support/gateway-double.mjs', { PORT: port }, /ready/);
-  return { ...program, port };
+  const environment = { PORT: port, DELAY_MS: delayMs };
+  return { ...(await startProgram('bench/support/gateway-double.mjs', environment, /ready/)), port };
 };
 
 const environment = (gatewayPort) => ({
@@ -30,60 +32,75 @@ const create = (n) =>
   });
 
 /** What each create wrote, as two statements: before the gateway is asked, and after it has answered. */
-const floorTasks = async (url, after) => {
-  const events = grouped(await storedRows(url, 'event', 'position > $1 order by stream_id, version', [after]));
-  const keys = grouped(await storedRows(url, 'stream_key', 'stream_id = any($1)', [[...events.keys()]]));
+const floorTasks = async ({ service, floor }, after) => {
+  const events = await eventsAfter(service.url, floor, after);
+  const keys = await keysByStream(service.url, floor, events.keys());
   return [...events].map(([streamId, [requested, opened]]) => {
     const all = keys.get(streamId).map((row) => ['stream_key', row]);
     const tracks = all.filter(([, row]) => row.scope.startsWith('track:'));
     const claimed = all.filter((key) => !tracks.includes(key));
-    return [insertOf([...claimed, ['event', requested]]), insertOf([...tracks, ['event', opened]])];
+    return [insertOf(floor, [...claimed, ['event', requested]]), insertOf(floor, [...tracks, ['event', opened]])];
   });
 };
 
-const summary = ({ ms, times }) => ({
-  perSecond: perSecond(times.length, ms),
-  p50: percentile(times, 0.5),
-  p99: percentile(times, 0.99),
-});
-
-const measureRound = async ({ service, load, inserts, connections }, requests) => {
-  const [{ at }] = await ask(service.url, 'select coalesce(max(position), 0)::text as at from event');
-  const product = await load.run('sendAll', { port: service.port, connections, requests });
-  if (product.statuses.some((status) => status !== 201)) throw new Error('a create was not answered with 201');
-  const tasks = await floorTasks(service.url, at);
-  if (tasks.length !== requests.length)
-    throw new Error(`${tasks.length} payments in the database for ${requests.length} creates`);
-  await emptyFloorTables(service.url);
-  const floor = await inserts.run('runTasks', { url: service.url, connections, tasks });
-  return { product: summary(product), floor: summary(floor) };
-};
-
-export const measureCreates = async ({ dataDir, rounds, perRound, connections, say }) => {
-  const gateway = await startGateway();
-  const service = await startService(dataDir, environment(gateway.port));
-  const [load, inserts] = [startWorker(), startWorker()];
-  await makeFloorTables(service.url);
-  const measured = [];
-  for (let round = 1 - warmUps; round <= rounds; round++) {
-    const requests = Array.from({ length: perRound }, (_, n) => create((round + warmUps) * perRound + n));
-    const result = await measureRound({ service, load, inserts, connections }, requests);
-    say(
-      `creates: round ${round}: ${Math.round(result.product.perSecond)}/s, floor ${Math.round(result.floor.perSecond)}/s`,
-    );
-    if (round > 0) measured.push(result);
-  }
-  await Promise.all([load, inserts, service, gateway].map((process) => process.stop()));
-  const of = (pick) => median(measured.map(pick));
-  const side = (name) => ({
-    perSecond: of((round) => round[name].perSecond),
-    p50: of((round) => round[name].p50),
-    p99: of((round) => round[name].p99),
-  });
-  return {
-    rounds: measured,
-    product: side('product'),
-    floor: side('floor'),
-    ratio: of((round) => round.product.perSecond / round.floor.perSecond),
+const sidesOf = (context, { connections, perRound }) => {
+  const { service, load, inserts, meter } = context;
+  let [made, tasks] = [0, []];
+  const product = async () => {
+    const before = await lastEvent(service.url);
+    const requests = Array.from({ length: perRound }, () => create(made++));
+    const { sent, cpu } = await meter(service.pid, async () => {
+      const answered = await load.run('sendAll', { port: service.port, connections, requests });
+      await caughtUp(service.url);
+      return { sent: answered, operations: perRound };
+    });
+    allAnswered('a create', sent.statuses, 201);
+    tasks = await floorTasks(context, before);
+    check('payments in the database', tasks.length, perRound);
+    return { ...summaryOf(sent), cpu };
   };
+  const floor = async () => {
+    await emptyFloor(service.url);
+    const { sent, cpu } = await meter(inserts.pid, async () => {
+      const input = { url: service.url, connections: Math.min(64, connections), tasks };
+      return { sent: await inserts.run('runTasks', input), operations: tasks.length };
+    });
+    return { ...summaryOf(sent), cpu };
+  };
+  return [
+    { name: 'product', label: 'Finality', measure: product },
+    { name: 'single', label: 'the same rows, two statements each', measure: floor },
+  ];
 };
+
+/** The path is long: it takes some thousand requests until it is compiled. */
+const warmUps = 3;
+
+const measureAgainst = async (delayMs, { size, dataDirectory, say }) => {
+  const gateway = await startGateway(delayMs);
+  const service = await startService(await dataDirectory(), environment(gateway.port));
+  const [load, inserts] = [startWorker(), startWorker()];
+  const [floor, meter] = [await makeFloor(service.url), await cpuMeter(service.url)];
+  const connections = delayMs === 0 ? 64 : 256;
+  const title = `creates, gateway answers after ${delayMs} ms, ${connections} connections`;
+  const sides = sidesOf({ service, load, inserts, floor, meter }, { connections, perRound: size(1500, 200) });
+  const rounds = { rounds: size(5, 1), warmUps: size(warmUps, 1) };
+  const measurement = await alternate({ title, sides, ...rounds, say });
+  const [rssMb, postgres] = [await service.rssMb(), await postgresOf(service.url)];
+  await Promise.all([load, inserts, service, gateway].map((process) => process.stop()));
+  return { measurement: { delayMs, connections, rssMb, ...measurement }, postgres };
+};
+
+const run = async (bench) => {
+  const results = [];
+  for (const delayMs of delays) results.push(await measureAgainst(delayMs, bench));
+  return { measurements: results.map(({ measurement }) => measurement), postgres: results[0].postgres };
+};
+
+const facts = ({ measurements }) =>
+  measurements.map(
+    ({ delayMs, connections, sides, rssMb }) =>
+      `Gateway after ${delayMs} ms: ${connections} callers got ${shown(sides.product.perSecond)} payments a second, half of them within ${shown(sides.product.p50)} ms; ${shown(rssMb)} MB resident.`,
+  );
+
+export const creates = { name: 'creates', about: 'payments created, against a gateway of 0 and of 100 ms', default: true, run, facts }; // prettier-ignore

@@ -1,30 +1,75 @@
-// The order read model rebuilt from the log that the callbacks left, while nothing else runs.
-import { median, perSecond } from '../support/numbers.mjs';
-import { startDatabase, startWorker } from '../support/processes.mjs';
+// The log that a generator left, read, folded and rebuilt into the order read model while nothing else runs.
+import { cpuMeter } from '../support/cpu.mjs';
+import { generateLog } from '../support/generated-log.mjs';
+import { perSecond, shown } from '../support/numbers.mjs';
+import { check } from '../support/paid-callbacks.mjs';
+import { freshDatabase, startDatabase, startWorker } from '../support/processes.mjs';
+import { postgresOf } from '../support/results.mjs';
+import { alternate, ratioOf } from '../support/rounds.mjs';
+import { installYardsticks, startYardstickWorker } from '../support/yardsticks.mjs';
+import { createPool } from '../../dist/platform/database/database.pg.js';
+import { migrate } from '../../dist/platform/database/migrate.pg.js';
 
+const perPayment = 5;
 const pageSize = 2000;
 
-export const measureReplay = async ({ dataDir, rounds, say }) => {
-  const database = await startDatabase(dataDir);
-  const measured = [];
-  for (let round = 0; round <= rounds; round++) {
-    // A process for each round, as the command line starts one.
-    const worker = startWorker();
-    const floor = await worker.run('scan', { url: database.url, pageSize });
-    const product = await worker.run('rebuildOrders', { url: database.url });
+/** A process for each round, as the command line starts one. */
+const side = ({ meter }, { name, label, start, job, input, events }) => ({
+  name,
+  label,
+  measure: async () => {
+    const worker = start();
+    const { done, cpu } = await meter(worker.pid, async () => {
+      const result = await worker.run(job, input);
+      return { done: result, operations: result.events / 1000 };
+    });
     await worker.stop();
-    if (product.events !== floor.events) throw new Error(`${product.events} of ${floor.events} events replayed`);
-    const rates = { product: perSecond(product.events, product.ms), floor: perSecond(floor.events, floor.ms) };
-    say(`replay: round ${round}: ${Math.round(rates.product)}/s, floor ${Math.round(rates.floor)}/s`);
-    if (round > 0) measured.push({ ...rates, events: product.events });
-  }
+    check(`events that ${name} has read`, done.events, events);
+    if (done.applied !== undefined) check(`events that ${name} has applied`, done.applied, events);
+    return { perSecond: perSecond(done.events, done.ms), cpu };
+  },
+});
+
+const run = async ({ size, dataDirectory, say }) => {
+  await installYardsticks(say);
+  const database = await startDatabase(await dataDirectory());
+  const { url } = database;
+  await migrate(url);
+  const pool = createPool(url, { max: 2, statementTimeoutMs: 0 });
+  const { events } = await generateLog(pool, { events: size(200_000, 5000) });
+  await pool.end();
+  const emmettUrl = await freshDatabase(url, 'bench_emmett');
+  // Its rebuild takes minutes for what others do in seconds: fewer events, the rate of which counts.
+  const emmettEvents = size(10_000, 1000);
+  const filler = startYardstickWorker();
+  await filler.run('fillEmmett', { url: emmettUrl, events: emmettEvents });
+  await filler.stop();
+  say(`replay: ${events} events generated, ${emmettEvents} of emmett's`);
+  const context = { meter: await cpuMeter(url) };
+  const own = (name, label, job, input = {}) =>
+    side(context, { name, label, start: () => startWorker(), job, input: { url, ...input }, events });
+  const theirs = (name, label, job, input, count) =>
+    side(context, { name, label, start: startYardstickWorker, job, input, events: count });
+  const sides = [
+    own('product', 'Finality, read and folded', 'replayPayments'),
+    own('rebuild', 'Finality, `orders` rebuilt', 'rebuildOrders'),
+    own('scan', 'read in pages by pg and dropped', 'scan', { pageSize }),
+    theirs('copy', 'COPY of the same columns to standard output', 'copyOut', { url }, events),
+    theirs('emmett', 'emmett, orders rebuilt', 'rebuildByEmmett', { url: emmettUrl }, emmettEvents),
+  ];
+  const title = `replay, ${events.toLocaleString('en')} events`;
+  const measurement = await alternate({ title, unit: 'events/s', sides, rounds: size(5, 1), warmUps: size(1, 0), say });
+  const postgres = await postgresOf(url);
   await database.stop();
-  const of = (pick) => median(measured.map(pick));
-  return {
-    rounds: measured,
-    events: measured[0].events,
-    product: { perSecond: of((round) => round.product) },
-    floor: { perSecond: of((round) => round.floor) },
-    ratio: of((round) => round.product / round.floor),
-  };
+  return { measurements: [measurement], events, payments: events / perPayment, emmettEvents, postgres };
 };
+
+const facts = ({ measurements: [measurement], emmettEvents }) => {
+  const ratio = (above, below) => shown(ratioOf(measurement, above, below));
+  return [
+    `Replay against COPY: ${ratio('product', 'copy')} (asked for: at least 0.55). Rebuild against COPY: ${ratio('rebuild', 'copy')} (0.25), against emmett's rebuild: ${ratio('rebuild', 'emmett')} (30).`,
+    `CPU is for a thousand events. Emmett rebuilt ${emmettEvents} events of its own, written one after the other, and applied all of them.`,
+  ];
+};
+
+export const replay = { name: 'replay', about: 'the log read, folded and rebuilt', default: true, run, facts };

@@ -1,16 +1,14 @@
 // Open status pages: what 5,000 live streams take while nothing happens, and how soon they tell of a commit.
-import { readFile } from 'node:fs/promises';
 import net from 'node:net';
-import { percentile } from '../support/numbers.mjs';
+import { cpuMs } from '../support/cpu.mjs';
+import { percentile, shown } from '../support/numbers.mjs';
 import { sandboxCredentials, startService } from '../support/processes.mjs';
+import { postgresOf } from '../support/results.mjs';
 
 const openPerPayment = 4;
 /** Connections that are opened at the same time. */
 const atOnce = 50;
 const settleMs = 3000;
-const restMs = 30_000;
-/** Of `utime` and `stime` in /proc, a second. */
-const ticksPerSecond = 100;
 
 /** Does `work` for each item, some at a time. */
 const inTurns = async (items, together, work) => {
@@ -21,12 +19,7 @@ const inTurns = async (items, together, work) => {
   await Promise.all(Array.from({ length: together }, worker));
 };
 
-const cpuSeconds = async (pid) => {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  if (stat === null) return NaN;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-};
+const cpuSeconds = async (pid) => (await cpuMs(pid)) / 1000;
 
 /** Reads a stream on a connection of its own; resolves with its first event, and notes when each version came. */
 const watch = (port, path) =>
@@ -85,7 +78,13 @@ const measureCommits = async (watched, cancel, together) => {
   return { told: summary(told), answered: summary(answered) };
 };
 
-export const measureStreams = async ({ dataDir, streams, commits, say }) => {
+const run = async ({ size, dataDirectory, say }) => {
+  const [dataDir, streams, commits, restMs] = [
+    await dataDirectory(),
+    size(5000, 200),
+    size(200, 20),
+    size(30_000, 2000),
+  ];
   const service = await startService(dataDir);
   const { apiKey } = await sandboxCredentials(dataDir);
   const { payments, cancel } = await openPayments(service, apiKey, streams / openPerPayment);
@@ -112,6 +111,7 @@ export const measureStreams = async ({ dataDir, streams, commits, say }) => {
   const together = await measureCommits(watched.slice(commits, 2 * commits), cancel, 16);
   say(`streams: told ${Math.round(together.told.p50)} ms after the request, 16 at a time`);
   for (const { socket } of watched.flatMap((entry) => entry.streams)) socket.removeAllListeners('close');
+  const postgres = await postgresOf(service.url);
   const stopping = performance.now();
   await service.stop();
   return {
@@ -124,5 +124,28 @@ export const measureStreams = async ({ dataDir, streams, commits, say }) => {
     alone,
     together,
     stoppedMs: performance.now() - stopping,
+    postgres,
   };
 };
+
+const facts = ({
+  streams: open,
+  openedMs,
+  rssMb,
+  rssWithoutMb,
+  cpuShare,
+  cpuShareWithout,
+  alone,
+  together,
+  stoppedMs,
+}) => {
+  const told = ({ told: t, answered }) =>
+    `p50 ${shown(t.p50)}, p95 ${shown(t.p95)}, p99 ${shown(t.p99)}, max ${shown(t.max)} ms (the answer itself: p50 ${shown(answered.p50)}, p99 ${shown(answered.p99)})`;
+  return [
+    `${open} status pages open: opened in ${shown(openedMs)} ms, ${shown(rssMb)} MB resident (${shown(rssWithoutMb)} MB before them), ${shown(cpuShare * 100)} % of a core while nothing happens (${shown(cpuShareWithout * 100)} % without them); stopped in ${shown(stoppedMs)} ms.`,
+    `From the request to cancel until each stream of the payment has told of it, one at a time: ${told(alone)}.`,
+    `With 16 at a time: ${told(together)}. Asked for: p99 at most 250 ms.`,
+  ];
+};
+
+export const streams = { name: 'streams', about: '5,000 live status pages', default: true, run, facts };

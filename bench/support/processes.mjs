@@ -45,9 +45,9 @@ const stop = async (child) => {
   running.delete(child);
 };
 
-/** A process that runs jobs of `worker.mjs`, one at a time. */
-export const startWorker = () => {
-  const child = fork(new URL('worker.mjs', import.meta.url), { serialization: 'advanced' });
+/** A process that runs the jobs of a program (`worker.mjs` where none is named), one at a time. */
+export const startWorker = (program = new URL('worker.mjs', import.meta.url)) => {
+  const child = fork(program, { serialization: 'advanced' });
   running.add(child);
   const run = (job, input) =>
     new Promise((resolve, reject) => {
@@ -61,10 +61,10 @@ export const startWorker = () => {
       child.once('exit', gone);
       child.send({ job, input });
     });
-  return { run, stop: () => stop(child) };
+  return { pid: child.pid, run, stop: () => stop(child) };
 };
 
-/** Starts a Node program and resolves once it has printed what `ready` matches. */
+/** Starts a Node program and resolves once it has printed what `ready` matches, or `ready`, a question, is answered yes. */
 export const startProgram = async (program, environment, ready) => {
   const began = performance.now();
   const flags = (process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=32').split(' ').filter(Boolean);
@@ -79,13 +79,23 @@ export const startProgram = async (program, environment, ready) => {
     child.once('exit', (code) => reject(new Error(`${program} ended with ${code}: ${output}`)));
     child.stdout.on('data', (chunk) => {
       if (output.length < 100_000) output += chunk;
-      if (ready.test(output)) resolve();
+      if (ready instanceof RegExp && ready.test(output)) resolve();
     });
+    if (typeof ready === 'function') answeredYes(ready, child).then(resolve, reject);
   });
   return { pid: child.pid, output, readyMs: performance.now() - began, stop: () => stop(child) };
 };
 
-/** The service as an operator starts it, on an embedded PostgreSQL of its own. */
+const readyAfterMs = 10;
+
+const answeredYes = async (question, child) => {
+  while (child.exitCode === null && child.signalCode === null) {
+    if (await question().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, readyAfterMs));
+  }
+};
+
+/** The service as an operator starts it, on an embedded PostgreSQL of its own where no other is named. */
 export const startService = async (dataDir, environment = {}) => {
   const [port, sandboxPort] = [await freePort(), await freePort()];
   const settings = {
@@ -96,8 +106,9 @@ export const startService = async (dataDir, environment = {}) => {
     LOG_LEVEL: 'error',
     RATE_LIMIT_PER_MINUTE: 100_000_000,
   };
-  const service = await startProgram('dist/main.js', { ...settings, ...environment }, /is ready/);
-  const url = await findRunningEmbeddedPostgres(dataDir);
+  const isReady = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
+  const service = await startProgram('dist/main.js', { ...settings, ...environment }, isReady);
+  const url = environment.DATABASE_URL ?? (await findRunningEmbeddedPostgres(dataDir));
   return { ...service, port, sandboxPort, url, rssMb: () => residentMb(service.pid) };
 };
 
@@ -123,6 +134,15 @@ export const ask = async (url, text, values = []) => {
   } finally {
     await client.end();
   }
+};
+
+/** The URL of another database on the same server, made anew. */
+export const freshDatabase = async (url, name) => {
+  await ask(url, `drop database if exists ${name}`);
+  await ask(url, `create database ${name}`);
+  const other = new URL(url);
+  other.pathname = `/${name}`;
+  return other.href;
 };
 
 /** Ends what is left and removes the data. */

@@ -1,9 +1,28 @@
-import { OrderProjection } from '../../dist/read-models/order-projection.pg.js';
+import { foldPayment } from '../../dist/payments/payment-stream.js';
+import { createPool } from '../../dist/platform/database/database.pg.js';
+import { scanStreams } from '../../dist/platform/event-store/stream-scan.pg.js';
 import { rebuild } from '../../dist/platform/subscriptions/rebuild.pg.js';
+import { OrderProjection } from '../../dist/read-models/order-projection.pg.js';
 
 /** Rebuilds the order read model from the whole log, as `replay --projection orders` does. */
 export const rebuildOrders = async ({ url }) => {
   const began = performance.now();
   const { events } = await rebuild(url, new OrderProjection());
   return { ms: performance.now() - began, events };
+};
+
+/** Reads and folds every payment from its events, as `replay --diff` does. */
+export const replayPayments = async ({ url }) => {
+  const pool = createPool(url, { max: 2 });
+  const began = performance.now();
+  let [events, payments] = [0, 0];
+  for await (const { streams } of scanStreams(pool, { beginsWith: 'PaymentRequested' }))
+    for (const stream of streams) {
+      foldPayment(stream);
+      events += stream.length;
+      payments++;
+    }
+  const ms = performance.now() - began;
+  await pool.end();
+  return { ms, events, payments };
 };

@@ -1,15 +1,9 @@
 // Load comes from processes of its own, so that it never shares an event loop with what it measures.
-import { sendAll } from './http-load.mjs';
-import { runTasks, scan } from './sql-load.mjs';
-import { rebuildOrders } from './replay.mjs';
+import { sendAll, sendAtRate } from './http-load.mjs';
+import { serve } from './jobs.mjs';
+import { rebuildOrders, replayPayments } from './replay.mjs';
+import { runJoined, runTasks, scan } from './sql-load.mjs';
+import { appendFor, feedFor } from './store-load.mjs';
 import { writeHistory } from './history.mjs';
 
-const jobs = { sendAll, runTasks, scan, rebuildOrders, writeHistory };
-
-process.on('message', ({ job, input }) => {
-  jobs[job](input).then(
-    (result) => process.send({ result }),
-    (error) => process.send({ error: error.stack ?? String(error) }),
-  );
-});
-process.on('disconnect', () => process.exit(0));
+serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, appendFor, feedFor, writeHistory }); // prettier-ignore
