@@ -4,21 +4,21 @@
 import { append } from './cases/append.mjs';
 import { callbacks } from './cases/callbacks.mjs';
 import { creates } from './cases/creates.mjs';
-// import { growth } from './cases/growth.mjs';
+import { growth } from './cases/growth.mjs';
 import { idle } from './cases/idle.mjs';
-// import { reads } from './cases/reads.mjs';
-// import { reconcile } from './cases/reconcile.mjs';
+import { reads } from './cases/reads.mjs';
+import { reconcile } from './cases/reconcile.mjs';
 import { replay } from './cases/replay.mjs';
 import { streams } from './cases/streams.mjs';
 import { verify } from './cases/verify.mjs';
-// import { webhooks } from './cases/webhooks.mjs';
+import { webhooks } from './cases/webhooks.mjs';
 import { whatIf } from './cases/what-if.mjs';
 import { cleanUp, dataDirectory } from './support/processes.mjs';
 import { report, sectionOf } from './support/report.mjs';
 import { load, machine, mergeResult, placesOf } from './support/results.mjs';
 
 // Quiet things first: a machine that has just worked hard still writes to its disk.
-const cases = [idle, callbacks, append, creates, replay, streams, verify, whatIf];
+const cases = [idle, callbacks, append, creates, reads, replay, reconcile, webhooks, streams, verify, whatIf, growth];
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');

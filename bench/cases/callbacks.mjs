@@ -4,7 +4,7 @@ import { closedLoopSides, openLoopTargets, startHandlers } from '../support/call
 import { cpuMeter } from '../support/cpu.mjs';
 import { makeFloor } from '../support/floor-tables.mjs';
 import { median, shown, summaryOf } from '../support/numbers.mjs';
-import { allAnswered, caughtUp, check, lastEvent, paidCallbacks } from '../support/paid-callbacks.mjs';
+import { allAnswered, caughtUp, check, freshCallbacks, lastEvent } from '../support/paid-callbacks.mjs';
 import { latencyPlot } from '../support/plot.mjs';
 import { ask, sandboxCredentials, startService, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
@@ -21,18 +21,6 @@ const levels = (size) => [
 const openConnections = 256;
 const openShares = [0.25, 0.5, 0.75];
 const mainLevel = 64;
-
-/**
- * Opens payments and has them paid, right before their callbacks are sent: a payment that is paid at the gateway and not
- * told of for long would be found by a look, and the callback be told what is known.
- */
-const freshCallbacks = async (context, count) => {
-  const { service, credentials, load } = context;
-  const callbacks = await paidCallbacks(service, { credentials, from: context.opened, count, load });
-  context.opened += count;
-  await caughtUp(service.url);
-  return callbacks;
-};
 
 /** Acknowledged means stored: the evidence of each callback, and a payment that is paid by it. */
 const verifyStored = async (url, acknowledged) => {

@@ -4,27 +4,12 @@ import { emptyFloor, eventsAfter, insertOf, keysByStream, makeFloor } from '../s
 import { post } from '../support/http-load.mjs';
 import { shown, summaryOf } from '../support/numbers.mjs';
 import { allAnswered, caughtUp, check, lastEvent } from '../support/paid-callbacks.mjs';
-import { freePort, startProgram, startService, startWorker } from '../support/processes.mjs';
+import { apiKey, environmentFor, startGateway } from '../support/oxapay.mjs';
+import { startService, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
 import { alternate } from '../support/rounds.mjs';
 
-const apiKey = 'bench-api-key-that-is-long-enough-0123456789';
 const delays = [0, 100];
-
-const startGateway = async (delayMs) => {
-  const port = await freePort();
-  const environment = { PORT: port, DELAY_MS: delayMs };
-  return { ...(await startProgram('bench/support/gateway-double.mjs', environment, /ready/)), port };
-};
-
-const environment = (gatewayPort) => ({
-  GATEWAY: 'oxapay',
-  OXAPAY_BASE_URL: `http://127.0.0.1:${gatewayPort}/v1`,
-  OXAPAY_MERCHANT_API_KEY: 'BENCHK-EYMERC-HANTAA-000001',
-  OXAPAY_PAYOUT_API_KEY: 'BENCHK-EYPAYO-UTAAAA-000001',
-  API_KEY: apiKey,
-  OPS_PASSWORD: 'bench-operators',
-});
 
 const create = (n) =>
   post('/v1/payments', JSON.stringify({ orderId: `bench-${n}`, amount: '49.90', currency: 'USD' }), {
@@ -77,8 +62,8 @@ const sidesOf = (context, { connections, perRound }) => {
 const warmUps = 3;
 
 const measureAgainst = async (delayMs, { size, dataDirectory, say }) => {
-  const gateway = await startGateway(delayMs);
-  const service = await startService(await dataDirectory(), environment(gateway.port));
+  const gateway = await startGateway('gateway-double.mjs', { DELAY_MS: delayMs });
+  const service = await startService(await dataDirectory(), environmentFor(gateway));
   const [load, inserts] = [startWorker(), startWorker()];
   const [floor, meter] = [await makeFloor(service.url), await cpuMeter(service.url)];
   const connections = delayMs === 0 ? 64 : 256;

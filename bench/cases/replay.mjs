@@ -19,6 +19,7 @@ const side = ({ meter }, { name, label, start, job, input, events }) => ({
   label,
   measure: async () => {
     const worker = start();
+    await worker.run('ready');
     const { done, cpu } = await meter(worker.pid, async () => {
       const result = await worker.run(job, input);
       return { done: result, operations: result.events / 1000 };

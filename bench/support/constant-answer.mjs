@@ -12,7 +12,7 @@ class Constant {
   }
 }
 // Decorators by hand: this file runs as it is.
-Get('*path')(Constant.prototype, 'read', Object.getOwnPropertyDescriptor(Constant.prototype, 'read'));
+Get('*')(Constant.prototype, 'read', Object.getOwnPropertyDescriptor(Constant.prototype, 'read'));
 Controller()(Constant);
 
 class Root {}

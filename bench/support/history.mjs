@@ -6,6 +6,7 @@ import { v7 } from 'uuid';
 import { applyReport } from '../../dist/payments/decisions.js';
 import { evolve } from '../../dist/payments/payment.js';
 import { defaultPolicy } from '../../dist/payments/policy.js';
+import { writeBeside } from './history-evidence.mjs';
 import { eventHash } from '../../dist/platform/event-store/hash-chain.js';
 
 const start = Date.parse('2026-01-01T00:00:00.000Z');
@@ -108,10 +109,15 @@ const momentsOf = (index, application) => {
 const insert = `insert into event (stream_id, version, event_id, type, schema_version, recorded_at, tenant, actor, correlation_id, causation_id, data, hash)
 select * from unnest($1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::smallint[], $6::timestamptz[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::json[], $12::bytea[])`;
 
-/** Writes whole payments until there are so many events. Returns how many of both there are. */
-export const writeHistory = async ({ url, events: wanted, application, onProgress = () => undefined }) => {
+/**
+ * Writes whole payments until there are so many events; `complete` ones with their keys and a callback kept as evidence.
+ * `first` numbers the first of them. Returns how many of both there are.
+ */
+export const writeHistory = async ({ url, events: wanted, application, first = 0, complete = false }) => {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
+  // Nothing acknowledges anything here.
+  await client.query('set synchronous_commit = off');
   const templates = Array.from({ length: 2000 }, (_, index) => {
     const moments = momentsOf(index, application);
     return moments.map((moment) => ({
@@ -121,18 +127,19 @@ export const writeHistory = async ({ url, events: wanted, application, onProgres
   });
   let columns = Array.from({ length: 12 }, () => []);
   let [written, payments] = [0, 0];
+  const beside = [];
   const flush = async () => {
     await client.query(insert, columns);
     columns = Array.from({ length: 12 }, () => []);
-    onProgress(written);
+    if (complete) await writeBeside(client, beside.splice(0));
   };
   while (written < wanted) {
     const streamId = v7();
     const token = createHash('sha256').update(streamId).digest('hex');
     const named = {
       'PAYMENT-ID': streamId,
-      'ORDER-ID': `order-${payments}`,
-      'TRACK-ID': String(100_000_000 + payments),
+      'ORDER-ID': `order-${first + payments}`,
+      'TRACK-ID': String(100_000_000 + first + payments),
       'HASH-OF-TRANSFER': token,
       'STATUS-TOKEN': token.slice(0, 32),
     };
@@ -173,6 +180,7 @@ export const writeHistory = async ({ url, events: wanted, application, onProgres
         written++;
       }
     }
+    beside.push({ streamId, application, orderId: named['ORDER-ID'], trackId: named['TRACK-ID'], token });
     payments++;
     if (columns[0].length >= 5000) await flush();
   }

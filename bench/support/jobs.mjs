@@ -1,7 +1,9 @@
 /** Answers the messages of `startWorker`: runs the job that each one names. */
 export const serve = (jobs) => {
   process.on('message', ({ job, input }) => {
-    jobs[job](input).then(
+    // To be asked before times are taken: loading modules is not what is measured.
+    const run = job === 'ready' ? async () => true : jobs[job];
+    run(input).then(
       (result) => process.send({ result }),
       (error) => process.send({ error: error?.stack ?? String(error) }),
     );

@@ -50,7 +50,7 @@ const paidCallback = ({ gateway, transfers: [transfer] }) => {
 };
 
 /** So many payments that are paid at the sandbox: the request that tells of each of them, and what it is about. */
-export const paidCallbacks = async (service, { credentials, from = 0, count, load }) => {
+const paidCallbacks = async (service, { credentials, from = 0, count, load }) => {
   const { apiKey, merchantKey } = credentials;
   const payments = await openPayments(service, { apiKey, from, count, load });
   const paid = await payAtSandbox(service, { payments, load });
@@ -84,4 +84,16 @@ export const quiet = async (url) => {
   const due = `select 1 from look where due_at <= now() + interval '2 seconds' limit 1`;
   while (performance.now() - began < quietWithinMs && (await ask(url, due)).length > 0)
     await new Promise((resolve) => setTimeout(resolve, 100));
+};
+
+/**
+ * Opens payments and has them paid, right before their callbacks are sent: a payment that is paid at the gateway and not
+ * told of for long would be found by a look, and the callback be told what is known. `context.opened` counts them.
+ */
+export const freshCallbacks = async (context, count) => {
+  const { service, credentials, load } = context;
+  const callbacks = await paidCallbacks(service, { credentials, from: context.opened, count, load });
+  context.opened += count;
+  await caughtUp(service.url);
+  return callbacks;
 };

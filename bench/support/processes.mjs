@@ -83,7 +83,7 @@ export const startProgram = async (program, environment, ready) => {
     });
     if (typeof ready === 'function') answeredYes(ready, child).then(resolve, reject);
   });
-  return { pid: child.pid, output, readyMs: performance.now() - began, stop: () => stop(child) };
+  return { pid: child.pid, output: () => output, readyMs: performance.now() - began, stop: () => stop(child) };
 };
 
 const readyAfterMs = 10;

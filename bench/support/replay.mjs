@@ -1,5 +1,6 @@
 import { foldPayment } from '../../dist/payments/payment-stream.js';
 import { createPool } from '../../dist/platform/database/database.pg.js';
+import { LogReader } from '../../dist/platform/event-store/log-reader.pg.js';
 import { scanStreams } from '../../dist/platform/event-store/stream-scan.pg.js';
 import { rebuild } from '../../dist/platform/subscriptions/rebuild.pg.js';
 import { OrderProjection } from '../../dist/read-models/order-projection.pg.js';
@@ -25,4 +26,23 @@ export const replayPayments = async ({ url }) => {
   const ms = performance.now() - began;
   await pool.end();
   return { ms, events, payments };
+};
+
+/** Reads so many pages of the log, at places all over it. */
+export const readPages = async ({ url, pages, pageSize }) => {
+  const pool = createPool(url, { max: 2 });
+  const reader = new LogReader(pool);
+  const end = await reader.watermark();
+  const times = [];
+  const began = performance.now();
+  for (let page = 0; page < pages; page++) {
+    // A step that is no fraction of the whole: no place twice.
+    const after = Math.floor((((page + 1) * 0.618034) % 1) * Math.max(0, end - pageSize));
+    const from = performance.now();
+    await reader.read(after, pageSize, end);
+    times.push(performance.now() - from);
+  }
+  const ms = performance.now() - began;
+  await pool.end();
+  return { ms, times };
 };

@@ -44,7 +44,7 @@ const machineLine = ({ machine: m, postgres: p, startedAt, loadBefore, loadAfter
 
 /** What a case came to, as Markdown; with the names of its plots where it has any. */
 export const sectionOf = (benchCase, result, plots = []) => {
-  const tables = (result.measurements ?? []).map(measurementTable);
+  const tables = [...(result.measurements ?? []).map(measurementTable), ...(benchCase.tables?.(result) ?? [])];
   const facts = (benchCase.facts?.(result) ?? []).map((fact) => `- ${fact}`);
   const images = plots.map(({ file, title }) => `![${title}](plots/${file})`);
   return [
