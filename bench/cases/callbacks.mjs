@@ -154,12 +154,12 @@ const facts = ({ acknowledged, stored, eventsPerCallback, catchUpMs, rssMb, open
 const plots = ({ measurements, open }) => {
   const main = measurements.find(({ connections }) => connections === mainLevel);
   const lines = (names) => names.flatMap((name) => (main.sides[name] ? [main.sides[name]] : []));
-  const half = open.filter(({ share }) => share === 0.5);
+  const half = ['product', 'typeorm', 'emmett', 'signature'].flatMap((name) => open.filter(({ target, share }) => target === name && share === 0.5)); // prettier-ignore
   return [
     {
       file: 'callbacks-closed.svg',
       title: `Time of a callback with ${mainLevel} callers who all wait`,
-      svg: latencyPlot(`Time of a callback, ${mainLevel} callers who all wait`, lines(['product', 'typeorm', 'emmett', 'single', 'signature'])), // prettier-ignore
+      svg: latencyPlot(`Time of a callback, ${mainLevel} callers who all wait`, lines(['product', 'typeorm', 'emmett', 'signature', 'single'])), // prettier-ignore
     },
     {
       file: 'callbacks-open.svg',

@@ -17,8 +17,8 @@ const line = (x1, y1, x2, y2, stroke) =>
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${stroke}"/>`;
 
 const short = (value) => {
-  if (value >= 1e6) return `${value / 1e6} M`;
-  if (value >= 1000) return `${value / 1000} k`;
+  if (value >= 1e6) return `${Number((value / 1e6).toPrecision(2))} M`;
+  if (value >= 1000) return `${Number((value / 1000).toPrecision(2))} k`;
   return String(Number(value.toPrecision(3)));
 };
 
@@ -31,14 +31,21 @@ const logTicks = (least, most) => {
   return ticks.filter((tick) => tick >= least * 0.999 && tick <= most * 1.001);
 };
 
+const rowHeight = 14;
+
 /** Moves labels apart that would lie on each other. */
-const apart = (labels, gap) => {
+const apart = (labels) => {
   const ordered = labels.toSorted((a, b) => a.y - b.y);
-  for (let at = 1; at < ordered.length; at++) ordered[at].y = Math.max(ordered[at].y, ordered[at - 1].y + gap);
-  const over = (ordered.at(-1)?.y ?? 0) - (height - frame.bottom);
-  if (over > 0) {
-    ordered.at(-1).y -= over;
-    for (let at = ordered.length - 2; at >= 0; at--) ordered[at].y = Math.min(ordered[at].y, ordered[at + 1].y - gap);
+  const gap = (upper, lower) => ((upper.rows.length + lower.rows.length) * rowHeight) / 2 + 4;
+  for (let at = 1; at < ordered.length; at++) {
+    const [upper, lower] = [ordered[at - 1], ordered[at]];
+    lower.y = Math.max(lower.y, upper.y + gap(upper, lower));
+  }
+  const last = ordered.at(-1);
+  last.y = Math.min(last.y, height - frame.bottom);
+  for (let at = ordered.length - 2; at >= 0; at--) {
+    const [upper, lower] = [ordered[at], ordered[at + 1]];
+    upper.y = Math.min(upper.y, lower.y - gap(upper, lower));
   }
   return labels;
 };
@@ -80,10 +87,12 @@ const plot = (title, lines, x, y) => {
     parts.push(`<path d="${path.join('')}" fill="none" stroke="${colour}" stroke-width="${at === 0 ? 3 : 1.8}" stroke-linejoin="round"/>`); // prettier-ignore
     for (const [vx, vy] of points) parts.push(`<circle cx="${px(vx).toFixed(1)}" cy="${py(vy).toFixed(1)}" r="2.6" fill="${colour}"/>`); // prettier-ignore
   });
-  for (const { at, y: labelY, rows } of apart(labels, 32))
+  for (const { at, y: labelY, rows } of apart(labels))
     rows.forEach((row, n) => {
       const style = { fill: colours[at % colours.length], weight: at === 0 ? 700 : 500 };
-      parts.push(text(width - frame.right + 12, labelY + 4 + n * 14 - (rows.length - 1) * 7, row, style));
+      parts.push(
+        text(width - frame.right + 12, labelY + 4 + n * rowHeight - ((rows.length - 1) * rowHeight) / 2, row, style),
+      );
     });
   return `${[...parts, '</svg>'].join('\n')}\n`;
 };
