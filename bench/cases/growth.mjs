@@ -102,7 +102,12 @@ const measureAt = async (bench, { dataDir, opened, events, bytes }) => {
     title: `${measurement.title}, ${events.toLocaleString('en')} events`,
   });
   const measurements = [at(await measureIntake(context, { size, say }))];
-  for (const kind of reads) measurements.push(at(await measureReads(context, kind, { size, say })));
+  for (const kind of reads) {
+    // What a large store answers too late is told of, and no reason to lose the rest.
+    const measured = await measureReads(context, kind, { size, say }).catch((error) => ({ title: kind.title, failed: String(error) })); // prettier-ignore
+    if (measured.failed) say(`growth: ${kind.title}: ${measured.failed}`);
+    measurements.push(at(measured));
+  }
   measurements.push(at(await measurePages(context, { size, say })));
   const [rssMb, postgres] = [await service.rssMb(), await postgresOf(service.url)];
   await Promise.all([load, service].map((process) => process.stop()));
@@ -127,6 +132,7 @@ const run = async (bench) => {
 const costsOf = (stores) =>
   stores[0].measurements.map(({ title }, at) => {
     const cost = ({ measurements }) => {
+      if (measurements[at].failed) return NaN;
       const { product, ...others } = measurements[at].sides;
       const [yardstick] = Object.keys(others);
       if (yardstick) return ratioOf(measurements[at], yardstick, 'product');
@@ -146,13 +152,18 @@ const sizes = (stores) => stores.map(({ events }) => `${events.toLocaleString('e
 const tables = ({ stores }) => [
   table(
     ['cost, smallest store = 1', ...sizes(stores)],
-    costsOf(stores).map(({ label, costs }) => [label, ...costs.map((cost) => cost.toFixed(2))]),
+    costsOf(stores).map(({ label, costs }) => [
+      label,
+      ...costs.map((cost) => (Number.isNaN(cost) ? 'failed' : cost.toFixed(2))),
+    ]),
   ),
   table(
     ['rate', ...sizes(stores)],
     stores[0].measurements.map(({ title, unit }, at) => [
       `${title.split(',')[0]}, ${unit}`,
-      ...stores.map(({ measurements }) => shown(measurements[at].sides.product.perSecond)),
+      ...stores.map(({ measurements }) =>
+        measurements[at].failed ? 'failed' : shown(measurements[at].sides.product.perSecond),
+      ),
     ]),
   ),
 ];

@@ -6,7 +6,7 @@ import { ask, sandboxCredentials, startProgram, startService, startWorker } from
 import { postgresOf } from '../support/results.mjs';
 
 const receivers = 10;
-const limitMs = 180_000;
+const limitMs = 600_000;
 
 const startReceivers = async () => {
   const program = await startProgram('bench/support/webhook-receivers.mjs', { RECEIVERS: receivers }, /ready/);

@@ -11,11 +11,16 @@ const room = 5_000_000;
 
 const sizeOf = async (url) => (await ask(url, 'select count(*)::int as n, pg_database_size(current_database())::float8 as bytes from event'))[0]; // prettier-ignore
 
-/** Rebuilds the read models, as an operator does, and tells the reactors that what is past is none of theirs. */
+/**
+ * Rebuilds the read models and seals the log, as an operator does, and tells the reactors that what is past is none of
+ * theirs.
+ */
 const catchUp = async (url, dataDir) => {
-  const env = { PATH: process.env.PATH, DATABASE_URL: url, DATA_DIR: dataDir };
-  await promisify(execFile)(process.execPath, [cli, 'replay', '--projection', 'all', '--restart', '--yes'], { env });
+  const options = { env: { PATH: process.env.PATH, DATABASE_URL: url, DATA_DIR: dataDir }, maxBuffer: 2 ** 28 };
+  const run = (...words) => promisify(execFile)(process.execPath, [cli, ...words], options);
+  await run('replay', '--projection', 'all', '--restart', '--yes');
   await ask(url, 'update subscription set position = (select max(position) from event)');
+  await run('checkpoint');
   await ask(url, 'vacuum (analyze) event, inbox, stream_key, payment_view, order_view');
 };
 

@@ -15,10 +15,13 @@ const create = (apiKey) => (n) =>
     authorization: `Bearer ${apiKey}`,
   });
 
+/** Callers of what is not measured: few enough that the gateway in the same process is never waited for too long. */
+const preparing = 16;
+
 /** Opens payments through the API. */
 export const openPayments = async (service, { apiKey, from = 0, count, load }) => {
   const requests = Array.from({ length: count }, (_, n) => create(apiKey)(from + n));
-  const opened = await load.run('sendAll', { port: service.port, connections: 64, requests, keepBodies: true });
+  const opened = await load.run('sendAll', { port: service.port, connections: preparing, requests, keepBodies: true });
   allAnswered('a create', opened.statuses, 201);
   return opened.bodies.map((body) => JSON.parse(body));
 };
@@ -28,7 +31,12 @@ const payAtSandbox = async (service, { payments, load }) => {
   const requests = payments.map(({ trackId }) =>
     post(`/_sandbox/payments/${trackId}/transfers`, '{"percent":100,"confirmations":40,"callback":false}'),
   );
-  const paid = await load.run('sendAll', { port: service.sandboxPort, connections: 64, requests, keepBodies: true });
+  const paid = await load.run('sendAll', {
+    port: service.sandboxPort,
+    connections: preparing,
+    requests,
+    keepBodies: true,
+  });
   allAnswered('a transfer', paid.statuses, 200);
   return paid.bodies.map((body) => JSON.parse(body));
 };
