@@ -74,11 +74,24 @@ const measureReads = async (context, { title, paths, count }, { size, say }) => 
 };
 
 /** Pages of the log at places all over it, as a replay reads them. */
-const measurePages = async ({ service, load }, { size, say }) => {
-  const measure = async () =>
-    summaryOf(await load.run('readPages', { url: service.url, pages: size(50, 5), pageSize }));
-  const sides = [{ name: 'product', label: `a page of ${pageSize} events`, measure }];
-  return alternate({ title: 'log read', unit: 'pages/s', sides, rounds: size(5, 1), say });
+const measurePages = async (context, { size, say }) => {
+  const { service, load, meter } = context;
+  const constant = await startConstant('{}');
+  const requests = () => Array.from({ length: size(3000, 100) }, () => get('/'));
+  const measure = async () => {
+    const { read, cpu } = await meter(load.pid, async () => {
+      const pages = await load.run('readPages', { url: service.url, pages: size(50, 5), pageSize });
+      return { read: pages, operations: pages.times.length };
+    });
+    return { ...summaryOf(read), cpu };
+  };
+  const sides = [
+    { name: 'product', label: `a page of ${pageSize} events`, measure },
+    httpSide(context, { name: 'constant', label: 'an empty answer', target: constant, requests }),
+  ];
+  const measurement = await alternate({ title: 'log read', unit: 'pages/s', sides, rounds: size(5, 1), say });
+  await constant.stop();
+  return measurement;
 };
 
 const measureAt = async (bench, { dataDir, opened, events, bytes }) => {
@@ -133,10 +146,8 @@ const costsOf = (stores) =>
   stores[0].measurements.map(({ title }, at) => {
     const cost = ({ measurements }) => {
       if (measurements[at].failed) return NaN;
-      const { product, ...others } = measurements[at].sides;
-      const [yardstick] = Object.keys(others);
-      if (yardstick) return ratioOf(measurements[at], yardstick, 'product');
-      return measurements[0].sides.signature.perSecond / product.perSecond;
+      const yardstick = Object.keys(measurements[at].sides).find((name) => name !== 'product');
+      return ratioOf(measurements[at], yardstick, 'product');
     };
     return { label: title.split(',')[0], costs: stores.map((store) => cost(store) / cost(stores[0])) };
   });
@@ -148,7 +159,16 @@ const facts = ({ stores }) => [
 
 const sizes = (stores) => stores.map(({ events }) => `${events.toLocaleString('en')} events`);
 
-/** The rates of all stores side by side; the measurements of each one are in results.json. */
+/** One figure of every measurement, all stores side by side; the measurements of each one are in results.json. */
+const sideBySide = (stores, head, figure, named = ({ title }) => title.split(',')[0]) =>
+  table(
+    [head, ...sizes(stores)],
+    stores[0].measurements.map((measurement, at) => [
+      named(measurement),
+      ...stores.map(({ measurements: { [at]: one } }) => (one.failed ? 'failed' : shown(figure(one.sides.product)))),
+    ]),
+  );
+
 const tables = ({ stores }) => [
   table(
     ['cost, smallest store = 1', ...sizes(stores)],
@@ -157,15 +177,13 @@ const tables = ({ stores }) => [
       ...costs.map((cost) => (Number.isNaN(cost) ? 'failed' : cost.toFixed(2))),
     ]),
   ),
-  table(
-    ['rate', ...sizes(stores)],
-    stores[0].measurements.map(({ title, unit }, at) => [
-      `${title.split(',')[0]}, ${unit}`,
-      ...stores.map(({ measurements }) =>
-        measurements[at].failed ? 'failed' : shown(measurements[at].sides.product.perSecond),
-      ),
-    ]),
+  sideBySide(
+    stores,
+    'rate',
+    ({ perSecond }) => perSecond,
+    ({ title, unit }) => `${title.split(',')[0]}, ${unit}`,
   ),
+  sideBySide(stores, 'CPU ms an operation, PostgreSQL included', ({ cpu }) => cpu.process + cpu.postgres),
 ];
 
 const plots = ({ stores }) => [
