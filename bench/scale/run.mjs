@@ -31,10 +31,10 @@ const keep = async (facts) => {
   const all = JSON.parse(await readFile(results, 'utf8').catch(() => '{}'));
   const day = new Date().toISOString().slice(0, 10);
   const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  all[name] = { day, machine, load: os.loadavg().map((load) => load.toFixed(2)), facts };
+  all[name] = { day, machine, load: os.loadavg()[0].toFixed(2), facts };
   await writeFile(results, `${JSON.stringify(all, null, 2)}\n`);
   const lines = [
-    `Measured ${day} on ${machine}; everything shares the machine, load average ${all[name].load[0]}${quick ? '; small sizes, to be taken again on a quiet machine' : ''}.`,
+    `Measured ${day} on ${machine}; everything shares the machine, load average ${all[name].load}${quick ? '; small sizes, to be taken again on a quiet machine' : ''}.`,
     '',
     ...facts.map((fact) => `- ${fact}`),
   ];
