@@ -55,5 +55,6 @@ const chosen = () => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => cleanUp().then(() => process.exit(1)));
 
-if (names[0] === 'report') await report(cases, places);
+if (names[0] === 'scale') await import('./scale/run.mjs');
+else if (names[0] === 'report') await report(cases, places);
 else for (const benchCase of chosen()) await runCase(benchCase);

@@ -7,9 +7,13 @@ import { Watermark } from './watermark.js';
 /*
  * Two statements in one round trip, in this order: the position must be read before the locks. Neither reads tables
  * under a snapshot, so being in one implicit transaction does not matter.
+ *
+ * `life` changes with every crash of the server and from one server to another: statistics do not outlive a crash
+ * (PostgreSQL manual, "The Cumulative Statistics System").
  */
 const sighting = `
-select case when is_called then last_value else 0 end as drawn from event_position_seq;
+select case when is_called then last_value else 0 end as drawn, pg_stat_get_bgwriter_stat_reset_time()::text as life
+from event_position_seq;
 select virtualtransaction as writer from pg_locks
 where locktype = 'relation' and relation = 'event'::regclass and mode = 'RowExclusiveLock' and granted
   and database = (select oid from pg_database where datname = current_database())`;
@@ -28,8 +32,11 @@ const recentEvents = 10_000;
  * none twice, none out of order. Needs the primary and `read committed`.
  */
 export class LogReader {
-  private readonly mark = new Watermark();
-  private readonly recent = new RecentEvents(recentEvents);
+  private mark = new Watermark();
+  private recent = new RecentEvents(recentEvents);
+  private life: string | null = null;
+  /** How often the server was found to have crashed, or to be another one. What was in memory of its end is not believed then. */
+  crashes = 0;
   private reading: Promise<unknown> | null = null;
   private running: Promise<number> | null = null;
   private next: Promise<number> | null = null;
@@ -90,6 +97,19 @@ export class LogReader {
     }
   }
 
+  /**
+   * A position that was drawn shortly before a crash may be drawn again after it, by a writer that this process has not
+   * seen: that the former one has gone settles nothing.
+   */
+  private noticeCrash(life: string | null): void {
+    if (this.life !== null && life !== this.life) {
+      this.mark = new Watermark();
+      this.recent = new RecentEvents(recentEvents);
+      this.crashes++;
+    }
+    this.life = life;
+  }
+
   private follow(): Promise<number> {
     this.next = null;
     return (this.running = this.look());
@@ -98,7 +118,8 @@ export class LogReader {
   private async look(): Promise<number> {
     try {
       const answer: unknown = await this.pool.query(sighting);
-      const [drawn, locks] = answer as [QueryResult<{ drawn: string }>, QueryResult<{ writer: string }>];
+      const [drawn, locks] = answer as [QueryResult<{ drawn: string; life: string }>, QueryResult<{ writer: string }>];
+      this.noticeCrash(drawn.rows[0]?.life ?? null);
       const writers = new Set(locks.rows.map((row) => row.writer));
       return this.mark.advance({ drawn: Number(drawn.rows[0]?.drawn ?? 0), writers });
     } finally {

@@ -96,6 +96,7 @@ export class Follower {
   /** The checkpoint's position as it was last seen: what lies between it and `known` does not concern us. */
   private saved = 0;
   private savedAt = 0;
+  private crashes = 0;
   private scanned = 0;
   private wanted = 0;
   private outages = 0;
@@ -204,6 +205,7 @@ export class Follower {
       if (!registered) await this.register();
       this.wakeup.clear();
       const upTo = await this.deps.log.watermark();
+      if (this.deps.log.crashes !== this.crashes) await this.register();
       const step = upTo > this.scanned ? ((await this.pass(upTo)) ?? (await this.batch(upTo))) : 'idle';
       if (this.saved < this.known && performance.now() - this.savedAt >= this.options.passMs) await this.savePassed();
       this.outages = 0;
@@ -214,8 +216,11 @@ export class Follower {
   }
 
   private async register(): Promise<void> {
+    this.crashes = this.deps.log.crashes;
     await ensureCheckpoint(this.deps.pool, this.name);
+    // After a crash the checkpoint may stand where it stood before: the last commits of projections do not wait for the disk.
     this.known = this.saved = (await this.status()).position;
+    this.scanned = 0;
   }
 
   /** Goes past the next page without a transaction, where nothing on it concerns us; null where something may. */

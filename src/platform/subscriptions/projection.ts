@@ -42,6 +42,9 @@ export interface Reactor {
   readonly name: string;
   /** Whether an event may have it do something; without it any may. Pages without such events cost no transaction. */
   concerns?(event: RecordedEvent): boolean;
-  /** Writes what is to be done, in the transaction that moves the checkpoint. It calls nobody outside the database. */
+  /**
+   * Writes what is to be done, in the transaction that moves the checkpoint. It calls nobody outside the database, but
+   * for the one that hands the log on to NATS, a bounded number of events in a bounded time.
+   */
   react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void>;
 }
