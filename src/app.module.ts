@@ -80,7 +80,6 @@ import { Fanout } from './platform/subscriptions/fanout.module.js';
 import { Follower } from './platform/subscriptions/follower.pg.js';
 import { DepositAddressList } from './read-models/deposit-addresses.pg.js';
 import { OrderEntry, Orders, PaymentEntry } from './read-models/orders.pg.js';
-import { JetStreamReactor } from './platform/subscriptions/jetstream.client.js';
 import { OrderProjection } from './read-models/order-projection.pg.js';
 import { StandbyOrders } from './read-models/standby-orders.job.js';
 import { version } from './version.js';
@@ -249,8 +248,12 @@ const standby = ({ config: { databaseStandbyUrl: url } }: ServiceOptions): Provi
 /** Nothing at all where no NATS is named: no connection, and no row among the followers. */
 function fanout({ config: { natsUrl }, log }: ServiceOptions): Provider[] {
   if (natsUrl === null) return [];
-  const useFactory = (pool: Pool, reader: LogReader, store: EventStore, failures: FailureCounts): Fanout =>
-    new Fanout({ pool, log: reader, appends: store, onError: warnOf(log, failures) }, new JetStreamReactor(natsUrl));
+  const useFactory = async (...deps: [Pool, LogReader, EventStore, FailureCounts]): Promise<Fanout> => {
+    const [pool, reader, appends, failures] = deps;
+    // Its libraries are loaded by those who use it.
+    const { JetStreamReactor } = await import('./platform/subscriptions/jetstream.client.js');
+    return new Fanout({ pool, log: reader, appends, onError: warnOf(log, failures) }, new JetStreamReactor(natsUrl));
+  };
   return [{ provide: Fanout, useFactory, inject: [BackgroundPool, LogReader, EventStore, FailureCounts] }];
 }
 

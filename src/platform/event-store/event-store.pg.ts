@@ -51,8 +51,8 @@ const sessionSettings = {
 };
 
 const maxMessages = 200;
-/** What one process keeps of the streams that it has to do with; some ten megabytes. */
-const recentStreams = 2000;
+/** What one process keeps of the streams that it has to do with; some megabytes. */
+const recentStreams = 1000;
 
 /** What came of an append; `refused` where its values were. */
 export const appendOutcomes = ['appended', 'duplicate', 'conflict', 'key_taken', 'unavailable', 'refused'] as const;

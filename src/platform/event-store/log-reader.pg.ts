@@ -24,8 +24,8 @@ const page = {
   types: storedTypes,
 };
 
-/** What one process keeps of the log's end for its followers, the slowest of them included; some ten megabytes. */
-const recentEvents = 10_000;
+/** What one process keeps of the log's end for its followers, the slowest of them included; some megabytes. */
+const recentEvents = 4000;
 
 /**
  * Reads the log in the order of its positions, and never past one that an open transaction may still commit: none lost,
