@@ -206,8 +206,8 @@ create table payment_view (
   review text default 'none'::text not null,
   remainder_of uuid,
   credit numeric default 0 not null,
-  paid_at timestamp with time zone default instant_in((state #>> '{payment,paidAt}'::text[])),
-  first_seen_at timestamp with time zone default first_seen_in(state),
+  paid_at timestamp with time zone,
+  first_seen_at timestamp with time zone,
   constraint payment_view_review_check CHECK ((review = ANY (ARRAY['none'::text, 'open'::text, 'resolved'::text]))),
   constraint payment_view_pkey PRIMARY KEY (payment_id)
 ) with (fillfactor=75);
@@ -337,26 +337,6 @@ create table webhook_endpoint (
   constraint webhook_endpoint_pkey PRIMARY KEY (id)
 );
 CREATE INDEX webhook_endpoint_application ON public.webhook_endpoint USING btree (application_id);
-
-CREATE OR REPLACE FUNCTION public.first_seen_in(state json)
- RETURNS timestamp with time zone
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE STRICT
-AS $function$
-begin
-  return (select min(t ->> 'firstSeenAt') from json_array_elements(state #> '{payment,money,transfers}') t)::timestamptz;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION public.instant_in(text)
- RETURNS timestamp with time zone
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE STRICT
-AS $function$
-begin
-  return $1::timestamptz;
-end
-$function$;
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger

@@ -138,7 +138,7 @@ describe('A service whose database', () => {
       events: [{ id, type, data, schemaVersion }],
       metadata: { recordedAt, tenant, actor, correlationId, causationId },
     };
-    expect(await store.append(before)).toMatchObject({ version: head.version, position: last?.position });
+    expect(await store.append(before)).toMatchObject({ head: { version: head.version }, position: last?.position });
     expect((await store.read(payment.id)).events).toEqual(events);
   });
 

@@ -30,7 +30,7 @@ interface Past {
 
 /** How busy a day is follows the week. Of a hundred payments some seventy are paid. */
 const paymentsText = `insert into payment_view (payment_id, application_id, order_id, status, labels, track_id, amount, currency, received,
-    fulfillable, fulfillment, created_at, version, state)
+    fulfillable, fulfillment, created_at, version, state, paid_at, first_seen_at)
   select gen_random_uuid(), $4::uuid, 'past-' || i, status, labels, (700000000 + i)::text, 49.9,
     (array['USD', 'USD', 'USD', 'EUR', 'EUR', 'USDT', 'GBP'])[1 + i % 7],
     case when status = 'paid' then 49.9 when label = 'underpaid' then 20 else 0 end, status = 'paid', 'none', at, 6,
@@ -38,7 +38,9 @@ const paymentsText = `insert into payment_view (payment_id, application_id, orde
       'paidAt', case when status = 'paid' then to_char(at + took, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end,
       'money', json_build_object('transfers', case when status = 'paid'
         then json_build_array(json_build_object('firstSeenAt', to_char(at + took * 0.35, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
-        else json_build_array() end)))
+        else json_build_array() end))),
+    case when status = 'paid' then (at + took) at time zone 'UTC' end,
+    case when status = 'paid' then (at + took * 0.35) at time zone 'UTC' end
   from generate_series(1, $3::int) i
   cross join lateral (select abs(hashint4(i)) % 100 as chance) c
   cross join lateral (select ($1::timestamptz - make_interval(secs => 60 + ($2 * 86400.0 / $3) * (i + 0.5 * ($3 / (6.2832 * $2 / 7)) *
