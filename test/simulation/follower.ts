@@ -12,7 +12,8 @@ export class Tx {
   constructor(private readonly answer: (tx: Tx, text: string, values: unknown[]) => unknown[]) {}
 
   /** The few statements that the real code sends by itself; see `read-model.ts`. */
-  query(text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> {
+  query(query: string | { text: string; values: unknown[] }): Promise<{ rows: unknown[] }> {
+    const { text, values } = typeof query === 'string' ? { text: query, values: [] } : query;
     return Promise.resolve({ rows: this.answer(this, text, values) });
   }
 
