@@ -110,7 +110,8 @@ export const sendAtRate = async ({ port, connections, requests, ratePerSecond })
     const dueAt = (index) => began + (index * 1000) / ratePerSecond;
     const pump = () => {
       while (idle.length > 0 && next < requests.length && dueAt(next) <= performance.now()) {
-        const [index, connection] = [next++, idle.pop()];
+        // In turns: one that is left idle is closed by its server.
+        const [index, connection] = [next++, idle.shift()];
         connection.ask(requests[index], (answer) => {
           note(index, answer, performance.now() - dueAt(index));
           idle.push(connection);
