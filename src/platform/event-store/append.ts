@@ -54,8 +54,8 @@ export interface Append {
 }
 
 /**
- * `appended`: committed; `position` is that of the last event, 0 without events, and `head` the stream's. `duplicate`: this message was already
- * there for this stream; only its receipts were counted. `status` is what had become of the first delivery.
+ * `appended`: committed; `position` is that of the last event, 0 without events, and `head` the stream's. `duplicate`:
+ * this message was already there for this stream; only its receipts were counted. `status` is what had become of the first delivery.
  */
 export type Appended =
   | { outcome: 'appended'; position: number; head: StreamHead; events: RecordedEvent[] }

@@ -2,7 +2,7 @@ import type { RecordedEvent } from '../../kernel/event.js';
 import type { Stream, StreamHead } from './append.js';
 
 /**
- * Streams as this process last read or wrote them; those used longest ago are forgotten first. Other processes append
+ * Streams as this process last read or wrote them; those of longest ago are forgotten first. Other processes append
  * too, so each may lack its newest events, and what is given out must not be changed.
  */
 export class RecentStreams {

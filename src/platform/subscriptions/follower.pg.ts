@@ -22,7 +22,7 @@ export interface FollowerOptions {
   tickMs: number;
   /**
    * The least time between batches that are not full: under load they grow instead of becoming more. Where batches take
-   * long it is longer, up to ten times, so that a follower takes a sixth of the time at most.
+   * long it is five times what they take, and ten times this at most.
    */
   paceMs: number;
   /** How often the checkpoint is moved past events that do not concern the follower. */

@@ -206,7 +206,7 @@ class Rebuild {
         await this.redirect();
         await this.projection.reset(this.client);
       } else await copyLive(this.client, this.shadow);
-      // Filling them with all indexes in place would take about twice the time.
+      // An index that grows row by row costs more than one that is made at once.
       await indexShadow(this.client, this.shadow, from === undefined ? this.projection.lookups : undefined);
       // Rows that were taken over are to be found by their indexes at once.
       if (from !== undefined) await analyzeShadow(this.client, this.shadow);
