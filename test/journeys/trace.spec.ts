@@ -160,3 +160,25 @@ describe('A payment that is paid by a callback, traced', () => {
       expect(exported).not.toContain(secret);
   });
 });
+
+describe('A payment that is paid by a callback while no traces are exported', () => {
+  it('has one id in its events, its evidence and the log all the same', async () => {
+    const shop = await startTestService();
+    const order = { orderId: 'untraced-1', amount: '50.00', currency: 'USD' };
+    const { id, trackId } = (await shop.api('POST', '/v1/payments', order)).body as { id: string; trackId: string };
+    await shop.control('/_sandbox/scenarios/exact', { trackId });
+    const paid = async (): Promise<StoredEvent | undefined> =>
+      ((await shop.api('GET', `/v1/payments/${id}/events`)).body.items as StoredEvent[]).find(
+        ({ type }) => type === 'PaymentPaid',
+      );
+    await until(async () => (await paid()) !== undefined);
+    const correlationId = (await paid())?.correlationId ?? '';
+    const { rows } = await shop.database.pool.query('select source from inbox where id = $1', [correlationId]);
+    const lines = shop.logged.map((line) => JSON.parse(line) as Record<string, unknown>);
+    await shop.close();
+    expect(rows).toEqual([{ source: 'callback:default' }]);
+    expect(lines.filter((line) => line['correlationId'] === correlationId)).toContainEqual(
+      expect.objectContaining({ msg: 'a request was answered', route: '/v1/callbacks/oxapay/:account' }),
+    );
+  });
+});
