@@ -199,6 +199,7 @@ describe("A payment's webhooks", () => {
     await world.append(id, [
       { type: 'GatewayReported', data: { status: 'refunded', valueUsd: null, witness: 'poll', at: world.clock.now() } },
     ]);
+    await eventually('the refund waits in line', async () => (await world.deliveries(id)).length === 4);
     for (let turn = 1; turn <= 2; turn++) {
       await eventually('it is refused', () => refused === turn);
       await world.quiet();
@@ -400,6 +401,7 @@ describe('A claim', () => {
     // What is new goes out at once, though it was written by a clock an hour ahead.
     const second = await world.paidPayment();
     world.clock.advance(3600);
+    await eventually('the second is told of', async () => (await world.deliveries(second)).length === 3);
     await eventually('all arrived', async () => (await world.waiting()) === 0);
     for (const paymentId of [id, second])
       expect((await world.deliveries(paymentId)).map(({ status }) => status)).toEqual(Array(3).fill('delivered'));
