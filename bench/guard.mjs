@@ -11,7 +11,8 @@ import { betterOf, lineOf, verdictsOf } from './support/guard.mjs';
 import { get } from './support/http-load.mjs';
 import { median, perSecond, rounded } from './support/numbers.mjs';
 import { allAnswered, check, freshCallbacks } from './support/paid-callbacks.mjs';
-import { cleanUp, dataDirectory, freshDatabase, sandboxCredentials, startService, startWorker } from './support/processes.mjs'; // prettier-ignore
+import { credentials, startWithSandbox } from './support/oxapay.mjs';
+import { cleanUp, dataDirectory, freshDatabase, startWorker } from './support/processes.mjs'; // prettier-ignore
 import { startConstant, startSignatureOnly } from './support/yardsticks.mjs';
 
 const file = fileURLToPath(new URL('guard.json', import.meta.url));
@@ -99,8 +100,7 @@ const measures = {
 
 const begin = async () => {
   const dataDir = await dataDirectory();
-  const service = await startService(dataDir, { GATEWAY: 'sandbox' });
-  const credentials = await sandboxCredentials(dataDir);
+  const service = await startWithSandbox(dataDir);
   const load = startWorker();
   const headers = { authorization: `Bearer ${credentials.apiKey}` };
   const context = { service, credentials, load, headers, opened: 0, meter: await cpuMeter(service.url) };

@@ -79,7 +79,7 @@ const run = async ({ size, dataDirectory, say }) => {
   const measurements = [];
   for (const callers of levels) {
     const title = `append, ${callers === 1 ? 'one caller' : `${callers} callers`}`;
-    const sides = sidesAt(context, callers, size(4000, 400));
+    const sides = sidesAt(context, callers, size(2500, 400));
     measurements.push({ callers, ...(await alternate({ title, sides, rounds: size(5, 1), say })) });
   }
   const postgres = await postgresOf(url);

@@ -4,9 +4,10 @@ import { closedLoopSides, openLoopTargets, startHandlers } from '../support/call
 import { cpuMeter } from '../support/cpu.mjs';
 import { makeFloor } from '../support/floor-tables.mjs';
 import { median, shown, summaryOf, table } from '../support/numbers.mjs';
+import { credentials, startWithSandbox } from '../support/oxapay.mjs';
 import { allAnswered, caughtUp, check, freshCallbacks, lastEvent } from '../support/paid-callbacks.mjs';
 import { latencyPlot } from '../support/plot.mjs';
-import { ask, sandboxCredentials, startService, startWorker } from '../support/processes.mjs';
+import { ask, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
 import { alternate } from '../support/rounds.mjs';
 import { installYardsticks } from '../support/yardsticks.mjs';
@@ -103,8 +104,7 @@ const sampleOf = async (url, after) => {
 
 const begin = async ({ dataDirectory }) => {
   const dataDir = await dataDirectory();
-  const service = await startService(dataDir, { GATEWAY: 'sandbox' });
-  const credentials = await sandboxCredentials(dataDir);
+  const service = await startWithSandbox(dataDir);
   const [load, inserts] = [startWorker(), startWorker()];
   const [floor, meter] = [await makeFloor(service.url), await cpuMeter(service.url)];
   const context = { service, credentials, load, inserts, floor, meter, opened: 0, callbacks: [] };

@@ -3,9 +3,10 @@ import { cpuMeter } from '../support/cpu.mjs';
 import { growTo, numbersOfGrowth } from '../support/grown-store.mjs';
 import { get } from '../support/http-load.mjs';
 import { shown, summaryOf, table } from '../support/numbers.mjs';
+import { credentials, startWithSandbox } from '../support/oxapay.mjs';
 import { allAnswered, caughtUp, freshCallbacks, quiet } from '../support/paid-callbacks.mjs';
 import { growthPlot } from '../support/plot.mjs';
-import { ask, sandboxCredentials, startService, startWorker } from '../support/processes.mjs';
+import { ask, startService, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
 import { alternate, ratioOf } from '../support/rounds.mjs';
 import { startConstant, startSignatureOnly } from '../support/yardsticks.mjs';
@@ -96,8 +97,8 @@ const measurePages = async (context, { size, say }) => {
 
 const measureAt = async (bench, { dataDir, opened, events, bytes }) => {
   const { size, say } = bench;
-  const service = await startService(dataDir, { GATEWAY: 'sandbox' });
-  const [load, credentials, meter] = [startWorker(), await sandboxCredentials(dataDir), await cpuMeter(service.url)];
+  const service = await startWithSandbox(dataDir);
+  const [load, meter] = [startWorker(), await cpuMeter(service.url)];
   const context = { service, load, credentials, meter, opened, callbacks: [] };
   const ids = await ask(
     service.url,

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { cpuMs } from '../support/cpu.mjs';
 import { percentile, shown } from '../support/numbers.mjs';
-import { sandboxCredentials, startService } from '../support/processes.mjs';
+import { apiKey, startWithSandbox } from '../support/oxapay.mjs';
 import { postgresOf } from '../support/results.mjs';
 
 const openPerPayment = 4;
@@ -38,7 +38,7 @@ const watch = (port, path) =>
     stream.socket.on('close', () => reject(new Error(`a stream ended: ${bytes.slice(0, 200)}`)));
   });
 
-const openPayments = async (service, apiKey, count) => {
+const openPayments = async (service, count) => {
   const call = async (path, body) => {
     const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
     const answer = await fetch(`http://127.0.0.1:${service.port}${path}`, {
@@ -85,9 +85,8 @@ const run = async ({ size, dataDirectory, say }) => {
     size(200, 20),
     size(30_000, 2000),
   ];
-  const service = await startService(dataDir);
-  const { apiKey } = await sandboxCredentials(dataDir);
-  const { payments, cancel } = await openPayments(service, apiKey, streams / openPerPayment);
+  const service = await startWithSandbox(dataDir);
+  const { payments, cancel } = await openPayments(service, streams / openPerPayment);
   await new Promise((resolve) => setTimeout(resolve, settleMs));
   const [rssBeforeMb, restBefore] = [await service.rssMb(), await cpuSeconds(service.pid)];
   await new Promise((resolve) => setTimeout(resolve, restMs));

@@ -136,10 +136,10 @@ export const ask = async (url, text, values = []) => {
   }
 };
 
-/** The URL of another database on the same server, made anew. */
-export const freshDatabase = async (url, name) => {
+/** The URL of another database on the same server, made anew; a copy of `template` where that is given. */
+export const freshDatabase = async (url, name, template = 'template1') => {
   await ask(url, `drop database if exists ${name}`);
-  await ask(url, `create database ${name}`);
+  await ask(url, `create database ${name} template ${template}`);
   const other = new URL(url);
   other.pathname = `/${name}`;
   return other.href;

@@ -6,7 +6,7 @@ import { fold } from '../payments/payment-stream.js';
 import { ReviewDesk } from '../payments/review-desk.js';
 import { isFulfillable, isHeld } from '../payments/standing.js';
 import { EventStore } from '../platform/event-store/event-store.pg.js';
-import type { Jobs, TaskHandler } from '../platform/jobs/jobs.pg.js';
+import type { Jobs, NewJob, TaskHandler } from '../platform/jobs/jobs.pg.js';
 import type { Reactor } from '../platform/subscriptions/projection.js';
 import {
   foldFulfillment,
@@ -52,43 +52,44 @@ export class FulfillmentOutcomeReactor implements Reactor {
 
   /** Its own commits, ahead of the checkpoint's: seen again, the desk knows the cause and nothing is added. */
   async react(tx: PoolClient, events: readonly RecordedEvent[]): Promise<void> {
-    for (const event of events) if (this.concerns(event)) await this.reactTo(tx, event);
+    const deadlines: NewJob[] = [];
+    for (const event of events) {
+      const deadline = this.concerns(event) ? await this.reactTo(event) : null;
+      if (deadline) deadlines.push(deadline);
+    }
+    await this.jobs.add(tx, fulfillmentDeadlineTask, deadlines);
   }
 
-  private async reactTo(tx: PoolClient, event: RecordedEvent): Promise<void> {
+  /** The deadline that the event sets, where it sets one. */
+  private async reactTo(event: RecordedEvent): Promise<NewJob | null> {
     const read = readFulfillmentEvent(event);
     const paymentId = paymentOfFulfillment(event.streamId);
     const why = { correlationId: event.correlationId, causationId: event.id };
     switch (read.type) {
       case 'FulfillmentRequested':
-        return this.expect(tx, event, paymentId, 'requested');
+        return deadlineOf(event, paymentId, 'requested');
       case 'FulfillmentAccepted':
-        await this.expect(tx, event, paymentId, 'accepted');
-        return this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
+        await this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
+        return deadlineOf(event, paymentId, 'accepted');
       case 'FulfillmentResumed':
         // The time that ran while it was stopped does not count, and its end may have gone by unheard.
-        return this.expectAgain(tx, event, paymentId);
+        return this.deadlineAgain(event, paymentId);
       case 'FulfillmentUnanswered':
-        return this.desk.ask(paymentId, 'fulfillment_unanswered', why);
+        await this.desk.ask(paymentId, 'fulfillment_unanswered', why);
+        return null;
       case 'FulfillmentReported':
         await this.desk.withdraw(paymentId, 'fulfillment_unanswered', why);
-        return this.reported(event, paymentId, read.data);
+        await this.reported(event, paymentId, read.data);
+        return null;
       default:
-        return undefined;
+        return null;
     }
   }
 
-  /** A person is asked where the fulfilment has not come further than this in its time. */
-  private expect(tx: PoolClient, event: RecordedEvent, paymentId: string, status: Deadline['status']): Promise<void> {
-    const deadline: Deadline = { paymentId, status, correlationId: event.correlationId, causationId: event.id };
-    const runAfterMs = status === 'accepted' ? promisedWithinMs : answeredWithinMs;
-    return this.jobs.add(tx, fulfillmentDeadlineTask, deadline, { key: `fulfillment:${event.id}`, runAfterMs });
-  }
-
-  private async expectAgain(tx: PoolClient, event: RecordedEvent, paymentId: string): Promise<void> {
+  private async deadlineAgain(event: RecordedEvent, paymentId: string): Promise<NewJob | null> {
     const { events } = await this.store.read(event.streamId);
     const status = foldFulfillment(events.filter(({ position }) => position <= event.position))?.status;
-    if (status === 'requested' || status === 'accepted') await this.expect(tx, event, paymentId, status);
+    return status === 'requested' || status === 'accepted' ? deadlineOf(event, paymentId, status) : null;
   }
 
   private async reported(
@@ -109,6 +110,13 @@ export class FulfillmentOutcomeReactor implements Reactor {
     const payment = fold(events.filter((event) => event.position < position));
     return payment === null ? { good: false, held: false } : { good: isFulfillable(payment), held: isHeld(payment) };
   }
+}
+
+/** A person is asked where the fulfilment has not come further than this in its time. */
+function deadlineOf(event: RecordedEvent, paymentId: string, status: Deadline['status']): NewJob {
+  const payload: Deadline = { paymentId, status, correlationId: event.correlationId, causationId: event.id };
+  const runAfterMs = status === 'accepted' ? promisedWithinMs : answeredWithinMs;
+  return { payload, key: `fulfillment:${event.id}`, runAfterMs };
 }
 
 /** The task `fulfillment_deadline`: an answer, or the report that was promised, has not come in time. */

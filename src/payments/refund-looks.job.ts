@@ -32,12 +32,10 @@ export class RefundLooks {
   /** Adds a look in the caller's transaction. */
   async add(tx: PoolClient, look: RefundLook, runAfterMs = 0): Promise<void> {
     const { paymentId, number } = look;
-    await this.jobs.add(tx, refundTask, look, {
-      key: `refund:${paymentId}:${String(number)}`,
-      ...(runAfterMs > 0 ? { runAfterMs } : {}),
-      // A gateway that does not answer holds no more workers than there are lanes.
-      lane: `refund:${String(parseInt(paymentId.slice(-1), 16) % lanes)}`,
-    });
+    const key = `refund:${paymentId}:${String(number)}`;
+    // A gateway that does not answer holds no more workers than there are lanes.
+    const lane = `refund:${String(parseInt(paymentId.slice(-1), 16) % lanes)}`;
+    await this.jobs.add(tx, refundTask, [{ payload: look, key, runAfterMs, lane }]);
   }
 
   /** The same in a transaction of its own. */

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { Jobs } from '../../src/platform/jobs/jobs.pg.js';
+import type { Jobs, NewJob } from '../../src/platform/jobs/jobs.pg.js';
 import { txOf } from './follower.js';
 import type { World } from './world.js';
 
@@ -16,22 +16,19 @@ export class JobTable implements Pick<Jobs, 'add'> {
     return this.left;
   }
 
-  async add(
-    tx: PoolClient,
-    task: string,
-    payload: object,
-    { key, runAfterMs = 0 }: { key: string; runAfterMs?: number },
-  ): Promise<void> {
+  async add(tx: PoolClient, task: string, jobs: readonly NewJob[]): Promise<void> {
     txOf(tx).write(() => {
-      if (this.keys.has(key)) return;
-      this.keys.add(key);
-      this.left++;
-      this.try(task, payload, runAfterMs);
+      for (const { key, payload, runAfterMs = 0 } of jobs) {
+        if (this.keys.has(key)) continue;
+        this.keys.add(key);
+        this.left++;
+        this.try(task, payload, runAfterMs);
+      }
     });
     await Promise.resolve();
   }
 
-  private try(task: string, payload: object, delay: number): void {
+  private try(task: string, payload: unknown, delay: number): void {
     const { world } = this;
     world.after(delay, null, () => {
       let over = false;

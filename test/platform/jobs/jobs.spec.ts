@@ -1,13 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inTransaction } from '../../../src/platform/database/database.pg.js';
-import {
-  Jobs,
-  staleLockMs,
-  taskTimeoutMs,
-  type JobOptions,
-  type TaskHandler,
-} from '../../../src/platform/jobs/jobs.pg.js';
+import { Jobs, staleLockMs, taskTimeoutMs, type NewJob, type TaskHandler } from '../../../src/platform/jobs/jobs.pg.js';
 import { testDatabase, type TestDatabase } from '../../support/database.js';
 
 let database: TestDatabase;
@@ -30,8 +24,8 @@ const another = (): Jobs => {
   others.push(more);
   return more;
 };
-const add = (payload: unknown, options: Partial<JobOptions> = {}): Promise<void> =>
-  inTransaction(database.pool, (tx) => jobs.add(tx, 'note', payload, { key: 'one', ...options }));
+const add = (payload: unknown, options: Partial<NewJob> = {}): Promise<void> =>
+  inTransaction(database.pool, (tx) => jobs.add(tx, 'note', [{ payload, key: 'one', ...options }]));
 const eventually = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
   for (const deadline = Date.now() + 10_000; !(await condition()); await delay(15)) {
     if (Date.now() > deadline) throw new Error('not within 10 s');
@@ -55,7 +49,7 @@ describe('A job', () => {
 
   it('is only there when its transaction commits', async () => {
     await inTransaction(database.pool, async (tx) => {
-      await jobs.add(tx, 'note', {}, { key: 'one' });
+      await jobs.add(tx, 'note', [{ payload: {}, key: 'one' }]);
       throw new Error('no');
     }).catch(() => undefined);
     expect(await rows()).toEqual([]);
@@ -65,6 +59,28 @@ describe('A job', () => {
     await add({ n: 1 }, { runAfterMs: 60_000 });
     await add({ n: 2 }, { runAfterMs: 60_000 });
     expect(await rows()).toHaveLength(1);
+  });
+
+  it('is added with others in one call, of two with one key the later', async () => {
+    await inTransaction(database.pool, async (tx) => {
+      await jobs.add(tx, 'note', []);
+      await jobs.add(tx, 'note', [
+        { payload: { n: 1 }, key: 'one' },
+        { payload: { n: 2 }, key: 'two', maxAttempts: 3, lane: 'slow' },
+        { payload: { n: 3 }, key: 'three', runAfterMs: 60_000 },
+        { payload: { n: 4 }, key: 'one' },
+      ]);
+    });
+    const text = `select key, max_attempts, queue_name, run_at > now() + interval '50 s' as later from graphile_worker.jobs order by key`;
+    expect((await database.pool.query(text)).rows).toEqual([
+      { key: 'one', max_attempts: 25, queue_name: null, later: false },
+      { key: 'three', max_attempts: 25, queue_name: null, later: true },
+      { key: 'two', max_attempts: 3, queue_name: 'slow', later: false },
+    ]);
+    const seen: unknown[] = [];
+    await jobs.start({ note: (payload) => Promise.resolve(void seen.push(payload)) });
+    await eventually(() => seen.length === 2);
+    expect(seen).toEqual(expect.arrayContaining([{ n: 4 }, { n: 2 }]));
   });
 
   it('that fails runs again, as often as it may', async () => {
