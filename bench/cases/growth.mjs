@@ -2,7 +2,7 @@
 import { cpuMeter } from '../support/cpu.mjs';
 import { growTo, numbersOfGrowth } from '../support/grown-store.mjs';
 import { get } from '../support/http-load.mjs';
-import { shown, summaryOf, table } from '../support/numbers.mjs';
+import { median, shown, summaryOf, table } from '../support/numbers.mjs';
 import { credentials, startWithSandbox } from '../support/oxapay.mjs';
 import { allAnswered, caughtUp, freshCallbacks, quiet } from '../support/paid-callbacks.mjs';
 import { growthPlot } from '../support/plot.mjs';
@@ -33,12 +33,24 @@ const httpSide = ({ load, meter, service }, { name, label, target, requests }) =
   },
 });
 
+/** What the write-ahead log takes for a callback right after a checkpoint, when each page that is touched goes there whole. */
+const withWal = ({ measure, ...side }, { service }, count) => ({
+  ...side,
+  measure: async () => {
+    await ask(service.url, 'checkpoint');
+    const [{ lsn }] = await ask(service.url, 'select pg_current_wal_lsn()::text as lsn');
+    const result = await measure();
+    const [{ bytes }] = await ask(service.url, 'select (pg_current_wal_lsn() - $1::pg_lsn)::float8 as bytes', [lsn]);
+    return { ...result, walBytes: bytes / count() };
+  },
+});
+
 const measureIntake = async (context, { size, say }) => {
   const { service, credentials } = context;
   const signature = await startSignatureOnly(credentials);
   const requests = () => context.callbacks.map(({ request }) => request);
   const sides = [
-    httpSide(context, { name: 'product', label: 'Finality', target: service, requests }),
+    withWal(httpSide(context, { name: 'product', label: 'Finality', target: service, requests }), context, () => context.callbacks.length), // prettier-ignore
     httpSide(context, { name: 'signature', label: 'signature checked, nothing stored', target: signature, requests }),
   ];
   const prepare = async () => {
@@ -153,8 +165,11 @@ const costsOf = (stores) =>
     return { label: title.split(',')[0], costs: stores.map((store) => cost(store) / cost(stores[0])) };
   });
 
+const walOf = ({ measurements: [intake] }) => median(intake.rounds.map(({ product }) => product.walBytes));
+
 const facts = ({ stores }) => [
   `Events before each measurement, and the database then: ${stores.map(({ events, bytes }) => `${events.toLocaleString('en')} (${shown(bytes / 1e9)} GB)`).join(', ')}; ${shown(stores.at(-1).rssMb)} MB resident at the largest.`,
+  `Write-ahead log for a callback right after a checkpoint: ${stores.map((store) => `${shown(walOf(store) / 1000)} kB`).join(', ')} (asked for: at most 1.2 times the first).`,
   'Costs are in units of the yardstick of the same rounds (signature, constant answer), so that other work of the machine counts for less. Asked for: intake and GET at most 1.15.',
 ];
 
