@@ -219,6 +219,7 @@ CREATE INDEX payment_view_email ON public.payment_view USING btree (lower(email)
 CREATE INDEX payment_view_link ON public.payment_view USING btree ("left"(order_id, 41), payment_id) WHERE (order_id ~~ 'link-%'::text);
 CREATE INDEX payment_view_order ON public.payment_view USING btree (application_id, order_id);
 CREATE INDEX payment_view_review ON public.payment_view USING btree (application_id, payment_id) WHERE (review = 'open'::text);
+CREATE INDEX payment_view_search ON public.payment_view USING gin ((((((((order_id || chr(10)) || COALESCE(track_id, ''::text)) || chr(10)) || COALESCE(customer_id, ''::text)) || chr(10)) || COALESCE(email, ''::text))) gin_trgm_ops);
 CREATE INDEX payment_view_track ON public.payment_view USING btree (track_id) WHERE (track_id IS NOT NULL);
 
 create table request_budget (

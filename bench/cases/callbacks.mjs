@@ -3,6 +3,7 @@
 import { closedLoopSides, openLoopTargets, startHandlers } from '../support/callback-sides.mjs';
 import { cpuMeter } from '../support/cpu.mjs';
 import { makeFloor } from '../support/floor-tables.mjs';
+import { withLag } from '../support/lag.mjs';
 import { median, shown, summaryOf, table } from '../support/numbers.mjs';
 import { credentials, startWithSandbox } from '../support/oxapay.mjs';
 import { allAnswered, caughtUp, check, freshCallbacks, lastEvent } from '../support/paid-callbacks.mjs';
@@ -42,14 +43,18 @@ const atRate = async (context, { target, share, ratePerSecond, callbacks }) => {
   await target.prepare?.(callbacks);
   const requests = callbacks.map(({ request }) => request);
   const { handler } = target;
-  const { sent, cpu } = await context.meter(handler.pid, async () => {
+  const send = async () => {
     const input = { port: handler.port, connections: openConnections, requests, ratePerSecond };
     const answered = await context.load.run('sendAtRate', input);
     allAnswered(target.label, answered.statuses, 200);
     if (target.name === 'product') await caughtUp(context.service.url);
     return { sent: answered, operations: requests.length };
-  });
-  return { target: target.name, label: target.label, share, due: ratePerSecond, ...summaryOf(sent), cpu };
+  };
+  const { url } = context.service;
+  const { sent, cpu, lag } = await context.meter(handler.pid, () =>
+    target.name === 'product' ? withLag(url, 'orders', send) : send(),
+  );
+  return { target: target.name, label: target.label, share, due: ratePerSecond, ...summaryOf(sent), cpu, lag };
 };
 
 /** The product at several shares of its maximum, then the others at half of theirs with callbacks that the product has had. */
@@ -85,8 +90,9 @@ const openLoop = async (context, { rounds, ...plan }) => {
     const of = (name) => median(own.map((each) => each[name]));
     const quantiles = own[0].quantiles.map((_, n) => median(own.map((each) => each.quantiles[n])));
     const medians = { due: of('due'), p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max') };
+    const lag = own[0].lag && { p50: median(own.map((each) => each.lag.p50)), p99: median(own.map((each) => each.lag.p99)) }; // prettier-ignore
     const rest = own.map((each) => ({ ...each, target: undefined, label: undefined, quantiles: undefined }));
-    return { target, label, share, ...medians, quantiles, rounds: rest };
+    return { target, label, share, ...medians, lag, quantiles, rounds: rest };
   });
 };
 
@@ -147,6 +153,7 @@ const facts = ({ measurements, acknowledged, stored, eventsPerCallback, catchUpM
   const { ratios } = measurements.find(({ connections }) => connections === mainLevel);
   const half = open.find(({ target, share }) => target === 'product' && share === 0.5);
   return [
+    `The order read model had each event ${shown(half.lag.p50)} ms after its position was drawn at half of the maximum, p99 ${shown(half.lag.p99)} ms (rows of followers are written every 25 to 250 ms).`,
     `At ${mainLevel} connections: ${shown(ratios.signature)} of the route that checks the signature only (asked for: at least 0.3), ${shown(ratios.typeorm)} times the handler by TypeORM (5), ${shown(ratios.emmett)} times that by emmett (4); p99 ${shown(half.p99)} ms at half of the maximum (at most 25).`,
     `${acknowledged} acknowledged, ${stored.evidence} stored as evidence, ${stored.paid} payments paid; ${shown(eventsPerCallback)} events each; all followers had caught up ${shown(catchUpMs)} ms after the last answer of a round; ${stored.corroborated} payments corroborated by polls meanwhile; memory under load ${shown(rssMb)} MB.`,
   ];

@@ -49,14 +49,16 @@ const run = async ({ size, dataDirectory, say }) => {
   await filler.stop();
   say(`replay: ${events} events generated, ${emmettEvents} of emmett's`);
   const context = { meter: await cpuMeter(url) };
-  const own = (name, label, job, input = {}) =>
-    side(context, { name, label, start: () => startWorker(), job, input: { url, ...input }, events });
+  const own = (name, label, job, input = {}, count = events) =>
+    side(context, { name, label, start: () => startWorker(), job, input: { url, ...input }, events: count });
+  const few = size(20_000, 2000);
   // A second rebuild over the first one applies nothing: it goes on from the checkpoint that the first has left.
   const freshCopy = () => freshDatabase(url, 'bench_emmett', 'bench_emmett_filled');
   const sides = [
     own('product', 'Finality, read and folded', 'replayPayments'),
     own('rebuild', 'Finality, `orders` rebuilt', 'rebuildOrders'),
     own('scan', 'read in pages by pg and dropped', 'scan', { pageSize }),
+    own('upserts', 'an upsert for each event', 'upsertEach', { events: few, pageSize }, few),
     side(context, { name: 'copy', label: 'COPY of the same columns to standard output', start: startYardstickWorker, job: 'copyOut', input: { url }, events }), // prettier-ignore
     side(context, { name: 'emmett', label: 'emmett, orders rebuilt', start: startYardstickWorker, job: 'rebuildByEmmett', input: { url: emmettUrl }, events: emmettEvents, prepare: freshCopy }), // prettier-ignore
   ];
@@ -70,7 +72,7 @@ const run = async ({ size, dataDirectory, say }) => {
 const facts = ({ measurements: [measurement], emmettEvents }) => {
   const ratio = (above, below) => shown(ratioOf(measurement, above, below));
   return [
-    `Replay against COPY: ${ratio('product', 'copy')} (asked for: at least 0.55). Rebuild against COPY: ${ratio('rebuild', 'copy')} (0.25), against emmett's rebuild: ${ratio('rebuild', 'emmett')} (30).`,
+    `Replay against COPY: ${ratio('product', 'copy')} (asked for: at least 0.55). Rebuild against COPY: ${ratio('rebuild', 'copy')} (0.25), against emmett's rebuild: ${ratio('rebuild', 'emmett')} (30), against an upsert for each event: ${ratio('rebuild', 'upserts')} (8).`,
     `CPU is for a thousand events. Emmett rebuilt ${emmettEvents} events of its own, written one after the other, and applied all of them.`,
   ];
 };

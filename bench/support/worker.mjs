@@ -1,9 +1,9 @@
 // Load comes from processes of its own, so that it never shares an event loop with what it measures.
 import { sendAll, sendAtRate } from './http-load.mjs';
 import { serve } from './jobs.mjs';
-import { readPages, rebuildOrders, replayPayments } from './replay.mjs';
+import { readPages, rebuildOrders, replayPayments, upsertEach } from './replay.mjs';
 import { runJoined, runTasks, scan } from './sql-load.mjs';
 import { appendFor, feedFor } from './store-load.mjs';
 import { writeHistory } from './history.mjs';
 
-serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, readPages, appendFor, feedFor, writeHistory }); // prettier-ignore
+serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, upsertEach, readPages, appendFor, feedFor, writeHistory }); // prettier-ignore

@@ -100,6 +100,9 @@ export class Orders {
   }
 }
 
+/** Exactly the expression of the index `payment_view_search`; no value holds a line break. */
+const searched = `(p.orderId || chr(10) || coalesce(p.trackId, '') || chr(10) || coalesce(p.customerId, '') || chr(10) || coalesce(p.email, ''))`;
+
 function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: PaymentFilter): void {
   const { orderId, status, label, review, trackId, customerId, paymentLinkId, createdFrom, createdTo, q } = filter;
   if (orderId !== undefined) query.andWhere('p.orderId = :orderId', { orderId });
@@ -114,10 +117,8 @@ function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: P
   if (createdTo !== undefined) query.andWhere('p.createdAt < :createdTo', { createdTo });
   if (q !== undefined) {
     const part = `%${q.replace(/[\\%_]/g, '\\$&')}%`;
-    const id = isUuid(q.toLowerCase()) ? q.toLowerCase() : null;
-    query.andWhere(
-      '(p.orderId ilike :part or p.trackId ilike :part or p.customerId ilike :part or p.email ilike :part or p.paymentId = :id)',
-      { part, id },
-    );
+    const id = q.toLowerCase();
+    if (isUuid(id)) query.andWhere(`(${searched} ilike :part or p.paymentId = :id)`, { part, id });
+    else query.andWhere(`${searched} ilike :part`, { part });
   }
 }

@@ -305,6 +305,30 @@ describe('Lists', () => {
     }
   });
 
+  it('find a part of an id among many payments by an index', async () => {
+    const { pool } = shop.database;
+    await pool.query(
+      `insert into payment_view (payment_id, application_id, order_id, status, labels, amount, currency, fulfillable, fulfillment, created_at, version, state)
+       select gen_random_uuid(), application_id, 'many-' || n, status, labels, amount, currency, fulfillable, fulfillment, created_at, version, state
+       from (select * from payment_view limit 1) one, generate_series(1, 20000) n`,
+    );
+    await pool.query('analyze payment_view');
+    const scans = async (): Promise<number> => {
+      const { rows } = await pool.query<{ n: number }>(
+        `select idx_scan as n from pg_stat_user_indexes where indexrelname = 'payment_view_search'`,
+      );
+      return rows[0]?.n ?? 0;
+    };
+    const before = await scans();
+    // Its own number, and ten that begin with it.
+    expect((await get('/v1/payments?q=ANY-1234')).items).toHaveLength(11);
+    // A connection tells of its scans once a second, at the end of a transaction.
+    await until(async () => {
+      await get('/v1/payments?q=ANY-1234');
+      return (await scans()) > before;
+    });
+  });
+
   it('have logged nothing unexpected', () => {
     expect(shop.logged.filter((line) => line.includes('unexpected error'))).toEqual([]);
   });

@@ -10,7 +10,8 @@ export async function describeSchema(pool: Pool): Promise<string> {
   for (const table of tables) parts.push(await describeTable(pool, table));
   const functions = await list(
     pool,
-    `select pg_get_functiondef(p.oid) as name from pg_proc p where p.pronamespace = 'public'::regnamespace order by p.proname`,
+    `select pg_get_functiondef(p.oid) as name from pg_proc p where p.pronamespace = 'public'::regnamespace
+       and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e') order by p.proname`,
   );
   return `-- Generated from the migrations by \`npm run docs\`. Do not edit.\n\n${[...parts, ...functions.map((text) => `${text.trim()};`)].join('\n\n')}\n`;
 }
