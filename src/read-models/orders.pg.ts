@@ -110,7 +110,8 @@ function narrow<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, filter: P
   if (label !== undefined) query.andWhere(':label = any(p.labels)', { label });
   if (review !== undefined) query.andWhere('p.review = :review', { review });
   if (trackId !== undefined) query.andWhere('p.trackId = :trackId', { trackId });
-  if (customerId !== undefined) query.andWhere('p.customerId = :customerId', { customerId });
+  // In the collation of the index.
+  if (customerId !== undefined) query.andWhere('p.customerId collate "C" = :customerId', { customerId });
   if (paymentLinkId !== undefined)
     query.andWhere("left(p.orderId, 41) = :linked and p.orderId like 'link-%'", { linked: orderPrefix(paymentLinkId) });
   if (createdFrom !== undefined) query.andWhere('p.createdAt >= :createdFrom', { createdFrom });
