@@ -86,6 +86,7 @@ export class FulfillmentOutcomeReactor implements Reactor {
     }
   }
 
+  /** The deadline that stood when it was stopped, from its beginning; null where none did. */
   private async deadlineAgain(event: RecordedEvent, paymentId: string): Promise<NewJob | null> {
     const { events } = await this.store.read(event.streamId);
     const status = foldFulfillment(events.filter(({ position }) => position <= event.position))?.status;
@@ -112,7 +113,7 @@ export class FulfillmentOutcomeReactor implements Reactor {
   }
 }
 
-/** A person is asked where the fulfilment has not come further than this in its time. */
+/** The job by which a person is asked where the fulfilment has not come further than this in its time. */
 function deadlineOf(event: RecordedEvent, paymentId: string, status: Deadline['status']): NewJob {
   const payload: Deadline = { paymentId, status, correlationId: event.correlationId, causationId: event.id };
   const runAfterMs = status === 'accepted' ? promisedWithinMs : answeredWithinMs;

@@ -38,6 +38,7 @@ export interface JobRun {
 /** What a job does. Throwing makes it run again later, `maxAttempts` times in all. */
 export type TaskHandler = (payload: unknown, run: JobRun) => Promise<void>;
 
+/** A job that is to be added. */
 export interface NewJob {
   /** Has to survive `JSON.stringify`. */
   payload: unknown;
