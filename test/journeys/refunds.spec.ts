@@ -69,6 +69,15 @@ const becomes = (id: string, expected: Partial<RefundView>, stepSeconds = 0): Pr
     return null;
   }, 15_000);
 
+/** Waits as `becomes` does until the gateway has taken the newest refund, which the moving clock may by then have ended. */
+const taken = (id: string): Promise<Answer['body']> =>
+  until(async () => {
+    const seen = await payment(id);
+    if ((seen.refunds as RefundView[]).at(-1)?.trackId) return seen;
+    await advance(10);
+    return null;
+  }, 15_000);
+
 const reviewed = (id: string, reason: string, stepSeconds = 0): Promise<Answer['body']> =>
   until(async () => {
     const seen = await payment(id);
@@ -167,7 +176,7 @@ describe('A refund', () => {
     await refund(id);
     await until(async () => (await storyOf(id)).includes('RefundDelayed'));
     await faults({});
-    await becomes(id, { status: 'submitted' }, 10);
+    await taken(id);
     expect(await payouts(id)).toHaveLength(1);
   });
 
@@ -199,11 +208,12 @@ describe('A refund whose answer was lost', () => {
       await refund(id);
       await until(async () => (await storyOf(id)).includes('RefundDelayed'));
       await faults({});
-      const adopted = await becomes(id, { status: 'submitted' }, 10);
+      const adopted = await taken(id);
       expect(adopted.review).toBeNull();
       const sent = await payouts(id);
       expect(sent.map(({ track_id }) => track_id)).toEqual([adopted.refunds[0].trackId]);
-      expect(await storyOf(id)).toEqual(['RefundRequested', 'RefundAttempted', 'RefundDelayed', 'RefundSubmitted']);
+      const told = ['RefundRequested', 'RefundAttempted', 'RefundDelayed', 'RefundSubmitted'];
+      expect((await storyOf(id)).slice(0, 4)).toEqual(told);
     },
   );
 
@@ -222,7 +232,7 @@ describe('A refund whose answer was lost', () => {
     expect(await payouts(id)).toEqual([]);
 
     expect((await decide(id, 'refund')).status).toBe(200);
-    const sent = await becomes(id, { number: 1, status: 'submitted' }, 10);
+    const sent = await taken(id);
     expect(sent.refunds).toHaveLength(1);
     expect(await payouts(id)).toHaveLength(1);
   });
@@ -236,7 +246,7 @@ describe('A refund whose answer was lost', () => {
     await faults({});
     const { trackId } = await sendBehindOurBack(id, 1);
     await decide(id, 'refund');
-    await becomes(id, { status: 'submitted', trackId }, 10);
+    expect((await taken(id)).refunds.at(-1)).toMatchObject({ number: 1, trackId });
     expect(await payouts(id)).toHaveLength(1);
   });
 });
