@@ -12,6 +12,7 @@ import {
 import { evolve, type Payment } from '../payments/payment.js';
 import { firstPaymentEvent, isPaymentEvent, readPaymentEvent } from '../payments/payment-stream.js';
 import { isFulfillable, labelsOf } from '../payments/standing.js';
+import { jsonLines, plainArray, textArray } from '../platform/event-store/array-literal.js';
 import type { Projection, ProjectionParts } from '../platform/subscriptions/projection.js';
 import { orderOf, type OrderRow } from './order.js';
 
@@ -155,7 +156,8 @@ insert into payment_view (payment_id, application_id, order_id, status, labels, 
 select payment_id, application_id, order_id, status, string_to_array(labels, ','), track_id, customer_id, email, amount, currency,
   received, fulfillable, fulfillment, created_at, version, state, review, remainder_of, credit, paid_at, first_seen_at
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::numeric[], $10::text[],
-  $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[], $16::json[],
+  $11::numeric[], $12::boolean[], $13::text[], $14::timestamptz[], $15::integer[],
+  string_to_array($16, chr(10), '')::json[],
   $17::text[], $18::uuid[], $19::numeric[], $20::timestamptz[], $21::timestamptz[])
   as t (payment_id, application_id, order_id, status, labels, track_id, customer_id, email, amount, currency, received, fulfillable,
     fulfillment, created_at, version, state, review, remainder_of, credit, paid_at, first_seen_at)
@@ -166,29 +168,32 @@ on conflict (payment_id) do update set status = excluded.status, labels = exclud
 where excluded.version >= payment_view.version`;
 
 async function savePayments(tx: PoolClient, entries: readonly (Entry & { payment: Payment })[]): Promise<void> {
-  const column = <T>(pick: (entry: Entry & { payment: Payment }) => T): T[] => entries.map(pick);
+  type Of<T> = (entry: Entry & { payment: Payment }) => T;
+  const plain = (pick: Of<string | number | null>): string => plainArray(entries.map(pick));
+  // A field that came later is missing in older events.
+  const text = (pick: Of<string | null | undefined>): string => textArray(entries.map((entry) => pick(entry) ?? null));
   const values = [
-    column(({ payment }) => payment.terms.id),
-    column(({ payment }) => payment.terms.applicationId),
-    column(({ payment }) => payment.terms.orderId),
-    column(({ payment }) => payment.status),
-    column(({ payment }) => labelsOf(payment).join(',')),
-    column(({ payment }) => ('invoice' in payment ? (payment.invoice?.trackId ?? null) : null)),
-    column(({ payment }) => payment.terms.customerId),
-    column(({ payment }) => payment.terms.email),
-    column(({ payment }) => payment.terms.amount),
-    column(({ payment }) => payment.terms.currency),
-    column(({ payment }) => ('money' in payment ? payment.money.received : '0')),
-    column(({ payment }) => isFulfillable(payment)),
-    column(({ fulfillment }) => fulfillment?.status ?? 'none'),
-    column(({ payment }) => payment.terms.requestedAt),
-    column(({ version }) => version),
-    column(({ payment, fulfillment }) => JSON.stringify({ payment, fulfillment })),
-    column(({ payment }) => reviewOf(payment)),
-    column(({ payment }) => payment.terms.remainderOf ?? null),
-    column(({ payment }) => ('credit' in payment ? (payment.credit ?? '0') : '0')),
-    column(({ payment }) => (payment.status === 'paid' ? payment.paidAt : null)),
-    column(({ payment }) => firstSeenOf(payment)),
+    plain(({ payment }) => payment.terms.id),
+    plain(({ payment }) => payment.terms.applicationId),
+    text(({ payment }) => payment.terms.orderId),
+    plain(({ payment }) => payment.status),
+    text(({ payment }) => labelsOf(payment).join(',')),
+    text(({ payment }) => ('invoice' in payment ? (payment.invoice?.trackId ?? null) : null)),
+    text(({ payment }) => payment.terms.customerId),
+    text(({ payment }) => payment.terms.email),
+    plain(({ payment }) => payment.terms.amount),
+    plain(({ payment }) => payment.terms.currency),
+    plain(({ payment }) => ('money' in payment ? payment.money.received : '0')),
+    plain(({ payment }) => String(isFulfillable(payment))),
+    plain(({ fulfillment }) => fulfillment?.status ?? 'none'),
+    plain(({ payment }) => payment.terms.requestedAt),
+    plain(({ version }) => version),
+    jsonLines(entries.map(({ payment, fulfillment }) => JSON.stringify({ payment, fulfillment }))),
+    plain(({ payment }) => reviewOf(payment)),
+    plain(({ payment }) => payment.terms.remainderOf ?? null),
+    plain(({ payment }) => ('credit' in payment ? (payment.credit ?? '0') : '0')),
+    plain(({ payment }) => (payment.status === 'paid' ? payment.paidAt : null)),
+    plain(({ payment }) => firstSeenOf(payment)),
   ];
   await tx.query({ name: 'orders-save-payments', text: upsertPayments, values });
 }
@@ -236,19 +241,22 @@ async function saveOrders(
     const [first] = group;
     return first ? [{ ...orderOf(group), applicationId: first.application_id, orderId: first.order_id, first }] : [];
   });
+  type Order = (typeof orders)[number];
+  const plain = (pick: (order: Order) => string | null): string => plainArray(orders.map(pick));
+  const text = (pick: (order: Order) => string): string => textArray(orders.map(pick));
   const values = [
-    orders.map((order) => order.applicationId),
-    orders.map((order) => order.orderId),
-    orders.map((order) => order.status),
-    orders.map((order) => order.complete),
-    orders.map((order) => order.fulfillment),
-    orders.map((order) => order.due),
-    orders.map((order) => order.currency),
-    orders.map((order) => order.received),
-    orders.map((order) => order.payments.join(',')),
-    orders.map((order) => order.first.payment_id),
-    orders.map((order) => order.first.created_at),
-    orders.map((order) => order.credit),
+    plain((order) => order.applicationId),
+    text((order) => order.orderId),
+    plain((order) => order.status),
+    plain((order) => String(order.complete)),
+    plain((order) => order.fulfillment),
+    plain((order) => order.due),
+    plain((order) => order.currency),
+    plain((order) => order.received),
+    text((order) => order.payments.join(',')),
+    plain((order) => order.first.payment_id),
+    plain((order) => order.first.created_at),
+    plain((order) => order.credit),
   ];
   await tx.query({ name: 'orders-save', text: upsertOrders, values });
 }
