@@ -51,9 +51,16 @@ export function eventHash(previous: Buffer | null, event: HashedEvent): Buffer {
     data,
   ];
   let text = '';
-  for (const field of fields) text += `${Buffer.byteLength(field)}:${field}`;
+  for (const field of fields) text += `${field.length}:${field}`;
+  let size = Buffer.byteLength(text);
+  if (size > text.length) {
+    // Some character takes more than a byte, which is rare.
+    text = '';
+    for (const field of fields) text += `${Buffer.byteLength(field)}:${field}`;
+    size = Buffer.byteLength(text);
+  }
   // One call over one buffer: millions of events are hashed when a store is verified.
-  const bytes = Buffer.allocUnsafe(noPredecessor.length + Buffer.byteLength(text));
+  const bytes = Buffer.allocUnsafe(noPredecessor.length + size);
   bytes.set(previous ?? noPredecessor);
   bytes.write(text, noPredecessor.length);
   return hashOf('sha256', bytes, 'buffer');

@@ -128,6 +128,20 @@ export const isTrueOf = ({ heads, messages }: Statement, now: Content): boolean 
   messages.count === now.messages.length &&
   messages.root === rootOver(now.messages);
 
+/** Whether two spans hold the same, line by line. */
+export const isSame = (a: Content, b: Content): boolean =>
+  a.heads.length === b.heads.length &&
+  a.messages.length === b.messages.length &&
+  a.heads.every(
+    ([streamId, version, hash, positions], at) =>
+      streamId === b.heads[at]?.[0] &&
+      version === b.heads[at][1] &&
+      hash === b.heads[at][2] &&
+      positions.length === b.heads[at][3].length &&
+      positions.every((position, n) => position === b.heads[at]?.[3][n]),
+  ) &&
+  a.messages.every((line, at) => line.every((part, n) => part === b.messages[at]?.[n]));
+
 /** Reads a statement; null where it is none of this format. */
 export function readStatement(text: string): Statement | null {
   const value = objectOf(text) as Partial<Statement> | null;

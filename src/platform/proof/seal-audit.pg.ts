@@ -6,6 +6,7 @@ import {
   firstMessage,
   hashOf,
   headsOf,
+  isSame,
   isTrueOf,
   rootOver,
   type Content,
@@ -150,12 +151,17 @@ class SealWalk {
   async look(number: number, { row, text, next }: Sight): Promise<void> {
     const ofRow = row && this.goodRow(number, row);
     const file = text === null ? null : this.goodFile(number, text);
+    const listed = file !== null && isTrueOf(file.signed.statement, file);
+    if (file && !listed) this.tell('file_lists_changed', number, true);
     if (ofRow && file && ofRow.text !== file.signed.text) this.tell('file_differs', number, true);
     const signed = file?.signed ?? ofRow;
     if (!signed) return;
     if (!this.follows(number, signed)) this.tell('checkpoint_unchained', number);
     this.before = { number, signed };
-    await this.compare(signed.statement, file, next && (signedOf(next)?.statement ?? null));
+    const now = await this.spans.contentOf(signed.statement, next && (signedOf(next)?.statement ?? null));
+    // What is the same as a true list needs no tree of its own.
+    if (!(listed && isSame(file, now)) && !isTrueOf(signed.statement, now))
+      await this.tellWhatDiffers(signed.statement, file, now);
   }
 
   private goodRow(number: number, row: CheckpointRow): SignedStatement | null {
@@ -177,7 +183,6 @@ class SealWalk {
       this.tell(`file_${fault ?? 'unreadable'}`, number, true);
       return null;
     }
-    if (!isTrueOf(file.signed.statement, file)) this.tell('file_lists_changed', number, true);
     return file;
   }
 
@@ -201,9 +206,7 @@ class SealWalk {
     return statement.previous === null && statement.events.after === 0 && statement.messages.after === firstMessage;
   }
 
-  private async compare(statement: Statement, file: CheckpointFile | null, next: Statement | null): Promise<void> {
-    const now = await this.spans.contentOf(statement, next);
-    if (isTrueOf(statement, now)) return;
+  private async tellWhatDiffers(statement: Statement, file: CheckpointFile | null, now: Content): Promise<void> {
     const told = this.breaks.count;
     const sealed: Content | null = file && {
       // A list that was changed itself accuses nobody.
