@@ -84,6 +84,11 @@ export interface RebuildResult {
 const swapAttempts = 12;
 /** Who waits for a table keeps its readers waiting: short at first. The last ones outlast the server's look for deadlocks. */
 const swapWaitMs = (attempt: number): number => Math.min(50 * 2 ** (attempt - 1), 1500);
+/**
+ * The server's own vacuum works on new tables too. Only who waits for longer than `deadlock_timeout` (1 s, PostgreSQL
+ * manual, "Lock Management") has it cancelled.
+ */
+const vacuumWaitMs = 30_000;
 /** Followers commit several times a second; one that does not come by in this time does not work. */
 const liveWaitMs = 5000;
 /** A process that was killed holds its lock until the server has noticed. */
@@ -108,11 +113,16 @@ export async function rebuild(
   if (rate !== undefined && rate < 1) throw new RangeError('a rebuild applies one event a second at least');
   const pool = createPool(url, { max: 2, statementTimeoutMs: 0, applicationName: operatorName() });
   const locked = (): Promise<RebuildResult> =>
-    withOperatorLock(url, `the rebuild of ${projection.name}`, async (client) => {
-      // So that the server notices within a second that this process is gone; not every platform can.
-      await client.query(`set client_connection_check_interval = '1s'`).catch(() => undefined);
-      return new Rebuild(pool, client, projection, options).run();
-    });
+    withOperatorLock(
+      url,
+      `the rebuild of ${projection.name}`,
+      async (client) => {
+        // So that the server notices within a second that this process is gone; not every platform can.
+        await client.query(`set client_connection_check_interval = '1s'`).catch(() => undefined);
+        return new Rebuild(pool, client, projection, options).run();
+      },
+      { lockTimeoutMs: vacuumWaitMs },
+    );
   try {
     for (let attempt = 1; ; attempt++) {
       try {

@@ -327,6 +327,32 @@ describe('A rebuild', () => {
     expect(table).toEqual(log);
   });
 
+  it('waits for the server’s own vacuum of the new table, which a second does not cancel', async () => {
+    await createTallies(database.pool, 'vacuumed');
+    await database.pool.query('create index vacuumed_events on vacuumed (events)');
+    const vacuum = await database.pool.connect();
+    let held = false;
+    const rebuilt = rebuild(database.url, tallies('vacuumed'), {
+      pageSize: 20,
+      rate: 400,
+      onProgress: () => (held = true),
+    });
+    await until(() => held, 'a first page');
+    // The lock that a vacuum takes: rows are written beside it, indexes are not made.
+    await vacuum.query('begin; lock table rebuild_vacuumed.vacuumed in share update exclusive mode');
+    await until(async () => {
+      const { rows } = await database.pool.query(
+        `select from pg_locks where relation = 'rebuild_vacuumed.vacuumed'::regclass and not granted`,
+      );
+      return rows.length > 0;
+    }, 'the rebuild waits for the vacuum');
+    await vacuum.query('select pg_sleep(1.5); rollback');
+    vacuum.release();
+    expect((await rebuilt).swapped).toBe(true);
+    const { table, log } = await compare(database.pool, 'vacuumed');
+    expect(table).toEqual(log);
+  });
+
   describe('from a position', () => {
     const inParts = (name: string, before?: Parameters<typeof tallies>[1]): Projection => ({
       ...tallies(name, before),
