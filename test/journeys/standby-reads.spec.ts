@@ -47,7 +47,10 @@ const shows = async (orderId: string, position: number): Promise<boolean> => {
 
 describe('Lists and orders on a standby', () => {
   it('show what the caller has just written, and come from the standby', async () => {
-    await until(async () => ((await shop.api('GET', '/v1/payments')).status === 200 ? answered('standby') : null));
+    await until(
+      async () => (await shop.api('GET', '/v1/payments')).status === 200 && (await answered('standby')) > 0,
+      10_000,
+    );
     const before = await answered('primary');
     for (let n = 0; n < 20; n += 1) {
       const position = await create(`read-${String(n)}`);
