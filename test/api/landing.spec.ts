@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DeveloperPages } from '../../src/api/developer-pages.js';
+import { toNextMinute } from '../ops/console-browser.js';
 import { freePort, startTestService, type TestService } from '../support/service.js';
 import { expectProblem, paymentsOf, send, type RawAnswer } from './support.js';
 
@@ -85,7 +86,7 @@ describe('The first page of a sandbox', () => {
   });
 
   it('takes no more than thirty test payments a minute from one address', async () => {
-    shop.clock.advance(61);
+    toNextMinute(shop);
     const answers = [];
     for (let n = 0; n < 31; n++) answers.push(await submit('amount=0&currency=USD'));
     expect(answers.map(({ status }) => status)).toEqual([...Array<number>(30).fill(422), 429]);

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { created } from '../api/support.js';
 import { plantExceptions, type Exceptions } from '../ops/console-exceptions.js';
 import { get, logIn, post, tokenIn } from '../ops/console-browser.js';
 import { startTestService, until, type TestService } from '../support/service.js';
 import { axe, desktop, overflowOf, phone, screen, startBrowser, visit, type Visited } from './support.js';
+
+// Chromium and axe share the machine with all other tests.
+jest.setTimeout(120_000);
 
 const narrow: BrowserContextOptions = { ...phone, viewport: { width: 320, height: 640 } };
 

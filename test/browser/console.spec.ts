@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { startTestService, type TestService } from '../support/service.js';
 import { axe, overflowOf, phone, startBrowser, visit } from './support.js';
+
+// Chromium and axe share the machine with all other tests.
+jest.setTimeout(120_000);
 
 describe("The operators' console in a browser", () => {
   let shop: TestService;

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { payAll } from '../api/support.js';
 import { startTestService, until, type TestService } from '../support/service.js';
 import { axe, desktop, overflowOf, phone, screen, startBrowser, visit } from './support.js';
+
+// Chromium and axe share the machine with all other tests.
+jest.setTimeout(120_000);
 
 const languages = ['en', 'tr', 'es', 'de', 'fr', 'ar', 'fa', 'ru', 'zh'];
 const narrow: BrowserContextOptions = { viewport: { width: 320, height: 640 } };

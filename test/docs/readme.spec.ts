@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startTestService, until, type Answer, type TestService } from '../support/service.js';
+
+// Each command is a process, and there are seven in one test.
+jest.setTimeout(60_000);
 
 const begin = '<!-- explain: begin -->';
 const end = '<!-- explain: end -->';

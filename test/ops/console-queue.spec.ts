@@ -92,10 +92,10 @@ describe('The exception queue', () => {
     await shop.control('/_sandbox/faults', { seed: 1 }, 'PUT');
     await until(
       async () => (await shop.api('GET', `/v1/payments/${String(body.id)}`)).body.status === 'pending',
-      20_000,
+      45_000,
     );
     await until(async () => words(await page('/ops?kind=opening')).includes('Nothing of this kind'));
-  });
+  }, 60_000);
 
   it('shows a callback as it came, and nothing of it as markup', async () => {
     const answer = await page(`/ops/callbacks/${planted.quarantined}`);

@@ -24,6 +24,7 @@ export interface CheckpointRun {
 }
 
 const minuteMs = 60_000;
+/** A process that comes to a long unsealed past has its files written in between. */
 const mostInARow = 1000;
 const exportPage = 16;
 
@@ -59,7 +60,7 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
   @Interval('checkpoint', 10_000)
   tick(): void {
     if (this.stopped || this.running || this.keys.signer === null) return;
-    this.running = this.run(this.settings.everyMinutes * minuteMs)
+    this.running = this.run(this.settings.everyMinutes * minuteMs, mostInARow)
       .then(
         () => void (this.lastError = ''),
         (error: unknown) => this.tell(String(error)),
@@ -74,12 +75,12 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
     await this.running;
   }
 
-  /** Makes a checkpoint now. Throws where no key is configured, and where the directory is not of this store. */
+  /** Seals everything up to now, in as many checkpoints as that takes. Throws where no key is configured, and where the directory is not of this store. */
   now(): Promise<CheckpointRun> {
-    return this.run(0);
+    return this.run(0, Infinity);
   }
 
-  private async run(dueAfterMs: number): Promise<CheckpointRun> {
+  private async run(dueAfterMs: number, most: number): Promise<CheckpointRun> {
     const { signer } = this.keys;
     if (signer === null) throw new Error('No checkpoint can be made: CHECKPOINT_KEY is not set.');
     // The directory first: whoever makes a checkpoint writes its file afterwards.
@@ -93,7 +94,7 @@ export class CheckpointJob implements OnApplicationBootstrap, BeforeApplicationS
     // What cannot be exported is worth little: no further one is made, so that the age of the newest tells of it.
     const before = await this.export(files, files.newest);
     let made = 0;
-    for (let due = dueAfterMs; made < mostInARow && !this.stopped; due = 0) {
+    for (let due = dueAfterMs; made < most && !this.stopped; due = 0) {
       const outcome = await checkpoints.seal(due);
       if (outcome === 'not due' || outcome === 'busy') break;
       made++;

@@ -1,7 +1,10 @@
 import { cp, lstat, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ask, asRoot, checkout, remove, startElsewhere, temporaryDirectory } from '../../support/embedded-postgres.js';
+
+// Each makes a database of its own, some of them twice.
+jest.setTimeout(60_000);
 
 describe('The embedded database of a checkout', () => {
   let parent: string;

@@ -144,7 +144,7 @@ describe('Followers of the same name in several processes', () => {
       follow(tallies('shared'), { batchSize: 5, idleMs: 20 }),
     ];
     let kills = 0;
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 15 || (kills === 0 && round < 150); round++) {
       await Promise.all(Array.from({ length: 20 }, () => appendTo(store)));
       const { rows } = await database.pool.query(
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'follower shared' and state <> 'idle'`,
