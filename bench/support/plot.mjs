@@ -117,13 +117,10 @@ export const latencyPlot = (title, sides) => {
   return plot(title, lines, x, y);
 };
 
-/** Costs by the size of the store, as shares of the cost in the smallest one. */
+/** Costs by the size of the store, as shares of the cost in the smallest one, both axes logarithmic. */
 export const growthPlot = (title, lines) => {
   const sizes = lines[0].points.map(([size]) => size);
   const x = { ...logAxis('events in the store', sizes), ticks: sizes.map((size) => [size, short(size)]) };
-  const most = Math.max(1.5, ...lines.flatMap(({ points }) => points.map(([, value]) => value))) * 1.08;
-  const step = [0.25, 0.5, 1, 2, 5, 10, 25, 50, 100].find((each) => most / each <= 8) ?? 1000;
-  const ticks = Array.from({ length: Math.floor(most / step) + 1 }, (_, n) => [n * step, String(n * step)]);
-  const y = { label: 'cost, smallest store = 1', at: (value) => value / most, ticks };
+  const y = logAxis('cost, smallest store = 1', [0.5, 2, ...lines.flatMap(({ points }) => points.map(([, value]) => value))]); // prettier-ignore
   return plot(title, lines, x, y);
 };
