@@ -21,7 +21,8 @@ const catchUp = async (url, dataDir) => {
   await run('replay', '--projection', 'all', '--restart', '--yes');
   await ask(url, 'update subscription set position = (select max(position) from event)');
   await run('checkpoint');
-  await ask(url, 'vacuum (analyze) event, inbox, stream_key, payment_view, order_view');
+  // As the server would have done long before: it must not begin while something is measured.
+  await ask(url, 'vacuum (analyze)');
 };
 
 /** Grows the store of `dataDir` to so many events. `first` numbers the payments of this time. */

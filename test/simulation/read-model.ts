@@ -25,9 +25,10 @@ export class ReadModel {
   readonly answer = (tx: Tx, text: string, values: unknown[]): unknown[] => {
     if (/from payment_view where payment_id = any/.test(text)) return this.load(values[0] as string[]);
     if (/^\s*insert into payment_view/.test(text)) {
-      const [ids, versions, states] = [values[0], values[14], values[15]] as [string[], number[], string[]];
+      const [ids, versions] = [values[0], values[14]].map((plain) => (plain as string).slice(1, -1).split(','));
+      const states = (values[15] as string).split('\n');
       tx.write(() => {
-        ids.forEach((id, at) => this.entries.set(id, { version: versions[at] ?? 0, state: states[at] ?? '' }));
+        ids?.forEach((id, at) => this.entries.set(id, { version: Number(versions?.[at]), state: states[at] ?? '' }));
       });
     }
     return [];
