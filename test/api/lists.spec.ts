@@ -210,21 +210,13 @@ describe('Lists', () => {
     'NULL',
     '__proto__',
   ])('A22 answer a search for %j within moments', async (text) => {
-    const times: number[] = [];
-    for (let look = 0; look < 3; look++) {
-      const began = performance.now();
-      for (const name of ['q', 'orderId', 'customerId', 'trackId']) {
-        const answer = await send(shop.url, {
-          method: 'GET',
-          path: `/v1/payments?${name}=${encodeURIComponent(text)}`,
-        });
-        expect(answer.status).toBe(200);
-        expect(answer.body.items).toEqual([]);
-      }
-      times.push((performance.now() - began) / 4);
+    const began = performance.now();
+    for (const name of ['q', 'orderId', 'customerId', 'trackId']) {
+      const answer = await send(shop.url, { method: 'GET', path: `/v1/payments?${name}=${encodeURIComponent(text)}` });
+      expect(answer.status).toBe(200);
+      expect(answer.body.items).toEqual([]);
     }
-    // A search that is slow is slow each time.
-    expect(Math.min(...times)).toBeLessThan(100);
+    expect((performance.now() - began) / 4).toBeLessThan(100);
   });
 
   it.each([

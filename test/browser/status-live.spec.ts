@@ -63,28 +63,22 @@ describe("The payer's page in a browser, by itself", () => {
     const { page, troubles, close } = await visit(browser, payment.statusUrl, phone);
     await live(page, 'stream');
     await watchVersions(page);
-    const series = async (): Promise<number> => {
-      const times: number[] = [];
-      for (let round = 0; round < rounds; round++) {
-        const version = await commit(shop, payment.id);
-        const answered = Date.now();
-        await shows(page, version);
-        const at = await page.evaluate(
-          (key) => (window as unknown as { seen: Record<string, number> }).seen[key],
-          version,
-        );
-        times.push((at ?? Infinity) - answered);
-      }
-      times.sort((a, b) => a - b);
-      process.stderr.write(
-        `from the commit to the changed page: p50 ${times[rounds >> 1]} ms, p95 ${times[Math.ceil(rounds * 0.95) - 1]} ms, max ${times.at(-1)} ms\n`,
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const version = await commit(shop, payment.id);
+      const answered = Date.now();
+      await shows(page, version);
+      const at = await page.evaluate(
+        (key) => (window as unknown as { seen: Record<string, number> }).seen[key],
+        version,
       );
-      return times[Math.ceil(rounds * 0.95) - 1] ?? Infinity;
-    };
-    // What else the machine does makes a series slow; a page that is slow is slow in each.
-    let best = Infinity;
-    for (let tries = 0; tries < 3 && best >= limitMs; tries++) best = Math.min(best, await series());
-    expect(best).toBeLessThan(limitMs);
+      times.push((at ?? Infinity) - answered);
+    }
+    times.sort((a, b) => a - b);
+    process.stderr.write(
+      `from the commit to the changed page: p50 ${times[rounds >> 1]} ms, p95 ${times[Math.ceil(rounds * 0.95) - 1]} ms, max ${times.at(-1)} ms\n`,
+    );
+    expect(times[Math.ceil(rounds * 0.95) - 1]).toBeLessThan(limitMs);
     const before = await page.textContent('h1');
     await payAll(shop, payment.trackId);
     await page.waitForFunction((old) => document.querySelector('h1')?.textContent !== old, before);
@@ -250,8 +244,7 @@ describe("The payer's page in a browser, by itself", () => {
     await until(async () => (await scrape(shop.url)).sum('finality_status_streams') === 0);
     const version = await commit(shop, payment.id);
     await look(false);
-    // Less than a poll would take.
-    await shows(page, version, 4500);
+    await shows(page, version, 2000);
     await live(page, 'stream');
     expect(troubles.filter(isTrouble)).toEqual([]);
     await close();
@@ -265,7 +258,7 @@ describe("The payer's page in a browser, by itself", () => {
     await live(page, 'off');
     const version = await commit(shop, payment.id);
     await context.setOffline(false);
-    await shows(page, version, 4500);
+    await shows(page, version, 2000);
     await live(page, 'stream');
     await close();
   });
@@ -294,7 +287,7 @@ describe("The payer's page while the service is replaced", () => {
     page.on('request', (request) => {
       if (request.resourceType() === 'fetch') fetched++;
     });
-    await shows(page, await commit(second, payment.id));
+    await shows(page, await commit(second, payment.id), 1000);
     expect(fetched).toBe(0);
     await close();
     await browser.close();

@@ -273,8 +273,8 @@ describe("The payer's page in a browser", () => {
         painted.push(first);
       });
     }
-    // The line's share is the same each time; what else the machine does only adds to it.
-    expect(Math.min(...painted)).toBeLessThan(1000);
+    const [, , median = Infinity] = painted.sort((a, b) => a - b);
+    expect(median).toBeLessThan(1000);
   }, 60_000);
 });
 

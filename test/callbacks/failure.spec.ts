@@ -69,7 +69,7 @@ describe('While the database fails', () => {
     const answer = await send(body);
     expect(answer).toMatchObject({ status: 503, retryAfter: '30' });
     expect(answer.text).not.toMatch(/postgres|ECONN|select|timeout exceeded|ok/i);
-    expect(answer.took).toBeLessThan(3500);
+    expect(answer.took).toBeLessThan(2300);
   }
 
   /** The repeat that the gateway will send; the pool may have to find out first that its connections are dead. */
@@ -112,7 +112,7 @@ describe('While the database fails', () => {
       const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => send(said(payment, { note: String(n) }))));
       for (const answer of answers) {
         expect(answer).toMatchObject({ status: 503, retryAfter: '30' });
-        expect(answer.took).toBeLessThan(3500);
+        expect(answer.took).toBeLessThan(2500);
       }
     } finally {
       await holder.query('rollback');

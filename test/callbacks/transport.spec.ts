@@ -249,12 +249,12 @@ describe('Slow senders', () => {
       expect(await shop.callback('{"unreadable":', { headers: { 'x-try': String(n) } })).toEqual(acknowledged);
       times.push(performance.now() - asked);
     }
-    expect(Math.max(...times)).toBeLessThan(1900);
+    expect(Math.max(...times)).toBeLessThan(1000);
     const ends = await Promise.all(slow);
     expect(new Set(ends.map((end) => end.status))).toEqual(new Set(['HTTP/1.1 408']));
     expect(Math.min(...ends.map((end) => end.after))).toBeGreaterThan(8000);
     // The machine's own delay on top.
-    expect(Math.max(...ends.map((end) => end.after))).toBeLessThan(13_000);
+    expect(Math.max(...ends.map((end) => end.after))).toBeLessThan(10_700);
     expect((await stored(shop.database.pool)).messages).toBe(before.messages + 1);
     expect(await story(shop.database.pool, payment.id)).not.toContain('PaymentPaid');
     await until(async () => (await counted('incomplete')) === incomplete + 100);

@@ -203,8 +203,8 @@ describe('The live stream of a status page', () => {
       await turn();
     }
     expect((await scrape(shop.url)).sum('finality_status_streams')).toBe(1);
-    // The service's own may be among them.
-    expect(well.comments()).toBeGreaterThanOrEqual(3);
+    // One of the service's own may be among them.
+    expect([3, 4]).toContain(well.comments());
   });
 
   it.each(['0', '1', '-1', '999999999', '99999999999999999999', 'x', "1' or 1=1", '\u00e9'])(

@@ -147,7 +147,7 @@ describe('Time', () => {
     const { ms } = await timed(gateway.findPayment('7'));
     expect(server.received.length).toBeGreaterThan(1);
     expect(server.received.length).toBeLessThan(5);
-    expect(ms).toBeLessThan(3500);
+    expect(ms).toBeLessThan(1700);
   });
 
   it('G03: the wait for a turn is not counted', async () => {

@@ -213,7 +213,8 @@ describe('A refund whose answer was lost', () => {
       const sent = await payouts(id);
       expect(sent.map(({ track_id }) => track_id)).toEqual([adopted.refunds[0].trackId]);
       const told = ['RefundRequested', 'RefundAttempted', 'RefundDelayed', 'RefundSubmitted'];
-      expect((await storyOf(id)).slice(0, 4)).toEqual(told);
+      // Whatever else the moving clock has led to: it was confirmed, and not sent again.
+      expect([told, [...told, 'RefundConfirmed']]).toContainEqual(await storyOf(id));
     },
   );
 

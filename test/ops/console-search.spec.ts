@@ -164,16 +164,12 @@ describe("The console's search", () => {
     ];
     await search('warm');
     for (const q of strings) {
-      const times: number[] = [];
-      for (let look = 0; look < 3; look++) {
-        const began = performance.now();
-        const answer = await search(q);
-        times.push(performance.now() - began);
-        expect([q, answer.status]).toEqual([q, 200]);
-        expect(words(answer)).toContain('No payment was found');
-      }
+      const began = performance.now();
+      const answer = await search(q);
+      expect([q, answer.status]).toEqual([q, 200]);
+      expect(words(answer)).toContain('No payment was found');
       // Three times the bound of the catalogue, for a machine that does other things meanwhile.
-      expect(Math.min(...times)).toBeLessThan(300);
+      expect(performance.now() - began).toBeLessThan(300);
     }
     for (const q of ['a\u0000b', 'a\nb', 'x'.repeat(201)]) expect((await search(q)).status).toBe(400);
     expect((await get(shop, '/ops/search?q=a&q=b', cookie)).status).toBe(400);
