@@ -1,33 +1,22 @@
 // Events appended without HTTP, by the product's event store and by what else could be taken.
 import { cpuMeter } from '../support/cpu.mjs';
 import { makeFloor } from '../support/floor-tables.mjs';
-import { shown, summaryOf } from '../support/numbers.mjs';
+import { shown } from '../support/numbers.mjs';
 import { hasPgbench, pgbenchFor } from '../support/pgbench.mjs';
 import { freshDatabase, startDatabase, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
-import { alternate, ratioOf } from '../support/rounds.mjs';
+import { alternate, jobSide, ratioOf } from '../support/rounds.mjs';
 import { installYardsticks, startYardstickWorker } from '../support/yardsticks.mjs';
 import { migrate } from '../../dist/platform/database/migrate.pg.js';
 
 const levels = [1, 16, 128];
 
-const jobSide = ({ meter }, name, label, worker, job, input) => ({
-  name,
-  label,
-  measure: async () => {
-    const { done, cpu } = await meter(worker.pid, async () => {
-      const result = await worker.run(job, input);
-      return { done: result, operations: result.times.length };
-    });
-    return { ...summaryOf(done), cpu };
-  },
-});
-
 const sidesAt = (context, callers, ms) => {
   const { url, typeormUrl, emmettUrl, store, feed, yardstick, directory } = context;
-  const own = (kind, label) => jobSide(context, kind, label, store, 'appendFor', { url, kind, callers, ms });
+  const own = (kind, label) => jobSide(context.meter, kind, label, store, 'appendFor', { url, kind, callers, ms });
   const bare = { ...own('bare', 'Finality, one event'), name: 'product' };
-  const other = (name, label, job, input) => jobSide(context, name, label, yardstick, job, { callers, ms, ...input });
+  const other = (name, label, job, input) =>
+    jobSide(context.meter, name, label, yardstick, job, { callers, ms, ...input });
   const sides = [
     bare,
     own('evidence', 'Finality, event and evidence'),

@@ -2,14 +2,15 @@
 import { cpuMeter } from '../support/cpu.mjs';
 import { growTo, numbersOfGrowth } from '../support/grown-store.mjs';
 import { get } from '../support/http-load.mjs';
-import { median, shown, summaryOf, table } from '../support/numbers.mjs';
+import { shown, summaryOf, table } from '../support/numbers.mjs';
 import { credentials, startWithSandbox } from '../support/oxapay.mjs';
 import { allAnswered, caughtUp, freshCallbacks, quiet } from '../support/paid-callbacks.mjs';
 import { growthPlot } from '../support/plot.mjs';
-import { ask, startService, startWorker } from '../support/processes.mjs';
+import { ask, freshDatabase, startDatabase, startService, startWorker } from '../support/processes.mjs';
 import { postgresOf } from '../support/results.mjs';
-import { alternate, ratioOf } from '../support/rounds.mjs';
+import { alternate, jobSide, ratioOf } from '../support/rounds.mjs';
 import { startConstant, startSignatureOnly } from '../support/yardsticks.mjs';
+import { migrate } from '../../dist/platform/database/migrate.pg.js';
 
 const connections = 64;
 const pageSize = 2000;
@@ -34,23 +35,20 @@ const httpSide = ({ load, meter, service }, { name, label, target, requests }) =
 });
 
 /** What the write-ahead log takes for a callback right after a checkpoint, when each page that is touched goes there whole. */
-const withWal = ({ measure, ...side }, { service }, count) => ({
-  ...side,
-  measure: async () => {
-    await ask(service.url, 'checkpoint');
-    const [{ lsn }] = await ask(service.url, 'select pg_current_wal_lsn()::text as lsn');
-    const result = await measure();
-    const [{ bytes }] = await ask(service.url, 'select (pg_current_wal_lsn() - $1::pg_lsn)::float8 as bytes', [lsn]);
-    return { ...result, walBytes: bytes / count() };
-  },
-});
+const walBytesOf = async ({ service, callbacks }, sendAll) => {
+  await ask(service.url, 'checkpoint');
+  const [{ lsn }] = await ask(service.url, 'select pg_current_wal_lsn()::text as lsn');
+  await sendAll();
+  const [{ bytes }] = await ask(service.url, 'select (pg_current_wal_lsn() - $1::pg_lsn)::float8 as bytes', [lsn]);
+  return bytes / callbacks.length;
+};
 
 const measureIntake = async (context, { size, say }) => {
   const { service, credentials } = context;
   const signature = await startSignatureOnly(credentials);
   const requests = () => context.callbacks.map(({ request }) => request);
   const sides = [
-    withWal(httpSide(context, { name: 'product', label: 'Finality', target: service, requests }), context, () => context.callbacks.length), // prettier-ignore
+    httpSide(context, { name: 'product', label: 'Finality', target: service, requests }),
     httpSide(context, { name: 'signature', label: 'signature checked, nothing stored', target: signature, requests }),
   ];
   const prepare = async () => {
@@ -65,8 +63,10 @@ const measureIntake = async (context, { size, say }) => {
     warmUps: size(2, 1),
     say,
   });
+  await prepare();
+  const walBytes = await walBytesOf(context, sides[0].measure);
   await signature.stop();
-  return measurement;
+  return { ...measurement, walBytes };
 };
 
 const measureReads = async (context, { title, paths, count }, { size, say }) => {
@@ -140,6 +140,36 @@ const measureAt = async (bench, { dataDir, opened, events, bytes }) => {
   return { events, bytes, rssMb, postgres, opened: context.opened, measurements };
 };
 
+/**
+ * Appends and looks of a follower that has caught up, in the largest store and in an empty one of the same server. Last of
+ * all: no follower knows these events.
+ */
+const measureAgainstEmpty = async ({ size, say }, dataDir) => {
+  const database = await startDatabase(dataDir);
+  const { url } = database;
+  const empty = await freshDatabase(url, 'bench_empty');
+  await migrate(empty);
+  const [worker, meter] = [startWorker(), await cpuMeter(url)];
+  const between = (title, job, input) =>
+    alternate({
+      title,
+      sides: [
+        jobSide(meter, 'product', 'the largest store', worker, job, { url, ...input }),
+        jobSide(meter, 'empty', 'an empty store', worker, job, { url: empty, ...input }),
+      ],
+      rounds: size(5, 1),
+      say,
+    });
+  const ms = size(5000, 400);
+  const measurements = [
+    await between('event and evidence appended, 16 callers', 'appendFor', { kind: 'evidence', callers: 16, ms }),
+    await between('a look of a follower that has caught up', 'lookFor', { ms }),
+  ];
+  await worker.stop();
+  await database.stop();
+  return measurements;
+};
+
 const run = async (bench) => {
   const { size, dataDirectory, say } = bench;
   const dataDir = await dataDirectory();
@@ -151,7 +181,8 @@ const run = async (bench) => {
     say(`growth: ${grown.events} events, ${shown(grown.bytes / 1e9)} GB`);
     stores.push(await measureAt(bench, { dataDir, opened: stores.at(-1)?.opened ?? 0, ...grown }));
   }
-  return { stores, postgres: stores[0].postgres };
+  const againstEmpty = await measureAgainstEmpty(bench, dataDir);
+  return { stores, againstEmpty, postgres: stores[0].postgres };
 };
 
 /** What one operation costs in each store, in units of the yardstick beside it; 1 in the smallest one. */
@@ -165,11 +196,15 @@ const costsOf = (stores) =>
     return { label: title.split(',')[0], costs: stores.map((store) => cost(store) / cost(stores[0])) };
   });
 
-const walOf = ({ measurements: [intake] }) => median(intake.rounds.map(({ product }) => product.walBytes));
+const walOf = ({ measurements: [intake] }) => intake.walBytes;
 
-const facts = ({ stores }) => [
+const largest = (stores) => stores.at(-1).events.toLocaleString('en');
+
+const facts = ({ stores, againstEmpty: [appends, looks] }) => [
   `Events before each measurement, and the database then: ${stores.map(({ events, bytes }) => `${events.toLocaleString('en')} (${shown(bytes / 1e9)} GB)`).join(', ')}; ${shown(stores.at(-1).rssMb)} MB resident at the largest.`,
   `Write-ahead log for a callback right after a checkpoint: ${stores.map((store) => `${shown(walOf(store) / 1000)} kB`).join(', ')} (asked for: at most 1.2 times the first).`,
+  `Row 11, event and evidence appended at ${largest(stores)} events, against an empty store: ${shown(appends.ratios.empty)} (asked for: at least 0.9).`,
+  `Row 14, a look of a follower that has caught up: ${shown(looks.sides.product.cpu.postgres)} ms of the server at ${largest(stores)} events, ${shown(looks.sides.empty.cpu.postgres)} in an empty store (aim: flat).`,
   'Costs are in units of the yardstick of the same rounds (signature, constant answer), so that other work of the machine counts for less. Asked for: intake and GET at most 1.15.',
 ];
 

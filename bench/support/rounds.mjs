@@ -1,5 +1,5 @@
 // The product and what it is measured against, in turns.
-import { median, shown } from './numbers.mjs';
+import { median, shown, summaryOf } from './numbers.mjs';
 
 const medianOf = (rounds, pick) => {
   const found = rounds.map(pick).filter((value) => typeof value === 'number' && !Number.isNaN(value));
@@ -67,3 +67,16 @@ export const alternate = async ({ title, unit = '/s', sides, rounds, warmUps = 1
 /** The median of the rounds' ratios between two sides; null where one of them was not measured. */
 export const ratioOf = ({ rounds }, above, below, pick = (side) => side.perSecond) =>
   medianOf(rounds, (round) => (round[above] && round[below] ? pick(round[above]) / pick(round[below]) : null));
+
+/** A side that is a job of a worker, which answers how long all took and each time (ms); its CPU time is that of the worker. */
+export const jobSide = (meter, name, label, worker, job, input) => ({
+  name,
+  label,
+  measure: async () => {
+    const { done, cpu } = await meter(worker.pid, async () => {
+      const result = await worker.run(job, input);
+      return { done: result, operations: result.times.length };
+    });
+    return { ...summaryOf(done), cpu };
+  },
+});

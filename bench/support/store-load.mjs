@@ -97,3 +97,17 @@ export const feedFor = async ({ url, ms }) => {
   await pool.end();
   return { read };
 };
+
+/** Looks, again and again for so long, as a follower does that has read everything. */
+export const lookFor = async ({ url, ms }) => {
+  const pool = createPool(url, { max: 1 });
+  const reader = new LogReader(pool);
+  const at = await reader.watermark();
+  const operation = async () => {
+    const events = await reader.read(at, 2000, await reader.watermark());
+    if (events.length > 0) throw new Error('the log grew while nobody was to write');
+  };
+  const result = await closedLoop({ callers: 1, ms, operation });
+  await pool.end();
+  return result;
+};

@@ -3,7 +3,7 @@ import { sendAll, sendAtRate } from './http-load.mjs';
 import { serve } from './jobs.mjs';
 import { readPages, rebuildOrders, replayPayments, upsertEach } from './replay.mjs';
 import { runJoined, runTasks, scan } from './sql-load.mjs';
-import { appendFor, feedFor } from './store-load.mjs';
+import { appendFor, feedFor, lookFor } from './store-load.mjs';
 import { writeHistory } from './history.mjs';
 
-serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, upsertEach, readPages, appendFor, feedFor, writeHistory }); // prettier-ignore
+serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, upsertEach, readPages, appendFor, feedFor, lookFor, writeHistory }); // prettier-ignore
