@@ -10,6 +10,7 @@ import { reads } from './cases/reads.mjs';
 import { reconcile } from './cases/reconcile.mjs';
 import { replay } from './cases/replay.mjs';
 import { streams } from './cases/streams.mjs';
+import { takeover } from './cases/takeover.mjs';
 import { verify } from './cases/verify.mjs';
 import { webhooks } from './cases/webhooks.mjs';
 import { whatIf } from './cases/what-if.mjs';
@@ -18,7 +19,21 @@ import { report, sectionOf } from './support/report.mjs';
 import { load, machine, mergeResult, placesOf } from './support/results.mjs';
 
 // Quiet things first: a machine that has just worked hard still writes to its disk.
-const cases = [idle, callbacks, append, creates, reads, replay, reconcile, webhooks, streams, verify, whatIf, growth];
+const cases = [
+  idle,
+  callbacks,
+  append,
+  creates,
+  reads,
+  replay,
+  reconcile,
+  webhooks,
+  streams,
+  takeover,
+  verify,
+  whatIf,
+  growth,
+];
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');

@@ -1,5 +1,6 @@
 // A store that grows: generated payments with everything that belongs to them, while no service runs on it.
 import { execFile } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ask, startDatabase, startWorker } from './processes.mjs';
@@ -25,6 +26,22 @@ const catchUp = async (url, dataDir) => {
   await ask(url, 'vacuum (analyze)');
 };
 
+/**
+ * The server vacuums what grows, again and again, and what is written later fills the ends of pages that it has found. Done
+ * once, at the end, it would have the next events fill the ends of all pages that there are, one here and one there.
+ */
+const vacuumMeanwhile = async (url, work) => {
+  let over = false;
+  const vacuuming = (async () => {
+    while (!over) {
+      await ask(url, 'vacuum event, inbox');
+      await delay(1000);
+    }
+  })();
+  await work.finally(() => (over = true));
+  await vacuuming;
+};
+
 /** Grows the store of `dataDir` to so many events. `first` numbers the payments of this time. */
 export const growTo = async ({ dataDir, events, first, say }) => {
   const database = await startDatabase(dataDir);
@@ -39,7 +56,7 @@ export const growTo = async ({ dataDir, events, first, say }) => {
       await worker.run('writeHistory', { url, events: wanted, application, first: first + at * room, complete: true });
       await worker.stop();
     });
-    await Promise.all(parts);
+    await vacuumMeanwhile(url, Promise.all(parts));
     say(`growth: written in ${Math.round((performance.now() - began) / 1000)} s`);
     await catchUp(url, dataDir);
     say(`growth: ready after ${Math.round((performance.now() - began) / 1000)} s`);

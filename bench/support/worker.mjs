@@ -4,6 +4,7 @@ import { serve } from './jobs.mjs';
 import { readPages, rebuildOrders, replayPayments, upsertEach } from './replay.mjs';
 import { runJoined, runTasks, scan } from './sql-load.mjs';
 import { appendFor, feedFor, lookFor } from './store-load.mjs';
+import { followAndDie, followOrders, stopFollowing } from './takeover.mjs';
 import { writeHistory } from './history.mjs';
 
-serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, upsertEach, readPages, appendFor, feedFor, lookFor, writeHistory }); // prettier-ignore
+serve({ sendAll, sendAtRate, runTasks, runJoined, scan, rebuildOrders, replayPayments, upsertEach, readPages, appendFor, feedFor, lookFor, writeHistory, followAndDie, followOrders, stopFollowing }); // prettier-ignore

@@ -1,7 +1,12 @@
 // Appends of one event by what an engineer would otherwise pick.
 import { randomUUID } from 'node:crypto';
+import { dumbo } from '@event-driven-io/dumbo';
 import { STREAM_DOES_NOT_EXIST } from '@event-driven-io/emmett';
-import { getPostgreSQLEventStore } from '@event-driven-io/emmett-postgresql';
+import {
+  getPostgreSQLEventStore,
+  readLastMessageGlobalPosition,
+  readMessagesBatch,
+} from '@event-driven-io/emmett-postgresql';
 import { DataSource } from 'typeorm';
 import { closedLoop, sampleEvent } from '../support/closed-loop.mjs';
 import { StoredEvent, storedEvents } from './entities.mjs';
@@ -51,6 +56,20 @@ export const appendByEmmett = async ({ url, callers, ms }) => {
     store.appendToStream(`payment-${randomUUID()}`, [sampleEvent(n++)], { expectedStreamVersion: STREAM_DOES_NOT_EXIST }); // prettier-ignore
   const result = await closedLoop({ callers, ms, operation });
   await store.close();
+  await pool.end();
+  return result;
+};
+
+/** Looks, again and again for so long, as a consumer does that has read everything. */
+export const lookByEmmett = async ({ url, ms }) => {
+  const pool = boundedPool(url, 1);
+  const { execute } = dumbo({ connectionString: url, pool });
+  const { currentGlobalPosition: after } = await readLastMessageGlobalPosition(execute);
+  const operation = async () => {
+    const { messages } = await readMessagesBatch(execute, { after, batchSize: 100 });
+    if (messages.length > 0) throw new Error('messages came while nobody was to write');
+  };
+  const result = await closedLoop({ callers: 1, ms, operation });
   await pool.end();
   return result;
 };

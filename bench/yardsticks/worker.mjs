@@ -1,7 +1,16 @@
 // A process that runs the yardsticks that are no servers.
 import { serve } from '../support/jobs.mjs';
-import { appendByEmmett, appendByTypeorm, prepareEmmett, prepareTypeorm } from './append.mjs';
+import { appendByEmmett, appendByTypeorm, lookByEmmett, prepareEmmett, prepareTypeorm } from './append.mjs';
 import { copyOut } from './copy-out.mjs';
 import { fillEmmett, rebuildByEmmett } from './emmett-rebuild.mjs';
 
-serve({ appendByEmmett, appendByTypeorm, prepareEmmett, prepareTypeorm, copyOut, fillEmmett, rebuildByEmmett });
+serve({
+  appendByEmmett,
+  appendByTypeorm,
+  lookByEmmett,
+  prepareEmmett,
+  prepareTypeorm,
+  copyOut,
+  fillEmmett,
+  rebuildByEmmett,
+});
