@@ -13,9 +13,12 @@ const insertMessages = `insert into inbox (stream_id, digest, id, source, subjec
     as m (stream_id, digest, id, subject, body, headers, hash)`;
 const insertKeys = `insert into stream_key (scope, key, stream_id) select * from unnest($1::text[], $2::text[], $3::uuid[])`;
 
+/** Callbacks of all lengths, as shops describe their orders: rows of one length would leave the same gap on every page. */
+const descriptionOf = (trackId) => 'an order of things '.repeat((Number(trackId) * 7) % 31);
+
 const messageOf = ({ streamId, trackId, token }) => {
   const body = Buffer.from(
-    JSON.stringify({ track_id: trackId, status: 'Paid', type: 'invoice', module_name: 'OxaPay', amount: 49.9, value: 49.9, sent_value: 49.9, currency: 'USD', order_id: streamId, email: '', note: '', fee_paid_by_payer: 0, under_paid_coverage: 0, description: '', date: 1767225600, txs: [{ status: 'confirmed', tx_hash: token, sent_amount: 49.9, received_amount: 49.7, value: 49.9, currency: 'USDT', network: 'Tron Network', address: 'TAddress', rate: 1, confirmations: 40 }] }),
+    JSON.stringify({ track_id: trackId, status: 'Paid', type: 'invoice', module_name: 'OxaPay', amount: 49.9, value: 49.9, sent_value: 49.9, currency: 'USD', order_id: streamId, email: '', note: '', fee_paid_by_payer: 0, under_paid_coverage: 0, description: descriptionOf(trackId), date: 1767225600, txs: [{ status: 'confirmed', tx_hash: token, sent_amount: 49.9, received_amount: 49.7, value: 49.9, currency: 'USDT', network: 'Tron Network', address: 'TAddress', rate: 1, confirmations: 40 }] }),
   ); // prettier-ignore
   const headers = JSON.stringify({ 'content-type': 'application/json', hmac: token.repeat(2) });
   const digest = createHash('sha256').update(body).digest();
