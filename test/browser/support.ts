@@ -25,7 +25,10 @@ async function executable(): Promise<{ path: string; args: string[] }> {
     if (given) throw new Error(`CHROMIUM_PATH leads to nothing: ${path}`);
   }
   // A Chromium that comes as an npm package, so that the pages are tested wherever npm works.
-  return { path: await sparticuz.executablePath(), args: sparticuz.args };
+  // Its flags are made for a sandbox that forbids child processes; a renderer inside the browser's process takes the
+  // browser with it where it stumbles.
+  const args = sparticuz.args.filter((flag) => flag !== '--single-process' && flag !== '--no-zygote');
+  return { path: await sparticuz.executablePath(), args };
 }
 
 /** A real Chromium: CHROMIUM_PATH, else an installed one, else the one that npm brought. */
