@@ -64,7 +64,13 @@ export const appendByEmmett = async ({ url, callers, ms }) => {
 export const lookByEmmett = async ({ url, ms }) => {
   const pool = boundedPool(url, 1);
   const { execute } = dumbo({ connectionString: url, pool });
-  const { currentGlobalPosition: after } = await readLastMessageGlobalPosition(execute);
+  // emmett's last message is that of the newest transaction; one that began earlier may have written later ones.
+  let { currentGlobalPosition: after } = await readLastMessageGlobalPosition(execute);
+  for (;;) {
+    const { messages } = await readMessagesBatch(execute, { after, batchSize: 100 });
+    if (messages.length === 0) break;
+    for (const { metadata } of messages) if (metadata.globalPosition > after) after = metadata.globalPosition;
+  }
   const operation = async () => {
     const { messages } = await readMessagesBatch(execute, { after, batchSize: 100 });
     if (messages.length > 0) throw new Error('messages came while nobody was to write');
